@@ -1,0 +1,3 @@
+from kafka_sentinel.cli import main
+
+main()

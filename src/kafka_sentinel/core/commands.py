@@ -1,0 +1,111 @@
+"""Everything the engine can ask for. The runtime hands each to the adapter that can do it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kafka_sentinel.core.types import Acks, Fence, ProbePartition
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Begin a new run: a fresh run id, all sequences from 0. Sent at start-up and after an invariant violation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Send to, and read, exactly these partitions from now on. New ones are read from their beginning."""
+
+    partitions: tuple[ProbePartition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssignReader:
+    """Go on reading `partition` at `offset`."""
+
+    partition: ProbePartition
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """Read [start, end) with a fresh reader and answer with RecheckDone or RecheckFailed bearing the same number."""
+
+    recheck: int
+    partition: ProbePartition
+    start: int
+    end: int
+    fence: Fence | None  # for the log only: the engine looks for it in the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """Do `fault` to exactly these brokers, undo it after `duration` seconds."""
+
+    experiment_run: str
+    fault: str
+    targets: tuple[int, ...]
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heal:
+    """Undo the fault of `experiment_run` at once (a no-op if it was undone already)."""
+
+    experiment_run: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveState:
+    generation: int
+    state: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureTopic:
+    """Create the probe topic or add partitions, so that every live broker leads at least one."""
+
+    acks: Acks
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Add to a counter of the metric catalogue."""
+
+    metric: str
+    labels: tuple[tuple[str, str], ...]
+    amount: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """Add samples to a histogram of the metric catalogue."""
+
+    metric: str
+    labels: tuple[tuple[str, str], ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One log line. `level` is info, warning or error."""
+
+    level: str
+    event: str
+    fields: Mapping[str, object]
+
+
+Command = (
+    StartRun
+    | Probe
+    | AssignReader
+    | Recheck
+    | Inject
+    | Heal
+    | SaveState
+    | EnsureTopic
+    | Count
+    | Observe
+    | Log
+)

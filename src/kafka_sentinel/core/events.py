@@ -1,0 +1,300 @@
+"""Everything Sentinel can come to know. Adapters make these, the engine judges them; none is ever changed.
+
+Order matters in one place. The producer thread both sends and polls for acknowledgements, and posts its events in the
+order in which it did so. So an acknowledgement posted before a `RecordsSent` was known before that send started, which
+is what the proof of loss by position rests on (docs/verdicts.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.types import Acks, Instant, ProbePartition, Sighting, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed and nothing else is known to have happened."""
+
+    at: Instant
+
+
+# --- producer
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsSent:
+    """`count` sequences from `first` are about to be handed to the client: `at` is read before the first `produce()`."""
+
+    at: Instant
+    partition: ProbePartition
+    run: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsRejected:
+    """`produce()` itself raised: these were certainly not written."""
+
+    at: Instant
+    partition: ProbePartition
+    run: int
+    first: int
+    count: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsAcked:
+    """Acknowledged without error. A span's offset is None where the acknowledgement named none (or a negative one).
+
+    `latencies`: seconds from send to acknowledgement, a bounded sample.
+    """
+
+    at: Instant
+    partition: ProbePartition
+    run: int
+    spans: tuple[Span, ...]
+    latencies: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsUncertain:
+    """The client gave up on these with any error: each may or may not have been written."""
+
+    at: Instant
+    partition: ProbePartition
+    run: int
+    first: int
+    count: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerRestarted:
+    """A client died of a fatal error and was replaced: a new incarnation, the same run and sequences."""
+
+    at: Instant
+    acks: Acks
+    incarnation: int
+    code: str
+
+
+# --- verifier (the reader of the tail) and recheck
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsRead:
+    """The verifier read the log from offset `start` up to (not including) `position`. Offsets may be sparse.
+
+    `sightings` are in log order and lie in [start, position). `latencies`: seconds from send to read, a bounded sample
+    of records of this process's own run, by the monotonic clock. `log_start`: earliest offset of the log if the
+    client knows it, else None.
+    """
+
+    at: Instant
+    partition: ProbePartition
+    start: int
+    position: int
+    sightings: tuple[Sighting, ...]
+    latencies: tuple[float, ...] = ()
+    log_start: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLost:
+    """The verifier cannot go on at `position`: the log starts above it or ends below it, or was truncated under it.
+
+    The reader stays stopped on this partition until it is assigned again. `log_start` and `log_end` are what the
+    leader answered just now (None: it did not answer).
+    """
+
+    at: Instant
+    partition: ProbePartition
+    position: int
+    log_start: int | None
+    log_end: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecheckDone:
+    """A fresh reader read [start, end) of the log, or as much of it as there was.
+
+    `start` is the first offset actually read (the log start, if that was above the one asked for); `position` is the
+    offset the reader had reached (below `end` only if the log ended before it within the time allowed). `topic_id`
+    is the topic's id if it was the same before and after the read, else None.
+    """
+
+    at: Instant
+    recheck: int
+    partition: ProbePartition
+    start: int
+    position: int
+    log_start: int
+    topic_id: str | None
+    sightings: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecheckFailed:
+    at: Instant
+    recheck: int
+    partition: ProbePartition
+    reason: str
+
+
+# --- group consumer (what applications feel; never a witness of loss)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRead:
+    """The group consumer was handed offsets [offset, offset + count). `lag`: seconds since the newest was sent, or None."""
+
+    at: Instant
+    partition: ProbePartition
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRebalanced:
+    at: Instant
+    assigned: tuple[ProbePartition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCommitted:
+    """An offset commit ended. `seconds`: how long it took. `error`: the code, or None. `offsets`: what was committed."""
+
+    at: Instant
+    seconds: float
+    error: str | None
+    offsets: tuple[tuple[ProbePartition, int], ...]
+
+
+# --- cluster
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterObserved:
+    """Metadata was asked for at `asked` and answered at `at`."""
+
+    at: Instant
+    asked: Instant
+    view: ClusterView
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterUnreachable:
+    """No broker answered a metadata request that was started at `asked`."""
+
+    at: Instant
+    asked: Instant
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumObserved:
+    at: Instant
+    asked: Instant
+    view: QuorumView
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumUnreachable:
+    at: Instant
+    asked: Instant
+    reason: str
+
+
+# --- faults and broker processes
+
+
+@dataclass(frozen=True, slots=True)
+class FaultInjected:
+    """The fault is in effect: `at` is the first instant at which the targets were certainly hit."""
+
+    at: Instant
+    experiment_run: str
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultFailed:
+    at: Instant
+    experiment_run: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultHealed:
+    """What the fault did was undone (process resumed or started again); recovery is up to Kafka now."""
+
+    at: Instant
+    experiment_run: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerExited:
+    """A broker process of a local fleet ended without our doing."""
+
+    at: Instant
+    broker: int
+    status: int
+
+
+# --- control and state
+
+
+@dataclass(frozen=True, slots=True)
+class StateSaved:
+    at: Instant
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateSaveFailed:
+    at: Instant
+    generation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterError:
+    """An error worth counting: `code` from a bounded set, `subject` names the part that met it."""
+
+    at: Instant
+    subject: str
+    code: str
+    message: str
+
+
+Event = (
+    Tick
+    | RecordsSent
+    | RecordsRejected
+    | RecordsAcked
+    | RecordsUncertain
+    | ProducerRestarted
+    | RecordsRead
+    | ReaderLost
+    | RecheckDone
+    | RecheckFailed
+    | GroupRead
+    | GroupRebalanced
+    | GroupCommitted
+    | ClusterObserved
+    | ClusterUnreachable
+    | QuorumObserved
+    | QuorumUnreachable
+    | FaultInjected
+    | FaultFailed
+    | FaultHealed
+    | BrokerExited
+    | StateSaved
+    | StateSaveFailed
+    | AdapterError
+)
