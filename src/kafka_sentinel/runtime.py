@@ -1,0 +1,327 @@
+"""The mailbox between the world and the engine: one bounded queue, one loop, supervised threads, ordered shutdown.
+
+Adapters post events from their own threads; this loop hands them to the engine one by one and gives each command to
+the adapter that can do it. The mailbox's time-out is the engine's clock. A thread that ends by itself ends the process,
+non-zero, after a last checkpoint: a Sentinel that is half dead would vouch for what it does not see.
+"""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Protocol
+
+from kafka_sentinel import __version__
+from kafka_sentinel.adapters import logs
+from kafka_sentinel.adapters.admin import ClusterWatcher, ClusterWatcherOptions
+from kafka_sentinel.adapters.kafka_client import ClientProperties
+from kafka_sentinel.adapters.metrics import Metrics
+from kafka_sentinel.adapters.producer import ProbeProducer
+from kafka_sentinel.adapters.producer_client import ProducerOptions
+from kafka_sentinel.adapters.quorum import QuorumOptions, QuorumWatcher
+from kafka_sentinel.adapters.recheck import Rechecker, RecheckOptions
+from kafka_sentinel.adapters.snapshot import Snapshot
+from kafka_sentinel.adapters.state_file import StateFile
+from kafka_sentinel.adapters.state_writer import StateWriter
+from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
+from kafka_sentinel.adapters.web import WebApp
+from kafka_sentinel.adapters.web_server import WebServer
+from kafka_sentinel.core.commands import (
+    AssignReader,
+    Command,
+    Count,
+    EnsureTopic,
+    Heal,
+    Inject,
+    Log,
+    Observe,
+    Probe,
+    Recheck,
+    SaveState,
+    StartRun,
+)
+from kafka_sentinel.core.engine import Engine
+from kafka_sentinel.core.events import Event, Tick
+from kafka_sentinel.core.types import Acks, Instant
+from kafka_sentinel.engine_config import engine_config
+from kafka_sentinel.settings import Settings
+
+MAILBOX = 2_000  # batches of events; a poster waits when it is full
+TICK = 0.1  # seconds the loop waits for an event before it tells the engine that time has passed
+PUBLISH_EVERY = 0.5  # seconds between two snapshots for the page and the metrics
+STOP_TIMEOUT = 5.0  # seconds each adapter gets to end
+
+
+class Fleet(Protocol):
+    """What can break brokers and put them right again."""
+
+    def start(self) -> None: ...
+    def stop(self, timeout: float) -> bool: ...
+    def submit(self, command: Inject | Heal) -> None: ...
+
+
+FleetFactory = Callable[[Callable[[Sequence[Event]], None], Callable[[], Instant]], Fleet]
+
+
+def now() -> Instant:
+    return Instant(time.monotonic(), time.time())
+
+
+class Runtime:
+    """One Sentinel. `run` returns when `stop` was called (0) or a part of it died (3)."""
+
+    def __init__(self, settings: Settings, *, fleet: FleetFactory | None = None, web: bool = True) -> None:
+        self.settings = settings
+        self._mailbox: queue.Queue[Sequence[Event]] = queue.Queue(MAILBOX)
+        self._stopping = threading.Event()
+        self._died: tuple[str, BaseException] | None = None
+        self._last_tick = time.monotonic()
+        self._next_publish = 0.0
+        self.snapshot = Snapshot()
+        started = now()
+        self._state_file = StateFile(settings.state.file) if settings.state.file is not None else None
+        state = self._load_state()
+        run = secrets.randbits(64)
+        self.engine = Engine(engine_config(settings), run=run, started=started, state=state)
+        self.metrics = Metrics(
+            settings.kafka.cluster_name,
+            known={"experiment": [item.name for item in settings.experiments.items]},
+            acks=tuple(level.value for level in self.engine.config.acks),
+        )
+        self._writer = StateWriter(self._state_file, post=self.post, now=now, on_death=self._on_death)
+        self._producers: dict[Acks, ProbeProducer] = {}
+        self._verifiers: dict[Acks, Verifier] = {}
+        self._build_probes(run)
+        self._build_watchers()
+        self._fleet = fleet(self.post, now) if fleet is not None else None
+        self.web: WebServer | None = None
+        if web:
+            app = WebApp(self.snapshot, self.metrics.registry, self._tick_age)
+            self.web = WebServer(settings.http.host, settings.http.port, app)
+
+    def _load_state(self) -> dict[str, object] | None:
+        if self._state_file is None:
+            return None
+        self._state_file.open()
+        loaded = self._state_file.load()
+        if loaded.reason:
+            logs.write("warning", "state not used", {"reason": loaded.reason, "set_aside": str(loaded.set_aside)})
+        return loaded.state
+
+    def _build_probes(self, run: int) -> None:
+        settings, common = self.settings, self._common()
+        instance = self.engine.config.instance
+        topics = probe_topics(settings)
+        for acks, topic in topics.items():
+            producer = ProbeProducer(
+                ProducerOptions(
+                    common=common,
+                    topic=topic,
+                    acks=acks,
+                    instance=instance,
+                    record_size=settings.probe.record_size,
+                    interval=settings.probe.interval,
+                    records_per_second=settings.probe.records_per_interval / settings.probe.interval,
+                    delivery_timeout=settings.probe.delivery_timeout,
+                    extra=settings.probe.producer_properties,
+                ),
+                post=self.post,
+                now=now,
+                on_death=self._on_death,
+            )
+            producer.begin_run(run)
+            verifier = Verifier(
+                VerifierOptions(common=common, topic=topic, acks=acks, instance=instance),
+                post=self.post,
+                now=now,
+                on_death=self._on_death,
+            )
+            verifier.begin_run(run)
+            self._producers[acks], self._verifiers[acks] = producer, verifier
+        self._rechecker = Rechecker(
+            RecheckOptions(common=common, topics=topics, instance=instance),
+            post=self.post,
+            now=now,
+            on_death=self._on_death,
+        )
+
+    def _build_watchers(self) -> None:
+        settings, common = self.settings, self._common()
+        self._cluster = ClusterWatcher(
+            ClusterWatcherOptions(
+                common=common,
+                probe_topics=probe_topics(settings),
+                interval=settings.cluster.snapshot_interval,
+                partitions=settings.probe.partitions,
+                replication_factor=settings.probe.replication_factor,
+                min_isr=settings.probe.min_insync_replicas,
+                retention=settings.probe.retention,
+            ),
+            post=self.post,
+            now=now,
+            on_death=self._on_death,
+        )
+        self._quorum = QuorumWatcher(
+            QuorumOptions(client=settings.kafka.quorum_config(), interval=settings.cluster.quorum_interval),
+            post=self.post,
+            now=now,
+            on_death=self._on_death,
+        )
+
+    def _common(self) -> ClientProperties:
+        return self.settings.kafka.client_config()
+
+    # --- the mailbox
+
+    def post(self, events: Sequence[Event]) -> None:
+        """Hand events over, in order. Waits while the mailbox is full; gives up once the loop has ended."""
+        while True:
+            try:
+                self._mailbox.put(events, timeout=1.0)
+            except queue.Full:
+                if self._stopping.is_set():
+                    return
+            else:
+                return
+
+    def _on_death(self, name: str, error: BaseException) -> None:
+        if self._died is None:
+            self._died = (name, error)
+        self.stop()
+
+    def stop(self) -> None:
+        """End soon. May be called from any thread, from a signal handler, and again."""
+        self._stopping.set()
+
+    def _tick_age(self) -> float:
+        return time.monotonic() - self._last_tick
+
+    # --- the loop
+
+    def run(self) -> int:
+        self._start()
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+        finally:
+            self._shut_down()
+        if self._died is not None:
+            name, error = self._died
+            logs.write("error", "a part of Sentinel died", {"part": name, "error": f"{type(error).__name__}: {error}"})
+            return 3
+        return 0
+
+    def _start(self) -> None:
+        if self.web is not None:
+            self.web.start()
+            logs.write("info", "page", {"address": f"http://{self.settings.http.host}:{self.web.port}/"})
+        for part in (self._writer, self._rechecker, *self._verifiers.values(), *self._producers.values()):
+            part.start()
+        self._cluster.start()
+        self._quorum.start()
+        if self._fleet is not None:
+            self._fleet.start()
+        logs.write("info", "started", {"version": __version__, "run": f"{self.engine.truth.run:016x}"})
+
+    def _turn(self) -> None:
+        try:
+            events: Sequence[Event] = self._mailbox.get(timeout=TICK)
+        except queue.Empty:
+            events = (Tick(now()),)
+        for event in events:
+            for command in self.engine.step(event):
+                self._do(command)
+        self._last_tick = time.monotonic()
+        if self._last_tick >= self._next_publish:
+            self._next_publish = self._last_tick + PUBLISH_EVERY
+            self._publish()
+
+    def _publish(self) -> None:
+        status = self.engine.status()
+        self.snapshot.publish(status)
+        self.metrics.update_from_status(status)
+        self.metrics.set_gauge("mailbox_depth", {}, self._mailbox.qsize())
+
+    def _do(self, command: Command) -> None:  # noqa: C901  one arm per command: the table of who does what
+        match command:
+            case Count() | Observe():
+                self.metrics.apply(command)
+            case Log(level=level, event=event, fields=fields):
+                logs.write(level, event, fields)
+            case Probe(partitions=partitions):
+                for acks in self._producers:
+                    self._producers[acks].probe(partitions)
+                    self._verifiers[acks].probe(partitions)
+            case AssignReader(partition=partition, offset=offset):
+                self._verifiers[partition.acks].assign(partition, offset)
+            case Recheck():
+                self._rechecker.submit(command)
+            case EnsureTopic(acks=acks):
+                self._cluster.ensure_topic(acks)
+            case SaveState():
+                self._writer.submit(command)
+            case Inject() | Heal():
+                if self._fleet is not None:
+                    self._fleet.submit(command)
+            case StartRun():
+                self._start_run()
+
+    def _start_run(self) -> None:
+        run = secrets.randbits(64)
+        self.engine.start_run(run)
+        for acks in self._producers:
+            self._producers[acks].begin_run(run)
+            self._verifiers[acks].begin_run(run)
+
+    # --- the end
+
+    def _shut_down(self) -> None:
+        """Stop what breaks, then what sends, then what reads; take in what they still had to say; save; close."""
+        drain = threading.Thread(target=self._stop_adapters, name="shutdown", daemon=True)
+        drain.start()
+        while drain.is_alive() or not self._mailbox.empty():
+            self._turn()
+        self.engine.checkpoint()
+        for command in self.engine.step(Tick(now())):
+            self._do(command)
+        self._writer.stop(STOP_TIMEOUT)
+        self._publish()
+        if self.web is not None:
+            self.web.stop()
+        if self._state_file is not None:
+            self._state_file.close()
+
+    def _stop_adapters(self) -> None:
+        if self._fleet is not None:
+            self._fleet.stop(STOP_TIMEOUT)
+        for producer in self._producers.values():
+            producer.stop(STOP_TIMEOUT)
+        for verifier in self._verifiers.values():
+            verifier.stop(STOP_TIMEOUT)
+        self._rechecker.stop(STOP_TIMEOUT)
+        self._cluster.stop(STOP_TIMEOUT)
+        self._quorum.stop(STOP_TIMEOUT)
+
+
+def probe_topics(settings: Settings) -> dict[Acks, str]:
+    topics = {Acks.ALL: settings.probe.topic}
+    if settings.probe.acks_one.enabled:
+        topics[Acks.ONE] = settings.probe.acks_one.topic
+    return topics
+
+
+def run_daemon(settings: Settings) -> int:
+    """Run until SIGTERM or Ctrl-C. Returns the exit code."""
+    runtime = Runtime(settings)
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        runtime.stop()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    return runtime.run()

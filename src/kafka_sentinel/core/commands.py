@@ -54,6 +54,7 @@ class Heal:
     """Undo the fault of `experiment_run` at once (a no-op if it was undone already)."""
 
     experiment_run: str
+    targets: tuple[int, ...] = ()  # whom it was done to: after a crash nobody else remembers
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Span(NamedTuple):
     """`count` consecutive sequences from `first`, standing at consecutive offsets from `offset` (None: not known)."""
 
     first: int
-    count: int
+    count: int  # type: ignore[assignment]  # shadows tuple.count, which nobody calls
     offset: int | None
 
 
@@ -64,7 +64,7 @@ class Sighting(NamedTuple):
 
     kind: SightingKind
     offset: int
-    count: int
+    count: int  # type: ignore[assignment]  # shadows tuple.count, which nobody calls
     leader_epoch: int  # -1: the broker did not say
     instance: int = 0
     run: int = 0

@@ -1,0 +1,204 @@
+"""The questions `check` asks Kafka, each answered in plain data or with a sentence that says why there is no answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from concurrent.futures import Future
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # they are its documented names
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from kafka_sentinel.adapters.kafka_client import client_config, kafka_error
+from kafka_sentinel.settings import KafkaSettings, ProbeSettings
+
+POLL = 0.1  # seconds between two looks at whether an answer has come
+REASONS = 4  # of the client's complaints are kept
+Answer = TypeVar("Answer")
+
+
+class Right(StrEnum):
+    """An ACL operation, by the name kafka-acls.sh knows it by."""
+
+    READ = "Read"
+    WRITE = "Write"
+    DESCRIBE = "Describe"
+    ALTER = "Alter"
+    CREATE = "Create"
+
+
+RIGHTS = {getattr(AclOperation, right.name): right for right in Right}
+NOT_ALLOWED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "we may not {action}: add an ACL that allows it on this topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "we may not {action}: add an ACL that allows it on this group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "we may not {action}: add an ACL that allows it on the cluster",
+}
+
+
+class Cluster(NamedTuple):
+    cluster_id: str
+    brokers: frozenset[int]
+
+
+class Topic(NamedTuple):
+    """What matters of a probe topic. None where the broker did not say."""
+
+    name: str
+    replicas: tuple[int, ...]  # how many, of each partition
+    leaders: frozenset[int]
+    min_isr: int | None = None
+    cleanup: str | None = None
+    retention: float | None = None  # seconds; negative: without end
+    max_bytes: int | None = None
+    rights: frozenset[Right] | None = None
+
+
+class Unanswered(Exception):  # noqa: N818 - it is an answer, and often not an error of ours
+    """A question brought no answer. The message is a sentence without secrets."""
+
+    def __init__(self, sentence: str, code: int | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class KafkaAnswers:
+    """One admin client for the length of a check. Every question takes at most `timeout` seconds."""
+
+    def __init__(self, kafka: KafkaSettings, *, timeout: float) -> None:
+        """Raise Unanswered for properties that the client does not take."""
+        self._kafka = kafka
+        self._timeout = timeout
+        self._reasons: deque[str] = deque(maxlen=REASONS)
+        try:
+            given: dict[str, Any] = {**client_config(kafka.client_config()), "error_cb": self._on_error}
+            self._admin = AdminClient(given)
+        except KafkaException as error:
+            raise Unanswered(f"the Kafka client does not take its configuration: {kafka_error(error).str()}") from None
+        except OSError as error:
+            raise Unanswered(f"{error.filename} cannot be read: {error.strerror}") from None
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its public name; says less than the others
+            self._reasons.append(error.str())
+
+    def cluster(self) -> Cluster:
+        future = self._admin.describe_cluster(request_timeout=self._timeout)
+        try:
+            answer = self._wait(future, "describe the cluster")
+        except Unanswered as error:
+            if error.code is not None and error.code >= 0:  # a broker's own words
+                raise
+            reasons = "; ".join(dict.fromkeys(self._reasons)) or "no answer"
+            servers = self._kafka.bootstrap_servers
+            raise Unanswered(f"none of {servers} answered within {self._timeout:g} s: {reasons}") from None
+        return Cluster(answer.cluster_id, frozenset(node.id for node in answer.nodes))
+
+    def topic(self, name: str) -> Topic | None:
+        """Return the topic, or None if there is none of this name."""
+        futures = self._admin.describe_topics(
+            TopicCollection([name]), include_authorized_operations=True, request_timeout=self._timeout
+        )
+        try:
+            answer = self._wait(futures[name], "Describe")
+        except Unanswered as error:
+            if error.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise
+        config = self._topic_config(name)
+        retention = _number(config.get("retention.ms"))
+        return Topic(
+            name=name,
+            replicas=tuple(len(partition.replicas) for partition in answer.partitions),
+            leaders=frozenset(partition.leader.id for partition in answer.partitions if partition.leader is not None),
+            min_isr=_number(config.get("min.insync.replicas")),
+            cleanup=config.get("cleanup.policy"),
+            retention=retention / 1000 if retention is not None else None,
+            max_bytes=_number(config.get("max.message.bytes")),
+            rights=_rights(answer.authorized_operations),
+        )
+
+    def _topic_config(self, name: str) -> dict[str, str]:
+        """Return the topic's configuration; empty where we may not read it."""
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        future = self._admin.describe_configs([resource], request_timeout=self._timeout)[resource]
+        try:
+            entries = self._wait(future, "DescribeConfigs")
+        except Unanswered:
+            return {}
+        return {key: entry.value for key, entry in entries.items() if entry.value is not None}
+
+    def validate_creation(self, name: str, probe: ProbeSettings) -> None:
+        """Raise Unanswered if the cluster would refuse to create the probe topic."""
+        topic = NewTopic(
+            name,
+            num_partitions=probe.partitions or 1,
+            replication_factor=probe.replication_factor,
+            config={"min.insync.replicas": str(probe.min_insync_replicas), "cleanup.policy": "delete"},
+        )
+        futures = self._admin.create_topics([topic], validate_only=True, request_timeout=self._timeout)
+        self._wait(futures[name], "Create")
+
+    def group_rights(self, group: str) -> frozenset[Right] | None:
+        """Return what we may do with the group, which need not exist; None if the broker does not say."""
+        futures = self._admin.describe_consumer_groups(
+            [group], include_authorized_operations=True, request_timeout=self._timeout
+        )
+        try:
+            answer = self._wait(futures[group], "Describe")
+        except Unanswered as error:
+            if error.code == KafkaError.GROUP_ID_NOT_FOUND:
+                return None
+            raise
+        return _rights(answer.authorized_operations)
+
+    def quorum(self) -> tuple[int, tuple[int, ...]]:
+        """Return the leader and the voters of the KRaft quorum, which only the other client library can ask for."""
+        from kafka.errors import KafkaError as OtherKafkaError  # noqa: PLC0415 - as above
+
+        from kafka import KafkaAdminClient  # noqa: PLC0415 - half a second that no other command should pay
+
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it meets is said in our own sentence
+        milliseconds = round(self._timeout * 1000)
+        try:
+            client = KafkaAdminClient(
+                **self._kafka.quorum_config(), request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
+            )
+            try:
+                partition: Any = client.describe_metadata_quorum()["topics"][0]["partitions"][0]
+            finally:
+                client.close()
+            voters = sorted(voter["replica_id"] for voter in partition["current_voters"])
+            return int(partition["leader_id"]), tuple(voters)
+        except (OtherKafkaError, OSError, ValueError, LookupError, TypeError) as error:
+            raise Unanswered(f"the KRaft quorum cannot be asked: {type(error).__name__}: {error}") from None
+
+    def _wait(self, future: Future[Answer], action: str) -> Answer:
+        """Serve the client's callbacks until the answer has come."""
+        deadline = time.monotonic() + self._timeout + 1  # the client's own time-out comes first
+        while not future.done() and time.monotonic() < deadline:
+            self._admin.poll(POLL)
+        if not future.done():
+            raise Unanswered(f"no answer within {self._timeout:g} s")
+        try:
+            return future.result()
+        except KafkaException as raised:
+            error = kafka_error(raised)
+            sentence = NOT_ALLOWED.get(error.code(), "{reason}").format(action=action, reason=error.str())
+            raise Unanswered(sentence, error.code()) from None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None else None
+
+
+def _rights(operations: list[AclOperation] | None) -> frozenset[Right] | None:
+    return frozenset(RIGHTS[item] for item in operations if item in RIGHTS) if operations else None

@@ -1,0 +1,269 @@
+"""The probe producer of one acknowledgement level: one thread that both sends and polls.
+
+What it learnt before a send it posts before that send (see core/events.py), so it posts after every poll and before
+every batch. Sending is paced by slots on the monotonic clock; a slot that was missed is skipped, never made up for.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker, adapter_error
+from kafka_sentinel.adapters.producer_client import ProducerClient, ProducerOptions, Reports
+from kafka_sentinel.adapters.spans import delivered, failed
+from kafka_sentinel.core.claims import ClaimsTracker
+from kafka_sentinel.core.events import (
+    AdapterError,
+    Event,
+    ProducerRestarted,
+    RecordsAcked,
+    RecordsRejected,
+    RecordsSent,
+    RecordsUncertain,
+)
+from kafka_sentinel.core.ranges import RangeSet
+from kafka_sentinel.core.record import KEY, Encoder
+from kafka_sentinel.core.types import ProbePartition
+
+CHUNK = 1_000  # records handed over between two polls, so that acknowledgements are never kept waiting for long
+IDLE = 0.1  # longest poll, in seconds: commands are looked at this often
+FAREWELL = 1.0  # seconds to wait for acknowledgements at the end, and again for the reports of what was given up
+ABANDON = 5.0  # seconds to collect the reports of an abandoned client
+BACKOFF = (0.5, 5.0)  # seconds between two clients, doubled from the first to the last while they keep dying
+
+
+class _Partition:
+    """What the producer remembers of one partition in the current run."""
+
+    def __init__(self) -> None:
+        self.following = 0  # the next sequence
+        self.owed = 0.0  # records due by the rate and not sent yet, less than one
+        self.claims = ClaimsTracker()
+        self.in_flight = RangeSet()
+        self.encoder: Encoder | None = None  # of the current incarnation
+
+
+class ProbeProducer:
+    """Call `start`, then `begin_run`, then `probe`. All methods may be called from any thread and return at once."""
+
+    def __init__(self, options: ProducerOptions, *, post: Post, now: Now, on_death: OnDeath) -> None:
+        self._options = options
+        self._post = post
+        self._now = now
+        self._subject = f"producer-{options.acks}"
+        self._worker = Worker(self._subject, self._run, on_death)
+        self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._rate = options.records_per_second
+        self._run_id: int | None = None
+        self._incarnation = 0
+        self._deaths = 0  # in a row, without an acknowledgement between them
+        self._client: ProducerClient | None = None
+        self._probed: tuple[int, ...] = ()
+        self._partitions: dict[int, _Partition] = {}
+        self._slot = 0.0  # when the next slot is due, on the monotonic clock
+
+    # --- the outside
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Stop sending, wait a second for what is in flight and give up the rest, which is posted as uncertain.
+
+        Returns whether the thread has ended within `timeout` seconds. May be called again.
+        """
+        return self._worker.stop(timeout)
+
+    def begin_run(self, run: int) -> None:
+        """Start all sequences from 0 under a new run id. What is in flight becomes uncertain, in the old run."""
+        self._commands.put(lambda: self._begin_run(run))
+
+    def probe(self, partitions: Iterable[ProbePartition]) -> None:
+        """Send to exactly these partitions from now on (those of the other acknowledgement level are not ours)."""
+        own = tuple(sorted({one.partition for one in partitions if one.acks is self._options.acks}))
+        self._commands.put(lambda: self._set_probed(own))
+
+    def set_rate(self, records_per_second: float) -> None:
+        """Set the rate of each partition. A partition is always sent at least one record in each slot."""
+        self._commands.put(lambda: self._set_rate(records_per_second))
+
+    # --- the thread
+
+    def _run(self) -> None:
+        self._slot = self._now().mono
+        try:
+            while not self._worker.stopping.is_set():
+                self._obey()
+                if self._client is None:
+                    self._worker.stopping.wait(IDLE)
+                    continue
+                wait = self._slot - self._now().mono
+                if wait > 0 or not self._probed:
+                    self._poll(min(max(wait, 0.0), IDLE) if self._probed else IDLE)
+                else:
+                    self._send_slot()
+        finally:
+            self._drain()
+            self._abandon("_PURGE_INFLIGHT", FAREWELL)
+
+    def _obey(self) -> None:
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except Empty:
+                return
+            command()
+
+    def _set_probed(self, partitions: tuple[int, ...]) -> None:
+        self._probed = partitions
+
+    def _set_rate(self, rate: float) -> None:
+        self._rate = rate
+
+    def _begin_run(self, run: int) -> None:
+        self._abandon("_PURGE_INFLIGHT", ABANDON)
+        self._run_id, self._incarnation, self._partitions = run, 0, {}
+        self._client = ProducerClient(self._options)
+
+    # --- sending
+
+    def _send_slot(self) -> None:
+        """Send what is due in this slot, in chunks with polls between; what does not fit into it is not made up for."""
+        start, interval = self._slot, self._options.interval
+        end = start + (int((self._now().mono - start) / interval) + 1) * interval
+        due = {partition: self._due(partition) for partition in self._probed}
+        probing = True  # the first round is the probe itself; the rest is load, and yields when the client falls behind
+        while due and not self._worker.stopping.is_set():
+            room = self._options.queue_limit // 2 - len(self._client or ())
+            if probing or room > 0:
+                most = max(min(CHUNK, room // len(due)), 1)
+                round_ = {partition: min(count, most) for partition, count in due.items()}
+                self._send(round_)
+                due = {partition: left for partition, count in due.items() if (left := count - round_[partition])}
+            self._poll(0.0 if room > 0 else min(0.01, interval))
+            if self._client is None or self._now().mono >= end:
+                break
+            probing = False
+        self._slot = end
+
+    def _due(self, partition: int) -> int:
+        state = self._partitions.setdefault(partition, _Partition())
+        owed = state.owed + self._rate * self._options.interval
+        state.owed = owed % 1.0
+        return max(int(owed), 1)
+
+    def _send(self, counts: dict[int, int]) -> None:
+        assert self._client is not None
+        assert self._run_id is not None
+        at, run, events = self._now(), self._run_id, list[Event]()
+        for partition, count in counts.items():
+            state = self._partitions[partition]
+            events.append(RecordsSent(at, self._named(partition), run, state.following, count))
+        self._post(events)
+        wall, mono = int(at.wall * 1e9), int(at.mono * 1e9)
+        for partition, count in counts.items():
+            state = self._partitions[partition]
+            first = state.following
+            refused = self._client.send(partition, self._encoded(partition, state, count, wall, mono))
+            state.claims.sent(first, count)
+            state.in_flight.add(first, count)
+            state.following += count
+            if refused:
+                self._post(self._rejections(partition, first, refused))
+
+    def _encoded(self, partition: int, state: _Partition, count: int, wall: int, mono: int) -> list[dict[str, Any]]:
+        if state.encoder is None:
+            assert self._run_id is not None
+            state.encoder = Encoder(
+                instance=self._options.instance,
+                run=self._run_id,
+                incarnation=self._incarnation,
+                partition=partition,
+                size=self._options.record_size,
+            )
+        state.encoder.set_claims(state.claims.claims())
+        encode, pack, first = state.encoder.encode, KEY.pack, state.following
+        return [{"value": encode(one, wall, mono), "key": pack(one)} for one in range(first, first + count)]
+
+    def _rejections(self, partition: int, first: int, refused: list[tuple[int, str]]) -> list[Event]:
+        assert self._run_id is not None
+        at, run, events = self._now(), self._run_id, list[Event]()
+        for (code, _), members in groupby(enumerate(refused), lambda pair: (pair[1][1], pair[1][0] - pair[0])):
+            indexes = [index for _, (index, _) in members]
+            events.append(RecordsRejected(at, self._named(partition), run, first + indexes[0], len(indexes), code))
+            self._partitions[partition].in_flight.remove(first + indexes[0], len(indexes))
+        return events
+
+    # --- what became of it
+
+    def _poll(self, timeout: float) -> None:
+        assert self._client is not None
+        self._report(self._client.poll(timeout))
+        if self._client.fatal is not None:
+            self._replace(self._client.fatal)
+
+    def _report(self, reports: Reports) -> None:
+        """Post what the client reported, as known at this instant."""
+        at, events = self._now(), list[Event]()
+        if reports.messages and self._run_id is not None:
+            events += self._acknowledged([one for one in reports.messages if one.error() is None])
+            for partition, first, count, code in failed([one for one in reports.messages if one.error() is not None]):
+                self._partitions[partition].in_flight.remove(first, count)
+                events.append(RecordsUncertain(at, self._named(partition), self._run_id, first, count, code))
+        events += [adapter_error(at, self._subject, error) for error in reports.errors]
+        if events:
+            self._post(events)
+
+    def _acknowledged(self, messages: list[Any]) -> list[Event]:
+        assert self._run_id is not None
+        at, events = self._now(), list[Event]()
+        for partition, (spans, latencies) in delivered(messages).items():
+            state = self._partitions[partition]
+            state.claims.acked(spans)
+            for first, count, _ in spans:
+                state.in_flight.remove(first, count)
+            events.append(RecordsAcked(at, self._named(partition), self._run_id, spans, latencies))
+            self._deaths = 0
+        return events
+
+    # --- the end of a client
+
+    def _abandon(self, code: str, timeout: float) -> None:
+        """Give up the client. Whatever it never reported is uncertain too, with `code`."""
+        client, self._client = self._client, None
+        if client is None or self._run_id is None:
+            return
+        self._report(client.abandon(timeout))
+        at, events = self._now(), list[Event]()
+        for partition, state in self._partitions.items():
+            state.encoder = None
+            for first, count in state.in_flight.spans():
+                events.append(RecordsUncertain(at, self._named(partition), self._run_id, first, count, code))
+            state.in_flight.clear()
+        if events:
+            self._post(events)
+
+    def _drain(self) -> None:
+        deadline = self._now().mono + FAREWELL
+        while self._client is not None and len(self._client) and (left := deadline - self._now().mono) > 0:
+            self._report(self._client.poll(min(left, IDLE)))
+
+    def _replace(self, code: str) -> None:
+        """Bury a client that died, wait a little, and go on with a new incarnation of the same run."""
+        self._post([AdapterError(self._now(), self._subject, code, "the client died of a fatal error and is replaced")])
+        self._abandon(code, ABANDON)
+        least, most = BACKOFF
+        pause = min(least * 2**self._deaths, most) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, nothing secret
+        self._deaths += 1
+        if self._worker.stopping.wait(max(pause, least)):
+            return
+        self._incarnation += 1
+        self._client = ProducerClient(self._options)
+        self._post([ProducerRestarted(self._now(), self._options.acks, self._incarnation, code)])
+
+    def _named(self, partition: int) -> ProbePartition:
+        return ProbePartition(self._options.acks, partition)

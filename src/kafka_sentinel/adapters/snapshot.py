@@ -1,0 +1,67 @@
+"""The last status the engine published, serialized at most once however many ask for it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any, NamedTuple
+
+Status = Mapping[str, Any]
+
+
+class Body(NamedTuple):
+    plain: bytes
+    gzipped: bytes
+
+
+def _incidents(status: Status) -> dict[str, Any]:
+    return {key: status[key] for key in ("version", "now", "incidents", "losses")}
+
+
+def _experiments(status: Status) -> dict[str, Any]:
+    return {"version": status["version"], "now": status["now"], **status["experiments"]}
+
+
+VIEWS: dict[str, Callable[[Status], Any]] = {
+    "status": lambda status: status,
+    "incidents": _incidents,
+    "experiments": _experiments,
+}
+
+
+class _Published:
+    """One status and what was made of it so far."""
+
+    def __init__(self, status: Status) -> None:
+        self.status = status
+        self._lock = Lock()
+        self._bodies: dict[str, Body] = {}
+
+    def body(self, view: str) -> Body:
+        with self._lock:  # whoever asks for the same while it is made waits for it instead of making it again
+            if view not in self._bodies:
+                plain = json.dumps(VIEWS[view](self.status), allow_nan=False, separators=(",", ":")).encode()
+                self._bodies[view] = Body(plain, gzip.compress(plain, compresslevel=1, mtime=0))
+            return self._bodies[view]
+
+
+class Snapshot:
+    """Holds the last status. Publishing never waits; the publisher must not change a status it has published."""
+
+    def __init__(self) -> None:
+        self._current: _Published | None = None
+
+    def publish(self, status: Status) -> None:
+        self._current = _Published(status)
+
+    def get(self) -> Status | None:
+        """Return the last status, or None before the first."""
+        current = self._current
+        return current.status if current is not None else None
+
+    def body(self, view: str) -> Body | None:
+        """Return a view of the last status as JSON, made at the first request for it; None before the first status."""
+        current = self._current
+        return current.body(view) if current is not None else None

@@ -1,0 +1,118 @@
+"""What a status snapshot says, as gauges. A gauge without series means that its fact is not known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from kafka_sentinel.adapters.metric_catalogue import CAUSES, PHASES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Gauges = dict[str, dict[tuple[str, ...], float]]  # metric → label values in the order of the catalogue → value
+
+# The snapshot knows one reader; the series of the other stay as they are.
+WITHIN = {"consumer_lag_records": ("verifier",), "consumer_lag_seconds": ("verifier",)}
+
+_RECORD_GAUGES = {
+    "records_in_flight": "in_flight",
+    "records_awaiting": "awaiting",
+    "records_overdue": "overdue",
+    "records_suspected": "suspected",
+    "records_uncertain_unresolved": "unresolved",
+}
+
+
+def status_gauges(status: Mapping[str, Any]) -> Gauges:
+    """Return all there is to say about each metric named; series that are not in the answer have to go."""
+    partitions = status["partitions"]
+    return {
+        **_records(status["records"]),
+        **_partitions(partitions),
+        **_cluster(status["kafka"], partitions),
+        **_incidents(status["incidents"], status["losses"]),
+        **_experiments(status["experiments"]),
+    }
+
+
+def last_successes(status: Mapping[str, Any]) -> dict[str, float]:
+    """Return when each experiment whose last run passed did so; of the others an earlier success stands."""
+    items = status["experiments"]["items"]
+    return {item["name"]: item["last_run"] for item in items if item["last_result"] == "passed" and item["last_run"]}
+
+
+def _records(records: Mapping[str, Mapping[str, int]]) -> Gauges:
+    return {
+        metric: {(acks,): numbers[field] for acks, numbers in records.items()}
+        for metric, field in _RECORD_GAUGES.items()
+    }
+
+
+def _partitions(partitions: list[Mapping[str, Any]]) -> Gauges:
+    alarm = [partition for partition in partitions if partition["acks"] == "all"]
+    return {
+        "probe_partitions": {(): len(partitions)},
+        "partitions_unavailable": {
+            ("produce",): sum(not partition["writable"] for partition in partitions),
+            ("consume",): sum(not partition["readable"] for partition in partitions),
+        },
+        "consumer_lag_records": {("verifier", str(each["partition"])): each["lag_records"] for each in alarm},
+        "consumer_lag_seconds": {("verifier", str(each["partition"])): each["lag_seconds"] for each in alarm},
+    }
+
+
+def _cluster(kafka: Mapping[str, Any], partitions: list[Mapping[str, Any]]) -> Gauges:
+    metrics = (
+        "brokers",
+        "brokers_unprobed",
+        "partitions_under_replicated",
+        "partitions_under_min_isr",
+        "partitions_offline",
+    )
+    if not kafka["reachable"] or kafka["observed_at"] is None:
+        return {metric: {} for metric in metrics}
+    up = {broker["id"] for broker in kafka["brokers"] if broker["up"]}
+    leaders = {partition["leader"] for partition in partitions if partition["acks"] == "all"}
+    return {
+        "brokers": {("up",): len(up), ("down",): len(kafka["brokers"]) - len(up)},
+        "brokers_unprobed": {(): len(up - leaders)},
+        "partitions_under_replicated": {(): kafka["under_replicated"]},
+        "partitions_under_min_isr": {(): kafka["under_min_isr"]},
+        "partitions_offline": {(): kafka["offline"]},
+    }
+
+
+def _incidents(incidents: list[Mapping[str, Any]], losses: list[Mapping[str, Any]]) -> Gauges:
+    still_open = Counter(incident["cause"] for incident in incidents if incident["closed_at"] is None)
+    recovery: dict[tuple[str, ...], float] = {}
+    seen: set[str] = set()
+    for incident in incidents:  # newest first
+        cause = incident["cause"]
+        if incident["closed_at"] is None or cause in seen:
+            continue
+        seen.add(cause)
+        phases = incident["phases"]
+        recovery |= {(cause, phase): phases[phase] for phase in PHASES if phases.get(phase) is not None}
+    causes = {incident["id"]: incident["cause"] for incident in incidents}
+    last_loss: dict[tuple[str, ...], float] = {}
+    for loss in losses:
+        key = (loss["acks"], causes.get(loss["incident"], "unknown"))
+        last_loss[key] = max(last_loss.get(key, 0), loss["proved_at"])
+    return {
+        "incidents_open": {(cause,): still_open[cause] for cause in CAUSES},
+        "recovery_last_seconds": recovery,
+        "last_loss_timestamp_seconds": last_loss,
+    }
+
+
+def _experiments(experiments: Mapping[str, Any]) -> Gauges:
+    items = experiments["items"]
+    return {
+        "experiments_armed": {(): experiments["armed"]},
+        "experiments_paused": {(): experiments["paused"]},
+        "experiments_latched": {(): experiments["latched"] is not None},
+        "experiment_next_run_timestamp_seconds": {
+            (item["name"],): item["next_run"] for item in items if item["next_run"] is not None
+        },
+    }

@@ -1,0 +1,260 @@
+"""When a partition could not be written or read.
+
+A *slot* is one partition and one probe interval. It is opened by a batch of sends; the first sequence of the batch is
+its probe. For `produce` it is good if the probe is acknowledged within the SLO of its send, and bad as soon as the
+deadline passes or the send fails. For `consume` it is good if the probe is read within the SLO of its send, else bad:
+what cannot be written cannot be read either, so a partition that takes no writes is down for both.
+
+A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`is_blind`), it stood
+still (two ticks further apart than `STALL`), or its producer sent nothing for longer than that.
+
+A partition is unavailable from the send of its first bad slot until the acknowledgement (read) of the first good one
+sent later. A bad slot that is older than a good one counts, but opens nothing. Blind time counts as neither.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from kafka_sentinel.core.slots import Edge, Operation, SlotChanges, SlotResult, Totals
+from kafka_sentinel.core.types import Instant, ProbePartition
+
+STALL = 3.0  # seconds without a tick, or without a send, after which Sentinel itself is taken to have stood still
+MAX_PENDING = 1024  # slots awaiting their probe, per partition and operation; further ones widen the newest
+MAX_COVERED = 64  # disjoint spells of unavailability a late judgement can still overlap
+
+
+def is_blind(*, brokers_reachable: bool, succeeded_lately: bool, witness_alive: bool | None) -> bool:
+    """Tell whether it is Sentinel that is cut off, rather than Kafka that is down.
+
+    `witness_alive`: something other than the brokers (the fleet of local processes, the Kubernetes API server) answers
+    (True), does not (False), or was never there to be asked (None). A cut-off needs a witness that is gone too: who
+    gave us nothing but brokers wants to be told that none can be reached, and from outside both look the same.
+    """
+    return witness_alive is False and not brokers_reachable and not succeeded_lately
+
+
+@dataclass(slots=True)
+class _Slot:
+    sent: Instant
+    weight: int = 1  # probe intervals it stands for
+    judged: bool = False
+
+
+@dataclass(slots=True)
+class _Track:
+    """One partition and one operation."""
+
+    pending: dict[int, _Slot] = field(default_factory=dict)  # sequence of the probe → slot, ascending
+    down: bool = False
+    accrued: float = 0.0  # monotonic instant up to which the current unavailability was counted
+    last_good: float = float("-inf")  # send instants of the newest slots judged so far
+    last_bad: float = float("-inf")
+
+    def open(self, sequence: int, at: Instant) -> None:
+        if len(self.pending) >= MAX_PENDING:
+            oldest = next(iter(self.pending))
+            if not self.pending[oldest].judged:
+                next(reversed(self.pending.values())).weight += 1
+                return
+            del self.pending[oldest]
+        self.pending[sequence] = _Slot(at)
+
+    def take(self, first: int, count: int) -> list[_Slot]:
+        """Remove and return the slots whose probe is among [first, first + count)."""
+        found = []
+        for sequence in self.pending:
+            if sequence >= first + count:
+                break
+            if sequence >= first:
+                found.append(sequence)
+        return [self.pending.pop(sequence) for sequence in found]
+
+
+class _Covered:
+    """Adds up the length of overlapping intervals, each moment once."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[float, float]] = []  # disjoint, ascending, at most MAX_COVERED
+
+    def add(self, start: float, end: float) -> float:
+        """Return how much of [start, end) was not covered before."""
+        if end <= start:
+            return 0.0
+        touching = [span for span in self._spans if span[1] >= start and span[0] <= end]
+        overlap = sum(min(high, end) - max(low, start) for low, high in touching)
+        merged = (min([start, *(low for low, _ in touching)]), max([end, *(high for _, high in touching)]))
+        self._spans = sorted([*(span for span in self._spans if span not in touching), merged])[-MAX_COVERED:]
+        return end - start - overlap
+
+
+class Availability:
+    """Judges the slots of every probed partition. Durations in seconds."""
+
+    def __init__(self, *, slo_produce: float, slo_consume: float, interval: float) -> None:
+        self.totals = Totals()
+        self._slo = {Operation.PRODUCE: slo_produce, Operation.CONSUME: slo_consume}
+        self._interval = interval
+        self._tracks: dict[tuple[Operation, ProbePartition], _Track] = {}
+        self._last_slot: dict[ProbePartition, float | None] = {}  # None: probed, but nothing was sent yet
+        self._stalled: set[ProbePartition] = set()
+        self._covered = {operation: _Covered() for operation in Operation}
+        self._last_tick: float | None = None
+        self._blind = False
+        self._blind_until = float("-inf")
+        self._clear()
+
+    def _clear(self) -> None:
+        self._slots: Counter[tuple[Operation, SlotResult]] = Counter()
+        self._edges: list[Edge] = []
+        self._seconds: dict[tuple[Operation, ProbePartition], float] = {}
+        self._any: dict[Operation, float] = {}
+        self._blind_seconds = 0.0
+
+    # --- what happened
+
+    def probe(self, partitions: Iterable[ProbePartition]) -> None:
+        """Judge exactly these partitions from now on. What is pending of the others is dropped, uncounted."""
+        wanted = frozenset(partitions)
+        self._tracks = {key: track for key, track in self._tracks.items() if key[1] in wanted}
+        self._last_slot = {partition: self._last_slot.get(partition) for partition in wanted}
+        self._stalled &= wanted
+        for partition in wanted:
+            for operation in Operation:
+                self._tracks.setdefault((operation, partition), _Track())
+
+    def new_run(self) -> None:
+        """Sequences start at 0 again: what is pending of the old run can no longer be matched, and is dropped."""
+        for track in self._tracks.values():
+            track.pending.clear()
+
+    def sent(self, partition: ProbePartition, sequence: int, at: Instant) -> None:
+        """Note a batch of sends of which `sequence` is the first. Batches under half an interval apart share a slot."""
+        if partition not in self._last_slot:
+            return
+        self._note_missing(partition, at.mono)
+        self._stalled.discard(partition)
+        last = self._last_slot[partition]
+        if last is not None and at.mono - last < self._interval / 2:
+            return
+        self._last_slot[partition] = at.mono
+        for operation in Operation:
+            self._tracks[operation, partition].open(sequence, at)
+
+    def acked(self, partition: ProbePartition, first: int, count: int, at: Instant) -> list[Instant]:
+        """Note acknowledged sequences. Returns the send instants of the probes among them, the late ones included."""
+        return self._succeeded(Operation.PRODUCE, partition, first, count, at)
+
+    def read(self, partition: ProbePartition, first: int, count: int, at: Instant) -> list[Instant]:
+        """Note sequences that were read. Returns the send instants of the probes among them, the late ones included."""
+        return self._succeeded(Operation.CONSUME, partition, first, count, at)
+
+    def failed(self, partition: ProbePartition, first: int, count: int) -> None:
+        """Note sequences that were rejected, or given up as uncertain: their produce slots are bad at once."""
+        track = self._tracks.get((Operation.PRODUCE, partition))
+        for slot in track.take(first, count) if track is not None else ():
+            self._judge(Operation.PRODUCE, partition, slot, good=False, at=slot.sent)
+
+    def lived_blind(self, seconds: float) -> None:
+        """Count time in which Sentinel was not there at all, such as between its death and its restart."""
+        self._blind_seconds += seconds
+        for operation in Operation:
+            self._slots[operation, SlotResult.BLIND] += round(seconds / self._interval) * len(self._last_slot)
+
+    def tick(self, now: Instant, *, blind: bool) -> SlotChanges:
+        """Judge what is overdue and return everything that came to be known since the tick before."""
+        last = self._last_tick if self._last_tick is not None else now.mono
+        stood_still = now.mono - last > STALL
+        if blind or stood_still:
+            self._add_blind(last, now.mono)
+        self._blind = blind or stood_still
+        for partition in self._last_slot:
+            self._note_missing(partition, now.mono)
+        for (operation, partition), track in self._tracks.items():
+            self._expire(operation, partition, track, now)
+            if track.down:
+                self._accrue(operation, partition, track, now.mono)
+        self._blind = blind
+        self._last_tick = now.mono
+        changes = SlotChanges(self._slots, tuple(self._edges), self._seconds, self._any, self._blind_seconds)
+        self.totals.add(changes)
+        self._clear()
+        return changes
+
+    def unavailable(self, operation: Operation) -> list[ProbePartition]:
+        return sorted(
+            partition for (kind, partition), track in self._tracks.items() if kind is operation and track.down
+        )
+
+    # --- judging
+
+    def _succeeded(
+        self, operation: Operation, partition: ProbePartition, first: int, count: int, at: Instant
+    ) -> list[Instant]:
+        track = self._tracks.get((operation, partition))
+        slots = track.take(first, count) if track is not None else []
+        for slot in slots:
+            self._judge(operation, partition, slot, good=at.mono - slot.sent.mono <= self._slo[operation], at=at)
+        return [slot.sent for slot in slots]
+
+    def _judge(self, operation: Operation, partition: ProbePartition, slot: _Slot, *, good: bool, at: Instant) -> None:
+        """Count a slot once. `at` matters for a good one: from then on the partition is known to work."""
+        if slot.judged:
+            return
+        slot.judged = True
+        track = self._tracks[operation, partition]
+        sent = slot.sent.mono
+        if not good and self._blind:
+            self._slots[operation, SlotResult.BLIND] += slot.weight
+        elif good:
+            self._slots[operation, SlotResult.GOOD] += slot.weight
+            track.last_good = max(track.last_good, sent)
+            if track.down and sent > track.last_bad:
+                self._accrue(operation, partition, track, at.mono)
+                track.down = False
+                self._edges.append(Edge(operation, partition, available=True, at=at))
+        else:
+            self._slots[operation, SlotResult.BAD] += slot.weight
+            track.last_bad = max(track.last_bad, sent)
+            if not track.down and sent > track.last_good:
+                track.down, track.accrued = True, sent
+                self._edges.append(Edge(operation, partition, available=False, at=slot.sent))
+
+    def _expire(self, operation: Operation, partition: ProbePartition, track: _Track, now: Instant) -> None:
+        deadline = now.mono - self._slo[operation]
+        for slot in track.pending.values():
+            if slot.sent.mono >= deadline:
+                break
+            self._judge(operation, partition, slot, good=False, at=now)
+
+    def _accrue(self, operation: Operation, partition: ProbePartition, track: _Track, until: float) -> None:
+        if until <= track.accrued:
+            return
+        if not self._blind:
+            key = operation, partition
+            self._seconds[key] = self._seconds.get(key, 0.0) + until - track.accrued
+            newly = self._covered[operation].add(track.accrued, until)
+            self._any[operation] = self._any.get(operation, 0.0) + newly
+        track.accrued = until
+
+    # --- our own absence
+
+    def _note_missing(self, partition: ProbePartition, now: float) -> None:
+        """Count the intervals in which our producer should have sent to `partition` and did not."""
+        last = self._last_slot[partition]
+        if last is None or now - last <= self._interval + (0.0 if partition in self._stalled else STALL):
+            return
+        self._stalled.add(partition)
+        missed = int((now - last) / self._interval) - 1
+        for operation in Operation:
+            self._slots[operation, SlotResult.BLIND] += missed
+        until = last + missed * self._interval
+        if all(other is None or other <= last for other in self._last_slot.values()):
+            self._add_blind(last, until)
+        self._last_slot[partition] = until
+
+    def _add_blind(self, start: float, end: float) -> None:
+        self._blind_seconds += max(0.0, end - max(start, self._blind_until))
+        self._blind_until = max(self._blind_until, end)

@@ -1,0 +1,148 @@
+"""One run of an experiment: the states it can be in, and the only ways from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class RunState(StrEnum):
+    DUE = "due"  # its time has come; the guards are being asked
+    GUARDED = "guarded"  # every guard allowed
+    INTENDED = "intended"  # the intent is being written; nothing was done to the cluster
+    INJECTING = "injecting"  # the intent is on disk and the fault was commanded
+    INJECTED = "injected"  # the fault is in effect
+    RECOVERING = "recovering"  # the fault was undone; the incident is not closed yet
+    RECHECKED = "rechecked"  # the incident was closed with a verdict, which is being written
+    DONE = "done"
+    ABORTED = "aborted"
+    SKIPPED = "skipped"
+    DRY_RUN = "dry_run"
+
+
+class Happening(StrEnum):
+    """What moves a run on."""
+
+    ALLOWED = "all guards allow"
+    DENIED = "a guard denies"
+    REHEARSED = "dry run"
+    INTENT = "intent to be saved"
+    SAVED = "state saved"
+    SAVED_ALLOWED = "state saved, all guards still allow"
+    SAVE_FAILED = "state not saved"
+    INJECTED = "fault injected"
+    FAILED = "fault failed"
+    HEALED = "fault healed"
+    CLOSED = "incident closed"
+    TIMED_OUT = "time limit"
+    STOPPED = "paused"
+    RESTARTED = "Sentinel restarted"
+
+
+class Transition(NamedTuple):
+    state: RunState
+    happening: Happening
+    next_state: RunState
+
+
+TRANSITIONS = (
+    Transition(RunState.DUE, Happening.ALLOWED, RunState.GUARDED),
+    Transition(RunState.DUE, Happening.DENIED, RunState.SKIPPED),
+    Transition(RunState.GUARDED, Happening.REHEARSED, RunState.DRY_RUN),
+    Transition(RunState.GUARDED, Happening.INTENT, RunState.INTENDED),
+    Transition(RunState.INTENDED, Happening.SAVED_ALLOWED, RunState.INJECTING),
+    Transition(RunState.INTENDED, Happening.DENIED, RunState.SKIPPED),
+    Transition(RunState.INTENDED, Happening.SAVE_FAILED, RunState.ABORTED),
+    Transition(RunState.INTENDED, Happening.TIMED_OUT, RunState.ABORTED),
+    Transition(RunState.INTENDED, Happening.STOPPED, RunState.ABORTED),
+    Transition(RunState.INTENDED, Happening.RESTARTED, RunState.ABORTED),
+    Transition(RunState.INJECTING, Happening.INJECTED, RunState.INJECTED),
+    Transition(RunState.INJECTING, Happening.FAILED, RunState.ABORTED),
+    Transition(RunState.INJECTING, Happening.TIMED_OUT, RunState.ABORTED),
+    Transition(RunState.INJECTING, Happening.STOPPED, RunState.ABORTED),
+    Transition(RunState.INJECTING, Happening.RESTARTED, RunState.ABORTED),
+    Transition(RunState.INJECTED, Happening.HEALED, RunState.RECOVERING),
+    Transition(RunState.INJECTED, Happening.FAILED, RunState.ABORTED),
+    Transition(RunState.INJECTED, Happening.CLOSED, RunState.RECHECKED),
+    Transition(RunState.INJECTED, Happening.TIMED_OUT, RunState.RECOVERING),
+    Transition(RunState.INJECTED, Happening.STOPPED, RunState.ABORTED),
+    Transition(RunState.INJECTED, Happening.RESTARTED, RunState.RECOVERING),
+    Transition(RunState.RECOVERING, Happening.CLOSED, RunState.RECHECKED),
+    Transition(RunState.RECOVERING, Happening.FAILED, RunState.ABORTED),
+    Transition(RunState.RECOVERING, Happening.TIMED_OUT, RunState.ABORTED),
+    Transition(RunState.RECOVERING, Happening.STOPPED, RunState.ABORTED),
+    Transition(RunState.RECOVERING, Happening.RESTARTED, RunState.RECOVERING),
+    Transition(RunState.RECHECKED, Happening.SAVED, RunState.DONE),
+    Transition(RunState.RECHECKED, Happening.TIMED_OUT, RunState.DONE),
+    Transition(RunState.RECHECKED, Happening.RESTARTED, RunState.DONE),
+)
+_NEXT = {(state, happening): next_state for state, happening, next_state in TRANSITIONS}
+
+FINAL = frozenset({RunState.DONE, RunState.ABORTED, RunState.SKIPPED, RunState.DRY_RUN})
+MAY_BE_IN_EFFECT = frozenset({RunState.INJECTING, RunState.INJECTED})  # the fault; a heal is owed when it ends badly
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run; times in wall-clock seconds. `verdict` is known from `rechecked` on, `reason` says what cut it short."""
+
+    id: str
+    experiment: str
+    fault: str
+    targets: tuple[int, ...]
+    duration: float
+    due: float
+    started: float
+    state: RunState = RunState.DUE
+    injected: float | None = None
+    verdict: str | None = None
+    reason: str = ""
+
+    @property
+    def result(self) -> str:
+        """The verdict of a run that is done, else the name of the state it is in."""
+        return self.verdict if self.state is RunState.DONE and self.verdict else self.state.value
+
+    def to_state(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is remembered of the runs of one experiment; wall-clock seconds."""
+
+    last_run: float | None = None
+    last_result: str | None = None
+    last_skip: Mapping[str, object] | None = None  # guard, reason, at
+
+
+def next_state(state: RunState, happening: Happening) -> RunState | None:
+    """Return the state that follows, or None: in this state it means nothing."""
+    return _NEXT.get((state, happening))
+
+
+def run_from_state(saved: Mapping[str, Any]) -> Run:
+    """Return the run that `Run.to_state` wrote. Raises KeyError, TypeError or ValueError if it is not one."""
+    return Run(
+        id=str(saved["id"]),
+        experiment=str(saved["experiment"]),
+        fault=str(saved["fault"]),
+        targets=tuple(int(target) for target in saved["targets"]),
+        duration=float(saved["duration"]),
+        due=float(saved["due"]),
+        started=float(saved["started"]),
+        state=RunState(saved["state"]),
+        injected=None if saved["injected"] is None else float(saved["injected"]),
+        verdict=None if saved["verdict"] is None else str(saved["verdict"]),
+        reason=str(saved["reason"]),
+    )
+
+
+def transition_diagram() -> str:
+    """Return the table as a Mermaid state diagram, for docs/experiments.md."""
+    lines = ["stateDiagram-v2", f"    [*] --> {RunState.DUE}"]
+    lines += [f"    {state} --> {next_state}: {happening}" for state, happening, next_state in TRANSITIONS]
+    lines += [f"    {state} --> [*]" for state in RunState if state in FINAL]
+    return "\n".join(lines)

@@ -1,0 +1,348 @@
+"""Decides when a fault is injected, and follows each run to its end. The engine drives it and carries out the commands.
+
+At most one run is under way. The intent is on disk before the fault is commanded, and the guards are asked again at
+that moment; so a crash at any point leads to a heal, never to a second injection. How the engine calls this:
+
+- at start-up `restore` with what was saved, then `on_tick` at every tick;
+- whenever `needs_save` is true: save the state with `to_state()` in it and tell `on_save_started` the generation;
+  `on_state_saved` or `on_state_save_failed` follow;
+- `on_fault` for FaultInjected, FaultFailed and FaultHealed; `on_incident_closed` for every incident, ours or not;
+- `latch` as soon as an acks=all loss is proved or an invariant violated; `pause` and `resume` when a person says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from kafka_sentinel.core.commands import Command, Count, Heal, Inject, Log
+from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.experiment_run import (
+    FINAL,
+    MAY_BE_IN_EFFECT,
+    Happening,
+    Run,
+    RunState,
+    next_state,
+    run_from_state,
+)
+from kafka_sentinel.core.experiment_view import explanation, item
+from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
+from kafka_sentinel.core.guards import Answer, first_denial
+from kafka_sentinel.core.planner import Plan, Planner
+from kafka_sentinel.core.targets import Target, resolve
+from kafka_sentinel.core.types import Instant
+
+RESULTS = ("passed", "failed", "inconclusive", "aborted", "dry_run")  # closed set of experiments_total{result}
+MAX_EXPERIMENTS = 64
+SAVE_LIMIT = 30.0  # seconds a write of the state may take
+INJECT_LIMIT = 60.0  # seconds until a commanded fault must be in effect
+HEAL_LIMIT = 60.0  # seconds after its duration until a fault must be undone
+
+
+class Experiments:
+    """All experiments. `recovery_limit`: seconds a run may wait for its incident to close before it is given up."""
+
+    def __init__(
+        self, specs: Iterable[ExperimentSpec], settings: GuardSettings, *, recovery_limit: float = 7_200.0
+    ) -> None:
+        found = tuple(specs)
+        self._specs = {spec.name: spec for spec in found}
+        if len(self._specs) != len(found) or len(found) > MAX_EXPERIMENTS:
+            raise ValueError(f"{len(found)} experiments: at most {MAX_EXPERIMENTS} are allowed, each with its own name")
+        self._settings = settings
+        self._recovery_limit = recovery_limit
+        self._planner = Planner(found)
+        self._waiting: dict[str, Answer] = {}  # why a run that is due has not begun, by experiment
+        self._past = dict.fromkeys(self._specs, Past())
+        self._run: Run | None = None
+        self._entered = 0.0  # when it came into its state, monotonic
+        self._write: int | None = None  # generation of the first write of the state that holds it
+        self._injections: tuple[float, ...] = ()  # wall-clock seconds; as many as the daily budget can ask for
+        self._paused = False
+        self._latched: str | None = None
+        self.needs_save = False
+
+    @property
+    def under_way(self) -> Run | None:
+        return self._run
+
+    # --- time
+
+    def on_tick(self, world: World) -> list[Command]:
+        out = self._check_limit(world.now)
+        for spec, plan in self._planner.due(world.now):
+            out += self._consider(spec, plan, world)
+        return out
+
+    def next_deadline(self, now: Instant) -> float | None:
+        """Return the monotonic second at which `on_tick` next has something to do, or None."""
+        planned = self._planner.next_deadline(now)
+        times = [] if planned is None else [now.mono + max(0.0, planned - now.wall)]
+        if self._run is not None:
+            times.append(self._entered + self._limit(self._run))
+        return min(times, default=None)
+
+    def _limit(self, run: Run) -> float:
+        match run.state:
+            case RunState.INJECTING:
+                return INJECT_LIMIT
+            case RunState.INJECTED:
+                return run.duration + HEAL_LIMIT
+            case RunState.RECOVERING:
+                return self._recovery_limit
+            case _:
+                return SAVE_LIMIT
+
+    def _check_limit(self, now: Instant) -> list[Command]:
+        run = self._run
+        if run is None or now.mono - self._entered < (limit := self._limit(run)):
+            return []
+        healing: list[Command] = [] if run.state in {RunState.INTENDED, RunState.RECHECKED} else [_heal(run)]
+        return healing + self._move(Happening.TIMED_OUT, now, reason=f"still {run.state} after {limit:g} s")
+
+    # --- from due to injected
+
+    def _consider(self, spec: ExperimentSpec, plan: Plan, world: World) -> list[Command]:
+        given, target = self._question(spec, world)
+        denial = first_denial(given, target)
+        if denial is None:
+            return self._begin(spec, plan, target, world.now)
+        if world.now.wall - plan.due <= spec.grace:
+            self._waiting[spec.name] = denial
+            return []
+        denial = self._waiting.pop(spec.name, denial)
+        self._planner.plan(spec.name, world.now)
+        return self._skipped(spec.name, denial, world.now)
+
+    def _begin(self, spec: ExperimentSpec, plan: Plan, target: Target, now: Instant) -> list[Command]:
+        stamp = datetime.fromtimestamp(now.wall, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        targets = tuple(sorted(target.brokers))
+        run = Run(f"{spec.name}-{stamp}", spec.name, spec.fault, targets, spec.duration, plan.due, now.wall)
+        self._run = run
+        self._waiting.pop(spec.name, None)
+        self._planner.plan(spec.name, now)
+        out = self._move(Happening.ALLOWED, now)
+        if self._settings.dry_run:
+            return out + self._move(Happening.REHEARSED, now)
+        return [*out, *self._move(Happening.INTENT, now), _log("info", "experiment_intended", run)]
+
+    def on_save_started(self, generation: int) -> None:
+        """Note that the state as it is now is being written as `generation`."""
+        self.needs_save = False
+        if self._run is not None and self._write is None:
+            self._write = generation
+
+    def on_state_saved(self, generation: int, world: World) -> list[Command]:
+        run = self._run
+        if run is None or self._write is None or generation < self._write:
+            return []
+        if run.state is RunState.INTENDED:
+            return self._judge_again(run, world)
+        return self._move(Happening.SAVED, world.now)
+
+    def on_state_save_failed(self, generation: int, reason: str, now: Instant) -> list[Command]:
+        if self._write is None or generation < self._write:
+            return []
+        return self._move(Happening.SAVE_FAILED, now, reason=f"the intent could not be saved: {reason}")
+
+    def _judge_again(self, run: Run, world: World) -> list[Command]:
+        """Ask the guards once more, with the intent on disk and the targets fixed; inject only if all still allow."""
+        given, _ = self._question(self._specs[run.experiment], world)
+        denial = first_denial(replace(given, due=run.due, under_way=None), Target(frozenset(run.targets)))
+        if denial is not None:
+            return self._move(Happening.DENIED, world.now, reason=denial.reason, denial=denial)
+        self._remember_injection(world.now.wall)
+        out = self._move(Happening.SAVED_ALLOWED, world.now)
+        inject = Inject(experiment_run=run.id, fault=run.fault, targets=run.targets, duration=run.duration)
+        return [*out, _log("warning", "experiment_injecting", run), inject]
+
+    def _remember_injection(self, wall: float) -> None:
+        keep = max(1, self._settings.daily_budget)
+        self._injections = tuple(sorted((*self._injections, wall))[-keep:])
+
+    # --- what becomes of it
+
+    def on_fault(self, event: FaultInjected | FaultFailed | FaultHealed) -> list[Command]:
+        run = self._run
+        if run is None or run.id != event.experiment_run:
+            # A fault that comes into effect after its run was given up must not stay.
+            return [Heal(event.experiment_run, event.targets)] if isinstance(event, FaultInjected) else []
+        match event:
+            case FaultInjected():
+                return self._move(Happening.INJECTED, event.at, injected=event.at.wall)
+            case FaultFailed():
+                return [_heal(run), *self._move(Happening.FAILED, event.at, reason=event.reason)]
+            case FaultHealed():
+                return self._move(Happening.HEALED, event.at)
+
+    def on_incident_closed(self, run_id: str | None, verdict: str, lost: int, now: Instant) -> list[Command]:
+        """Take note of a closed incident. `run_id`: of the run that caused it, if one did; `lost`: acks=all records."""
+        out: list[Command] = []
+        if lost > 0:
+            out += self.latch(f"{lost} acknowledged records lost", now)
+        elif run_id is not None and verdict == "failed":
+            out += self.latch(f"experiment {run_id} failed", now)
+        if self._run is not None and self._run.id == run_id:
+            out += self._move(Happening.CLOSED, now, verdict=verdict)
+        return out
+
+    def latch(self, reason: str, now: Instant) -> list[Command]:
+        """Hold all experiments until `resume`; a fault in effect is undone at once, its run goes on to its verdict."""
+        if self._latched is not None:
+            return []
+        self._latched, self.needs_save = reason, True
+        out: list[Command] = [Log("warning", "experiments_latched", {"reason": reason, "at": now.wall})]
+        return [*out, _heal(self._run)] if self._run is not None and self._run.state in MAY_BE_IN_EFFECT else out
+
+    def pause(self, now: Instant) -> list[Command]:
+        """Inject nothing until `resume`; what is under way is aborted and healed."""
+        if self._paused:
+            return []
+        self._paused, self.needs_save = True, True
+        out: list[Command] = [Log("info", "experiments_paused", {"at": now.wall})]
+        if self._run is None or self._run.state is RunState.RECHECKED:
+            return out
+        if self._run.state is not RunState.INTENDED:
+            out.append(_heal(self._run))
+        return out + self._move(Happening.STOPPED, now, reason="paused")
+
+    def resume(self, now: Instant) -> list[Command]:
+        """Lift pause and latch."""
+        if not self._paused and self._latched is None:
+            return []
+        self._paused, self._latched, self.needs_save = False, None, True
+        return [Log("info", "experiments_resumed", {"at": now.wall})]
+
+    def _move(
+        self,
+        happening: Happening,
+        now: Instant,
+        *,
+        reason: str | None = None,
+        verdict: str | None = None,
+        injected: float | None = None,
+        denial: Answer | None = None,
+    ) -> list[Command]:
+        """Follow the table; what means nothing in this state changes nothing. Return what the end of a run asks for."""
+        old = self._run
+        state = next_state(old.state, happening) if old is not None else None
+        if old is None or state is None:
+            return []
+        run = self._run = replace(
+            old,
+            state=state,
+            reason=old.reason if reason is None else reason,
+            verdict=old.verdict if verdict is None else verdict,
+            injected=old.injected if injected is None else injected,
+        )
+        self._entered, self._write = now.mono, None
+        self.needs_save |= state not in {RunState.GUARDED, RunState.DRY_RUN}
+        if state in FINAL:
+            self._run = None
+            return self._ended(run) if denial is None else self._skipped(run.experiment, denial, now)
+        return []
+
+    def _ended(self, run: Run) -> list[Command]:
+        if run.experiment in self._past:  # it may have left the configuration since
+            began = run.started if run.injected is None else run.injected
+            self._past[run.experiment] = replace(self._past[run.experiment], last_run=began, last_result=run.result)
+        level = "info" if run.result in {"passed", "dry_run"} else "warning"
+        labels = (("experiment", run.experiment), ("result", run.result))
+        return [Count("experiments_total", labels), _log(level, "experiment_ended", run)]
+
+    def _skipped(self, name: str, denial: Answer, now: Instant) -> list[Command]:
+        skip = {"guard": denial.guard, "reason": denial.reason, "at": now.wall}
+        self._past[name] = replace(self._past[name], last_skip=skip)
+        labels = (("experiment", name), ("guard", denial.guard))
+        return [
+            Count("experiments_skipped_total", labels),
+            Log("info", "experiment_skipped", {"experiment": name, **skip}),
+        ]
+
+    # --- what others see
+
+    def status(self, world: World) -> dict[str, object]:
+        """Return the `experiments` part of the status snapshot."""
+        named = self._settings.armed_for
+        return {
+            "armed": bool(named) and world.cluster is not None and world.cluster.cluster_id == named,
+            "dry_run": self._settings.dry_run,
+            "paused": self._paused,
+            "latched": self._latched,
+            "items": [self._item(spec) for spec in self._specs.values()],
+        }
+
+    def explain(self, world: World) -> list[dict[str, object]]:
+        """Return, for each experiment, its item, whom it would hit now and every guard's answer.
+
+        Looks at every partition of the cluster, several times: for each experiment about as long as one judgement.
+        """
+        out = []
+        for spec in self._specs.values():
+            given, target = self._question(spec, world)
+            own = self._run if self._run is not None and self._run.experiment == spec.name else None
+            out.append({**self._item(spec), **explanation(given, target, own)})
+        return out
+
+    def _item(self, spec: ExperimentSpec) -> dict[str, object]:
+        return item(spec, self._planner.get(spec.name), self._past[spec.name])
+
+    def _question(self, spec: ExperimentSpec, world: World) -> tuple[GuardInput, Target]:
+        plan = self._planner.get(spec.name)
+        given = GuardInput(
+            world=world,
+            settings=self._settings,
+            spec=spec,
+            due=plan.due if plan is not None else None,
+            paused=self._paused,
+            latched=self._latched,
+            under_way=self._run.id if self._run is not None else None,
+            injections=self._injections,
+        )
+        salt = f"{spec.name}@{plan.planned:.3f}" if plan is not None else spec.name
+        return given, resolve(spec.target, salt, world.cluster, world.quorum)
+
+    # --- state
+
+    def to_state(self) -> dict[str, object]:
+        return {
+            "paused": self._paused,
+            "latched": self._latched,
+            "injections": list(self._injections),
+            "run": self._run.to_state() if self._run is not None else None,
+            "past": {name: asdict(past) for name, past in self._past.items()},
+        }
+
+    def restore(self, saved: Mapping[str, Any], now: Instant) -> list[Command]:
+        """Take over what an earlier life saved, and close or heal the run it left behind; never inject it again.
+
+        Raises KeyError, TypeError or ValueError, and changes nothing, if `saved` is not what `to_state` wrote.
+        """
+        run = run_from_state(saved["run"]) if saved["run"] is not None else None
+        if run is not None and next_state(run.state, Happening.RESTARTED) is None:
+            raise ValueError(f'experiment run "{run.id}" was saved in state {run.state}, which is never saved')
+        past = {name: Past(**saved["past"][name]) for name in self._specs if name in saved["past"]}
+        injections = tuple(sorted(float(time) for time in saved["injections"]))
+        paused, latched = bool(saved["paused"]), None if saved["latched"] is None else str(saved["latched"])
+        self._paused, self._latched, self._injections, self._run = paused, latched, injections, run
+        self._past.update(past)
+        if run is None:
+            return []
+        if run.state is RunState.INTENDED:  # nobody knows whether it was done: it counts as done
+            self._remember_injection(run.started)
+        healing: list[Command] = [] if run.state is RunState.RECHECKED else [_heal(run)]
+        reason = f"Sentinel restarted while {run.state}" if run.state is not RunState.RECHECKED else run.reason
+        return healing + self._move(Happening.RESTARTED, now, reason=reason)
+
+
+def _heal(run: Run) -> Heal:
+    return Heal(run.id, run.targets)
+
+
+def _log(level: str, event: str, run: Run) -> Log:
+    fields = {"run": run.id, "experiment": run.experiment, "fault": run.fault, "targets": list(run.targets)}
+    ending = {"result": run.result, "reason": run.reason} if event == "experiment_ended" else {}
+    return Log(level, event, {**fields, **ending})

@@ -1,0 +1,93 @@
+"""What the guards may look at: the experiment and the settings as configured, and the world as the engine knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.schedule import Blackout, Schedule
+from kafka_sentinel.core.targets import TargetSpec
+from kafka_sentinel.core.types import Instant
+
+MAX_DAILY_BUDGET = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSpec:
+    """One experiment as configured; times in seconds.
+
+    `grace`: how long a run that is due waits for the guards before it is skipped; at least 1.
+    `jitter`: each run starts up to that much later, always the same for the same name and time.
+    `allow_unavailability`: may take partitions below min.insync.replicas, never their last in-sync replica.
+    """
+
+    name: str
+    fault: str
+    target: TargetSpec
+    schedule: Schedule
+    duration: float
+    grace: float = 60.0
+    jitter: float = 0.0
+    allow_unavailability: bool = False
+
+    def __post_init__(self) -> None:
+        if self.grace < 1 or self.jitter < 0 or self.duration < 0:
+            raise ValueError(f"experiment {self.name}: needs grace >= 1, jitter >= 0 and duration >= 0 seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """What is configured for all experiments; times in seconds. The defaults inject nothing."""
+
+    armed_for: str | None = None  # the only Kafka cluster id in which anything may be injected
+    dry_run: bool = True
+    min_gap: float = 3_600.0
+    daily_budget: int = 4  # broker losses in any 24 hours, natural ones included
+    warm_up: float = 300.0
+    steady: float = 120.0
+    max_view_age: float = 15.0
+    max_state_age: float = 180.0
+    accept_unavailable: tuple[str, ...] = ()  # name patterns of topics that may become unavailable
+    blackouts: tuple[Blackout, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.daily_budget <= MAX_DAILY_BUDGET:
+            raise ValueError(f"daily_budget is {self.daily_budget}; allowed are 0 to {MAX_DAILY_BUDGET}")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the engine knows, for the guards. None means: not known, and denies.
+
+    `cluster_asked`, `quorum_asked`: when the request was started that brought the view.
+    `steady_since`: since when every probe partition has been producible and consumable without a break.
+    `overdue`: records past their SLO, over all probe partitions. `natural_losses`: wall-clock seconds at which brokers
+    were lost without our doing, at least those of the last 24 hours. `state_saved`: the last successful write.
+    """
+
+    now: Instant
+    started: Instant
+    cluster: ClusterView | None = None
+    cluster_asked: Instant | None = None
+    quorum: QuorumView | None = None
+    quorum_asked: Instant | None = None
+    steady_since: Instant | None = None
+    overdue: int | None = None
+    open_incidents: tuple[str, ...] = ()
+    natural_losses: tuple[float, ...] = ()
+    state_saved: Instant | None = None
+    state_error: str | None = None  # why the newest write failed, if it did
+
+
+@dataclass(frozen=True, slots=True)
+class GuardInput:
+    """Everything a guard may look at. `due` (wall-clock seconds) is when this run was to start."""
+
+    world: World
+    settings: GuardSettings
+    spec: ExperimentSpec
+    due: float | None
+    paused: bool = False
+    latched: str | None = None
+    under_way: str | None = None  # the run of another experiment
+    injections: tuple[float, ...] = ()  # wall-clock seconds of ours, this run's own not included

@@ -1,0 +1,255 @@
+"""How one incident recovers: the phases, each the instant from which something holds again.
+
+All of them are measured from t0, `started`. Nothing that was known, sent or asked for before t0 counts.
+
+- `detected`: the first sign of trouble we saw ourselves.
+- `leader`: the first of two agreeing metadata answers that name a live leader for every partition that lost its own.
+  None if no partition lost it. An answer that still names the dead leader is not one.
+- `produce`, `consume`: the first acknowledgement (read) of a record sent after t0, of the slowest partition.
+- `isr`: the first of several agreeing answers, over more than a session time-out, in which every ISR is as large as at t0.
+- `lag`: the verifier is no further behind than at t0, after writes came back.
+- `full`: the latest of these and of the ends of the outages; from then on everything holds.
+
+Leader, ISR and lag may fail again before the incident is settled; then the phase starts over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from kafka_sentinel.core.cluster import ClusterView, has_leader, probe_partitions
+from kafka_sentinel.core.types import Acks, Instant, ProbePartition
+
+PHASES = ("detected", "leader", "produce", "consume", "isr", "lag", "full")
+NEEDED = ("produce", "consume", "isr", "lag")  # phases without which there is no recovery
+AGREEING = 3  # answers it takes to believe an ISR
+
+Rebase = Callable[[float], Instant]  # wall clock → instant of this process
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How things stood at t0."""
+
+    leaders: Mapping[ProbePartition, int]
+    isr: Mapping[ProbePartition, int]  # sizes
+    lag: int  # records the verifier was behind, all partitions together
+
+
+class First(NamedTuple):
+    sent: Instant
+    at: Instant
+
+
+@dataclass(slots=True)
+class Recovery:
+    """`session_timeout`: seconds an ISR must agree over. `lag_tolerance`: records of lag that are no difference."""
+
+    started: Instant
+    baseline: Baseline
+    partitions: set[ProbePartition]
+    session_timeout: float
+    lag_tolerance: int
+    detected: Instant | None = None
+    leader: Instant | None = None
+    isr: Instant | None = None
+    lag: Instant | None = None
+    outage_ended: Instant | None = None  # of the latest outage that is over
+    leaderless: set[ProbePartition] = field(default_factory=set)  # have certainly lost the leader they had at t0
+    acked: dict[ProbePartition, First] = field(default_factory=dict)
+    read: dict[ProbePartition, First] = field(default_factory=dict)
+    _leaders_seen: tuple[dict[ProbePartition, int], Instant] | None = None  # the newest good answer
+    _isr_since: Instant | None = None
+    _isr_answers: int = 0
+
+    # --- signs
+
+    def restart_at(self, started: Instant) -> None:
+        """Move t0. What was sent before the new one is forgotten."""
+        self.started = started
+        self.acked = {key: first for key, first in self.acked.items() if first.sent.mono > started.mono}
+        self.read = {key: first for key, first in self.read.items() if first.sent.mono > started.mono}
+        if self.detected is not None and self.detected.mono < started.mono:
+            self.detected = None
+
+    def sign(self, at: Instant) -> None:
+        if self.detected is None and at.mono >= self.started.mono:
+            self.detected = at
+
+    def on_acked(self, partition: ProbePartition, sent: Instant, at: Instant) -> None:
+        if sent.mono > self.started.mono:
+            self.acked.setdefault(partition, First(sent, at))
+
+    def on_read(self, partition: ProbePartition, sent: Instant, at: Instant) -> None:
+        if sent.mono > self.started.mono:
+            self.read.setdefault(partition, First(sent, at))
+
+    def on_lag(self, records: int, at: Instant) -> None:
+        if self.produce is None or records > self.baseline.lag + self.lag_tolerance:
+            self.lag = None
+        elif self.lag is None:
+            self.lag = at
+
+    def outage_over(self, at: Instant) -> None:
+        if self.outage_ended is None or at.mono > self.outage_ended.mono:
+            self.outage_ended = at
+
+    def probe(self, partitions: Iterable[ProbePartition]) -> None:
+        """Stop waiting for partitions that are no longer probed. New ones have nothing to recover from."""
+        self.partitions &= set(partitions)
+
+    def on_unreachable(self, asked: Instant, at: Instant, brokers: set[int], down: set[ProbePartition]) -> None:
+        """No broker answered: the partitions of the failed `brokers`, and those that are `down`, have no leader."""
+        self._leaders_seen, self._isr_since = None, None
+        if asked.mono < self.started.mono:
+            return
+        self.sign(at)
+        leaders = self.baseline.leaders
+        self._lost_leader({part for part in self.partitions if part in down or leaders.get(part) in brokers})
+
+    def on_cluster(self, asked: Instant, at: Instant, view: ClusterView, brokers: set[int]) -> None:
+        """Judge a metadata answer. `brokers`: those known to have failed."""
+        if asked.mono < self.started.mono:
+            return
+        probes = probe_partitions(view)
+        now = {part: probes[part].leader if part in probes else -1 for part in self.partitions}
+        dead = {part for part in self.partitions if part not in probes or not has_leader(view, probes[part])}
+        moved = {part for part in now if now[part] != self.baseline.leaders.get(part, now[part])}
+        if dead | moved:
+            self.sign(at)
+            self._lost_leader((dead | moved) - self.leaderless)
+        self._watch_leaders(at, now, dead, brokers)
+        self._watch_isr(at, {part: len(probes[part].isr) for part in self.partitions if part in probes})
+
+    def _lost_leader(self, partitions: set[ProbePartition]) -> None:
+        if partitions:
+            self.leaderless |= partitions
+            self.leader = None
+
+    def _watch_leaders(
+        self, at: Instant, now: dict[ProbePartition, int], dead: set[ProbePartition], brokers: set[int]
+    ) -> None:
+        leaders = self.baseline.leaders
+        stale = {part for part in now if part not in self.leaderless and leaders.get(part) in brokers}
+        if dead or (stale and self.leaderless):
+            self._leaders_seen, self.leader = None, None
+        elif not self.leaderless:
+            self._leaders_seen = None
+        else:
+            before = self._leaders_seen
+            if self.leader is None and before is not None and before[0] == now:
+                self.leader = before[1]
+            self._leaders_seen = (now, at)
+
+    def _watch_isr(self, at: Instant, sizes: dict[ProbePartition, int]) -> None:
+        if any(sizes.get(part, 0) < self.baseline.isr.get(part, 0) for part in self.partitions):
+            self._isr_since, self.isr = None, None
+            return
+        if self._isr_since is None:
+            self._isr_since, self._isr_answers = at, 0
+        self._isr_answers += 1
+        if (
+            self.isr is None
+            and self._isr_answers >= AGREEING
+            and at.mono - self._isr_since.mono >= self.session_timeout
+        ):
+            self.isr = self._isr_since
+
+    # --- phases
+
+    @property
+    def produce(self) -> Instant | None:
+        return self._slowest(self.acked)
+
+    @property
+    def consume(self) -> Instant | None:
+        return self._slowest(self.read)
+
+    def _slowest(self, firsts: dict[ProbePartition, First]) -> Instant | None:
+        if not self.partitions or not all(part in firsts for part in self.partitions):
+            return None
+        return max((firsts[part].at for part in self.partitions), key=lambda at: at.mono)
+
+    @property
+    def full(self) -> Instant | None:
+        """The instant from which everything holds, if it does now (outages under way are for the caller to know)."""
+        if self.waiting_for():
+            return None
+        known = [self.leader, self.produce, self.consume, self.isr, self.lag, self.outage_ended, self.started]
+        return max((at for at in known if at is not None), key=lambda at: at.mono)
+
+    def waiting_for(self) -> list[str]:
+        """Name the phases that are still to come. Without probe partitions there is nothing to wait for."""
+        if not self.partitions:
+            return []
+        reached = {"produce": self.produce, "consume": self.consume, "isr": self.isr, "lag": self.lag}
+        waiting = [phase for phase in NEEDED if reached[phase] is None]
+        return ["leader", *waiting] if self.leaderless & self.partitions and self.leader is None else waiting
+
+    def phases(self) -> dict[str, float | None]:
+        """Return the seconds from t0 to each phase, None where it did not come (yet)."""
+        instants = {
+            "detected": self.detected,
+            "leader": self.leader,
+            "produce": self.produce,
+            "consume": self.consume,
+            "isr": self.isr,
+            "lag": self.lag,
+            "full": self.full,
+        }
+        return {phase: None if at is None else max(0.0, at.mono - self.started.mono) for phase, at in instants.items()}
+
+    # --- state: instants as wall clock, for the monotonic one ends with the process
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "started": self.started.wall,
+            "baseline": {
+                "leaders": _pack(self.baseline.leaders),
+                "isr": _pack(self.baseline.isr),
+                "lag": self.baseline.lag,
+            },
+            "partitions": [[*part] for part in sorted(self.partitions)],
+            "leaderless": [[*part] for part in sorted(self.leaderless)],
+            "acked": [[*part, first.sent.wall, first.at.wall] for part, first in sorted(self.acked.items())],
+            "read": [[*part, first.sent.wall, first.at.wall] for part, first in sorted(self.read.items())],
+            **{name: _wall(getattr(self, name)) for name in ("detected", "leader", "isr", "lag", "outage_ended")},
+        }
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, Any], rebase: Rebase, *, session_timeout: float, lag_tolerance: int
+    ) -> Recovery:
+        """Restore what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        saved = state["baseline"]
+        recovery = cls(
+            started=rebase(state["started"]),
+            baseline=Baseline(_unpack(saved["leaders"]), _unpack(saved["isr"]), int(saved["lag"])),
+            partitions={_partition(*part) for part in state["partitions"]},
+            session_timeout=session_timeout,
+            lag_tolerance=lag_tolerance,
+            leaderless={_partition(*part) for part in state["leaderless"]},
+            acked={_partition(a, p): First(rebase(sent), rebase(at)) for a, p, sent, at in state["acked"]},
+            read={_partition(a, p): First(rebase(sent), rebase(at)) for a, p, sent, at in state["read"]},
+        )
+        for name in ("detected", "leader", "isr", "lag", "outage_ended"):
+            setattr(recovery, name, None if state[name] is None else rebase(state[name]))
+        return recovery
+
+
+def _wall(at: Instant | None) -> float | None:
+    return None if at is None else at.wall
+
+
+def _partition(acks: str, number: int) -> ProbePartition:
+    return ProbePartition(Acks(acks), int(number))
+
+
+def _pack(values: Mapping[ProbePartition, int]) -> list[list[Any]]:
+    return [[*part, value] for part, value in sorted(values.items())]
+
+
+def _unpack(rows: Iterable[tuple[str, int, int]]) -> dict[ProbePartition, int]:
+    return {_partition(acks, number): int(value) for acks, number, value in rows}

@@ -1,0 +1,393 @@
+"""The accounting desk: one ledger per probe partition, the rechecks, and what they prove.
+
+Events about records come in; commands for the readers, counts for the metrics and findings for the incidents go out.
+A contradiction in a ledger is contained here: that partition starts over with its open records set aside.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kafka_sentinel.core.account import InvariantError, State
+from kafka_sentinel.core.cluster import ClusterView
+from kafka_sentinel.core.commands import AssignReader, Command, Count, Log, Probe, StartRun
+from kafka_sentinel.core.events import (
+    ReaderLost,
+    RecheckDone,
+    RecheckFailed,
+    RecordsAcked,
+    RecordsRead,
+    RecordsRejected,
+    RecordsSent,
+    RecordsUncertain,
+)
+from kafka_sentinel.core.ledger import CopySighted, PartitionLedger, Regressed, Reposition, Suspected
+from kafka_sentinel.core.rechecks import Answered, Purpose, Rechecks, TopicReplaced
+from kafka_sentinel.core.settlement import Settlement
+from kafka_sentinel.core.types import Acks, Instant, ProbePartition
+from kafka_sentinel.core.verdicts import Loss
+
+LOG_BEGINNING = -2  # AssignReader: wherever the log starts (librdkafka's OFFSET_BEGINNING)
+READER_RETRY = 1.0  # seconds before a reader whose leader gave no answer is assigned again
+
+RecordEvent = (
+    RecordsSent
+    | RecordsRejected
+    | RecordsAcked
+    | RecordsUncertain
+    | RecordsRead
+    | ReaderLost
+    | RecheckDone
+    | RecheckFailed
+)
+
+# what a ledger counts → the metric (without prefix) and its further label
+METRICS: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "sent": ("records_sent_total", ()),
+    "verified": ("records_verified_total", ()),
+    "expired": ("records_expired_total", ()),
+    "unaccounted": ("records_unaccounted_total", ()),
+    "acked": ("records_outcome_total", (("outcome", "acked"),)),
+    "rejected": ("records_outcome_total", (("outcome", "rejected"),)),
+    "uncertain": ("records_outcome_total", (("outcome", "uncertain"),)),
+    "present": ("records_uncertain_resolved_total", (("result", "present"),)),
+    "absent": ("records_uncertain_resolved_total", (("result", "absent"),)),
+    "late": ("records_uncertain_resolved_total", (("result", "late"),)),
+    "reordered": ("records_reordered_total", ()),
+    "corrupted": ("records_corrupted_total", ()),
+    "conflicting": ("records_conflicting_total", ()),
+    "foreign": ("records_foreign_total", ()),
+}
+ANOMALIES = ("duplicated", "reordered", "corrupted", "conflicting", "foreign", "late", "namesake")
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesFound:
+    """Extra copies that the log itself holds; they came to be known at `at`."""
+
+    partition: ProbePartition
+    count: int
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class LossesProved:
+    losses: tuple[Loss, ...]
+    regressed: Regressed | None
+    asked: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRechecked:
+    incident: str
+    partition: ProbePartition
+
+
+Finding = Regressed | CopiesFound | LossesProved | IncidentRechecked
+
+
+@dataclass(slots=True)
+class Truth:
+    instance: int
+    run: int
+    margin: int  # records re-read below the lowest offset in question
+    settle_margin: float  # seconds; see Settlement
+    chunk: int  # records of one background recheck
+    background_interval: float  # seconds between two of them
+    restored: Mapping[ProbePartition, Mapping[str, object]] = field(default_factory=dict)
+    topic_ids: dict[Acks, str | None] = field(default_factory=dict)
+    ledgers: dict[ProbePartition, PartitionLedger] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    anomalies: Counter[tuple[Acks, str]] = field(default_factory=Counter)  # over all processes; kept in the state
+    departed: Counter[tuple[Acks, str]] = field(default_factory=Counter)  # sums of ledgers that were started over
+    violations: int = 0
+    last_recheck: Instant | None = None
+    rechecks: Rechecks = field(init=False)
+    _settlements: dict[ProbePartition, Settlement] = field(default_factory=dict)
+    _reported: dict[ProbePartition, Counter[str]] = field(default_factory=dict)
+    _reassign_at: dict[ProbePartition, float] = field(default_factory=dict)
+    _cursors: dict[ProbePartition, int] = field(default_factory=dict)
+    _next_background: float = 0.0
+    _commands: list[Command] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rechecks = Rechecks(self.ledgers, margin=self.margin)
+
+    # --- the topic
+
+    def observe(self, view: ClusterView, at: Instant) -> list[Command]:
+        """Follow the probe topics: new partitions are probed, a topic made anew is recognised by its id."""
+        before = set(self.ledgers)
+        for acks in view.probe_topics:
+            topic = view.probe_topic(acks)
+            if topic is None:
+                continue
+            known = self.topic_ids.get(acks)
+            if topic.topic_id is not None:
+                self.topic_ids[acks] = topic.topic_id
+            if known is not None and topic.topic_id is not None and known != topic.topic_id:
+                self._topic_replaced(acks, topic.topic_id, at)
+            for partition in topic.partitions:
+                self._follow(ProbePartition(acks, partition.partition), at)
+        if set(self.ledgers) != before:
+            self._commands.insert(0, Probe(tuple(sorted(self.ledgers))))
+        return self._take()
+
+    def _follow(self, partition: ProbePartition, at: Instant) -> None:
+        if partition in self.ledgers:
+            return
+        ledger = self._open_ledger(partition)
+        state = self.restored.get(partition)
+        if state is not None:
+            ledger.restore(state, at)
+        offset = LOG_BEGINNING if ledger.position is None else ledger.position
+        self._commands.append(AssignReader(partition, offset))
+        self._drain(ledger, at)
+
+    def _open_ledger(self, partition: ProbePartition) -> PartitionLedger:
+        ledger = PartitionLedger(partition, instance=self.instance, run=self.run)
+        self.ledgers[partition] = ledger
+        self._settlements[partition] = Settlement(ledger, margin=self.settle_margin)
+        self._reported[partition] = Counter()
+        return ledger
+
+    def _topic_replaced(self, acks: Acks, topic_id: str | None, at: Instant) -> None:
+        for partition, ledger in self.ledgers.items():
+            if partition.acks is not acks:
+                continue
+            self._cursors.pop(partition, None)
+            self.rechecks.topic_replaced(partition, at)
+            for run, awaited in ledger.recreated():
+                for first, count in awaited.spans():
+                    suspected = Suspected(partition, run, first, count, 0, False, -1, "the topic was made anew")
+                    self.rechecks.suspect(suspected, at, topic_gone=True)
+            self._drain(ledger, at)
+        self._log("warning", "probe topic was deleted and made anew", acks=acks.value, topic_id=topic_id)
+
+    def started_run(self, run: int) -> None:
+        """All ledgers go on under a new run."""
+        self.run = run
+        for ledger in self.ledgers.values():
+            if ledger.run != run:
+                ledger.start_run(run)
+
+    # --- events
+
+    def take(self, event: RecordEvent) -> list[Command]:
+        """Register an event about records. A contradiction is contained, never raised."""
+        ledger = self.ledgers.get(event.partition)
+        if ledger is None:
+            return []
+        try:
+            self._register(ledger, event)
+        except InvariantError as error:
+            self._contain(ledger, error)
+        else:
+            self._drain(ledger, event.at)
+        return self._take()
+
+    def _register(self, ledger: PartitionLedger, event: RecordEvent) -> None:
+        match event:
+            case RecheckDone():
+                self._answered(ledger, event)
+            case RecheckFailed():
+                self.rechecks.failed(event)
+            case RecordsRead(start=start, position=position, sightings=sightings, log_start=log_start):
+                if ledger.read(start, position, sightings) and log_start is not None:
+                    ledger.log_starts_at(log_start)
+            case ReaderLost():
+                self._reader_lost(ledger, event)
+            case _ if event.run not in ledger.accounts:
+                pass  # of a run that this partition's ledger has let go of
+            case RecordsSent():
+                ledger.sent(event.run, event.first, event.count, event.at)
+            case RecordsRejected():
+                ledger.rejected(event.run, event.first, event.count)
+            case RecordsAcked():
+                ledger.acked(event.run, event.spans, event.at)
+            case RecordsUncertain():
+                ledger.uncertain(event.run, event.first, event.count, event.at)
+
+    def _reader_lost(self, ledger: PartitionLedger, event: ReaderLost) -> None:
+        """Decide where the verifier goes on. What the broker answered proves nothing; where it may be true, it is checked."""
+        position = event.position if ledger.position is None else min(ledger.position, event.position)
+        if event.log_start is None or event.log_end is None:
+            self._reassign_at[ledger.partition] = event.at.mono + READER_RETRY
+            ledger.position = position
+            return
+        if position < event.log_start:
+            ledger.log_starts_at(event.log_start)
+            ledger.reposition(event.log_start)
+        elif event.log_end < position:
+            ledger.regressed(event.log_end, event.at)
+            ledger.reposition(event.log_end)
+        else:
+            ledger.reposition(max(event.log_start, position - self.margin))
+
+    def _answered(self, ledger: PartitionLedger, event: RecheckDone) -> None:
+        acks = event.partition.acks
+        known = self.topic_ids.get(acks)
+        outcome = self.rechecks.done(event, topic_id=known, ids_known=known is not None)
+        match outcome:
+            case TopicReplaced(topic_id=topic_id):
+                self.topic_ids[acks] = topic_id
+                self._topic_replaced(acks, topic_id, event.at)
+            case Answered(question=question, losses=losses, position=position):
+                if losses:
+                    self.findings.append(LossesProved(losses, question.regressed, question.opened))
+                if question.incident is not None:
+                    self.findings.append(IncidentRechecked(question.incident, event.partition))
+                if question.purpose is Purpose.BACKGROUND:
+                    self._cursors[event.partition] = position
+                    self.last_recheck = event.at
+            case None:
+                pass
+        copies = ledger.counted["duplicated"] - self._reported[event.partition]["duplicated"]
+        if copies:
+            self._reported[event.partition]["duplicated"] += copies
+            self.anomalies[acks, "duplicated"] += copies
+            self.findings.append(CopiesFound(event.partition, copies, event.at))
+
+    def _drain(self, ledger: PartitionLedger, at: Instant) -> None:
+        for effect in ledger.take_effects():
+            match effect:
+                case Suspected():
+                    self.rechecks.suspect(effect, at)
+                case Regressed():
+                    self.rechecks.regressed(effect)
+                    self.findings.append(effect)
+                case CopySighted():
+                    self.rechecks.copies(effect, at)
+                case Reposition(partition=partition, offset=offset):
+                    self._reassign_at.pop(partition, None)
+                    self._commands.append(AssignReader(partition, offset))
+
+    def _contain(self, ledger: PartitionLedger, error: InvariantError) -> None:
+        """Start this partition over: its open records become unaccounted, probing goes on under a new run."""
+        partition = ledger.partition
+        self.violations += 1
+        sums = Counter(ledger.records())
+        open_states = (State.IN_FLIGHT, State.UNCERTAIN, State.AWAITING)
+        settled = sum(sums[state.value] for state in State if state not in open_states)
+        unaccounted = max(sums["sent"] - settled, 0)
+        for state in (*open_states, "suspected"):
+            del sums[str(state)]
+        sums[State.UNACCOUNTED.value] += unaccounted
+        sums["sent"] = settled + unaccounted
+        for name, number in sums.items():
+            self.departed[partition.acks, name] += number
+        self.rechecks.forget_partition(partition)
+        self._count("records_unaccounted_total", partition.acks, unaccounted)
+        self._commands.append(Count("invariant_violations_total", ()))
+        self._log(
+            "error", "ledger contradicts itself; partition starts over", partition=str(partition), error=str(error)
+        )
+        fresh = self._open_ledger(partition)
+        fresh.reposition(ledger.position if ledger.position is not None else 0)
+        self._drain(fresh, Instant(0.0, 0.0))
+        self._commands.append(StartRun())
+
+    # --- time
+
+    def tick(self, now: Instant) -> list[Command]:
+        for partition, ledger in list(self.ledgers.items()):
+            try:
+                self._settlements[partition].tick(now)
+                ledger.own.forget_settled_sends()
+                ledger.check()
+            except InvariantError as error:
+                self._contain(ledger, error)
+                continue
+            self._drain(ledger, now)
+            self._report(ledger)
+            if self._reassign_at.get(partition, now.mono + 1) <= now.mono:
+                del self._reassign_at[partition]
+                self._commands.append(AssignReader(partition, ledger.position or 0))
+        self._background(now)
+        self._commands += self.rechecks.tick(now)
+        return self._take()
+
+    def _background(self, now: Instant) -> None:
+        """Have the next stretch of the retained log re-read, partition by partition, for as long as Sentinel lives."""
+        if now.mono < self._next_background or not self.ledgers:
+            return
+        self._next_background = now.mono + self.background_interval
+        if any(question.purpose is Purpose.BACKGROUND for question in self.rechecks.open_questions):
+            return
+        ledger = min(self.ledgers.values(), key=lambda each: self._cursors.get(each.partition, -1))
+        low = max(self._cursors.get(ledger.partition, 0), ledger.log_start)
+        high = min(low + self.chunk, ledger.position or 0)
+        if high > low:
+            self.rechecks.background(ledger.partition, low, high, now)
+        else:
+            self._cursors[ledger.partition] = ledger.log_start
+            if all(self._cursors.get(each, -1) >= 0 for each in self.ledgers):
+                self._cursors = dict.fromkeys(self.ledgers, -1)
+
+    def _report(self, ledger: PartitionLedger) -> None:
+        """Turn what the ledger has counted since the last report into metrics."""
+        reported = self._reported[ledger.partition]
+        acks = ledger.partition.acks
+        for name, total in ledger.counted.items():
+            new = total - reported[name]
+            if new <= 0 or name == "duplicated":
+                continue
+            reported[name] = total
+            if name in ANOMALIES:
+                self.anomalies[acks, name] += new
+            if name in METRICS:
+                metric, labels = METRICS[name]
+                self._commands.append(Count(metric, (("acks", acks.value), *labels), new))
+
+    def _count(self, metric: str, acks: Acks, amount: int) -> None:
+        if amount:
+            self._commands.append(Count(metric, (("acks", acks.value),), amount))
+
+    def _log(self, level: str, event: str, **fields: object) -> None:
+        self._commands.append(Log(level, event, fields))
+
+    def _take(self) -> list[Command]:
+        commands, self._commands = self._commands, []
+        return commands
+
+    def take_findings(self) -> list[Finding]:
+        findings, self.findings = self.findings, []
+        return findings
+
+    # --- figures
+
+    def records(self, acks: Acks) -> dict[str, int]:
+        """Return the sums of the ledgers of one acknowledgement level, in the terms of the identities."""
+        sums: Counter[str] = Counter({name: total for (level, name), total in self.departed.items() if level is acks})
+        for partition, ledger in self.ledgers.items():
+            if partition.acks is acks:
+                sums.update(ledger.records())
+        for name in ANOMALIES:
+            sums[name] = self.anomalies[acks, name]
+        sums["lost"] = sums[State.LOST.value] + sums["lost_before"]
+        return dict(sums)
+
+    def to_state(self) -> dict[str, object]:
+        return {
+            "run": f"{self.run:016x}",
+            "topic_ids": {acks.value: topic_id for acks, topic_id in self.topic_ids.items()},
+            "anomalies": [[acks.value, name, total] for (acks, name), total in self.anomalies.items()],
+            "departed": [[acks.value, name, total] for (acks, name), total in self.departed.items()],
+            "partitions": [ledger.to_state() for ledger in self.ledgers.values()]
+            + [dict(state) for partition, state in self.restored.items() if partition not in self.ledgers],
+        }
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """Take over what an earlier process left. Ledgers come back when their partition is first seen."""
+        topic_ids, partitions = state["topic_ids"], state["partitions"]
+        anomalies, departed = state["anomalies"], state["departed"]
+        assert isinstance(topic_ids, Mapping)
+        assert isinstance(partitions, list)
+        assert isinstance(anomalies, list)
+        assert isinstance(departed, list)
+        self.topic_ids = {Acks(name): topic_id for name, topic_id in topic_ids.items()}
+        self.anomalies = Counter({(Acks(acks), name): total for acks, name, total in anomalies})
+        self.departed = Counter({(Acks(acks), name): total for acks, name, total in departed})
+        self.restored = {ProbePartition(Acks(each["acks"]), each["partition"]): each for each in partitions}

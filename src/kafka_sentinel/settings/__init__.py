@@ -1,0 +1,42 @@
+"""Configuration: the only part that reads the environment or a configuration file."""
+
+from kafka_sentinel.settings.experiments import Blackout, Experiment, ExperimentSettings
+from kafka_sentinel.settings.kafka import KafkaSettings, SecuritySettings
+from kafka_sentinel.settings.load import load
+from kafka_sentinel.settings.model import (
+    AcksOneSettings,
+    ClusterSettings,
+    GroupConsumerSettings,
+    HttpSettings,
+    IncidentSettings,
+    LogSettings,
+    ProbeSettings,
+    RecheckSettings,
+    RecoveryPhases,
+    Settings,
+    SloSettings,
+    StateSettings,
+)
+from kafka_sentinel.settings.problems import ConfigurationError
+
+__all__ = [
+    "AcksOneSettings",
+    "Blackout",
+    "ClusterSettings",
+    "ConfigurationError",
+    "Experiment",
+    "ExperimentSettings",
+    "GroupConsumerSettings",
+    "HttpSettings",
+    "IncidentSettings",
+    "KafkaSettings",
+    "LogSettings",
+    "ProbeSettings",
+    "RecheckSettings",
+    "RecoveryPhases",
+    "SecuritySettings",
+    "Settings",
+    "SloSettings",
+    "StateSettings",
+    "load",
+]

@@ -1,0 +1,181 @@
+"""Experiments: which faults, when, and what must hold before one is allowed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from kafka_sentinel.core import schedule as schedules
+from kafka_sentinel.core.guard_input import MAX_DAILY_BUDGET, ExperimentSpec, GuardSettings
+from kafka_sentinel.core.targets import ALLOWED as ALLOWED_TARGETS
+from kafka_sentinel.core.targets import parse_target
+from kafka_sentinel.settings.base import Duration, Section, Words
+
+EXPERIMENT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _name(value: str) -> str:
+    if not EXPERIMENT_NAME.fullmatch(value):
+        raise ValueError("not a name")
+    return value
+
+
+def _target(value: str) -> str:
+    return str(parse_target(value))
+
+
+def _cron(value: str) -> str:
+    schedules.parse_schedule(cron=value)
+    return value
+
+
+def _every(value: object) -> object:
+    text = f"{value}s" if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str):
+        schedules.parse_schedule(every=text)
+    return text
+
+
+def _zone(value: str) -> str:
+    schedules.parse_zone(value)
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name), Words("1 to 63 of the characters a-z 0-9 - (not first or last)")]
+Target = Annotated[str, AfterValidator(_target), Words(ALLOWED_TARGETS)]
+Cron = Annotated[str, AfterValidator(_cron), Words('a cron line with weekday names, as "0 10 * * mon-fri"')]
+Every = Annotated[str, BeforeValidator(_every), Words('an interval from "1s" to "366d"')]
+Zone = Annotated[str, AfterValidator(_zone), Words('a time zone, as "UTC" or "Europe/Berlin"')]
+ClockTime = Annotated[str, Words('a time of day, "00:00" to "24:00"')]
+Day = Annotated[str, Words('a weekday ("sat") or a range of them ("mon-fri")')]
+Date = Annotated[str, Words('a date ("2026-12-24") or a range of them ("2026-12-24..2027-01-06")')]
+
+
+class Blackout(Section):
+    """A window in which no experiment starts. With neither `days` nor `dates` it comes every day."""
+
+    days: list[Day] = Field(default=[], max_length=7, description="Weekdays on which it begins.")
+    dates: list[Date] = Field(default=[], max_length=366, description="Dates on which it begins; instead of `days`.")
+    start: ClockTime = Field(default="00:00", alias="from", description="Time of day at which it begins.")
+    end: ClockTime = Field(
+        default="24:00", alias="to", description="Time of day at which it ends; not after `from`: on the next day."
+    )
+    zone: Zone = Field(default="UTC", description="Time zone of the times and dates.")
+
+    @model_validator(mode="after")
+    def _is_a_window(self) -> Blackout:
+        self.window()
+        return self
+
+    def window(self) -> schedules.Blackout:
+        return schedules.parse_blackout(
+            days=tuple(self.days), dates=tuple(self.dates), start=self.start, end=self.end, zone=self.zone
+        )
+
+
+class Experiment(Section):
+    """One fault, done again and again: at the times of `schedule`, or `every` so often."""
+
+    name: Name = Field(description="Its name: a metric label, so keep it stable.")
+    fault: Literal["process-kill", "process-pause"] = Field(
+        description="`process-kill`: SIGKILL, then started again; `process-pause`: SIGSTOP, then SIGCONT."
+    )
+    target: Target = Field(
+        default="any",
+        description="Which broker: any live one, one by its id, the leader of a probe partition, the KRaft controller.",
+    )
+    schedule: Cron | None = Field(default=None, description="When, by the clock of `zone`.")
+    every: Every | None = Field(default=None, description="How often, instead of `schedule`.")
+    zone: Zone = Field(default="UTC", description="Time zone of `schedule`.")
+    duration: Annotated[float, Duration(0.1, 3600)] = Field(
+        default=10.0, description="How long the fault is held before it is undone."
+    )
+    grace: Annotated[float, Duration(1, 86400)] = Field(
+        default=60.0, description="How long a run that is due waits for the guards before it is skipped."
+    )
+    jitter: Annotated[float, Duration(0, 86400)] = Field(
+        default=0.0, description="Each run starts up to this much later: always the same for the same name and time."
+    )
+    allow_unavailability: bool = Field(
+        default=False,
+        description="Allow it to go below min.insync.replicas; never to lose the last in-sync replica or the quorum.",
+    )
+    load: int | None = Field(
+        default=None, ge=1, le=1000, description="Records per partition and interval while it runs. Null: as always."
+    )
+
+    @model_validator(mode="after")
+    def _comes_due(self) -> Experiment:
+        if (self.schedule is None) == (self.every is None):
+            raise ValueError("needs exactly one of `schedule` (a cron line) and `every` (an interval, as 10m)")
+        return self
+
+    def spec(self) -> ExperimentSpec:
+        """Return the experiment in the core's words."""
+        return ExperimentSpec(
+            name=self.name,
+            fault=self.fault,
+            target=parse_target(self.target),
+            schedule=schedules.parse_schedule(cron=self.schedule, every=self.every, zone=self.zone),
+            duration=self.duration,
+            grace=self.grace,
+            jitter=self.jitter,
+            allow_unavailability=self.allow_unavailability,
+        )
+
+
+class ExperimentSettings(Section):
+    """Faults injected on purpose. Nothing is ever broken unless `armed_for` is set and `dry_run` is off."""
+
+    armed_for: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Kafka cluster id that experiments may be run against. Null, or another cluster: never.",
+    )
+    dry_run: bool = Field(default=True, description="Judge every guard and say what would be done, but do nothing.")
+    warm_up: Annotated[float, Duration(0, 86400)] = Field(
+        default=300.0, description="No experiment in the first part of Sentinel's life."
+    )
+    min_gap: Annotated[float, Duration(0, 30 * 86400)] = Field(
+        default=3600.0, description="Shortest time between the end of one experiment and the start of the next."
+    )
+    daily_budget: int = Field(
+        default=4,
+        ge=0,
+        le=MAX_DAILY_BUDGET,
+        description="Experiments and natural losses of a broker in 24 hours, together.",
+    )
+    steady: Annotated[float, Duration(0, 86400)] = Field(
+        default=60.0, description="How long everything must have been well just before an experiment."
+    )
+    blackouts: list[Blackout] = Field(default=[], max_length=50, description="Windows in which no experiment starts.")
+    accept_unavailable: list[str] = Field(
+        default=[],
+        max_length=100,
+        description="Topics (patterns with * and ?) that may become unavailable: they cannot survive a lost broker.",
+    )
+    items: list[Experiment] = Field(default=[], max_length=50, description="The experiments.")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> ExperimentSettings:
+        names = [item.name for item in self.items]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two items have the same name: {', '.join(twice)}")
+        return self
+
+    def guards(self) -> GuardSettings:
+        """Return what the guards go by."""
+        return GuardSettings(
+            armed_for=self.armed_for,
+            dry_run=self.dry_run,
+            min_gap=self.min_gap,
+            daily_budget=self.daily_budget,
+            warm_up=self.warm_up,
+            steady=self.steady,
+            accept_unavailable=tuple(self.accept_unavailable),
+            blackouts=tuple(blackout.window() for blackout in self.blackouts),
+        )
