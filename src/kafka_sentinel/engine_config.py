@@ -4,32 +4,54 @@ from __future__ import annotations
 
 from kafka_sentinel import __version__
 from kafka_sentinel.core.engine import EngineConfig
+from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings
 from kafka_sentinel.core.record import instance_id
+from kafka_sentinel.core.targets import parse_target
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
-SESSION_TIMEOUT = 9.0  # seconds: Kafka's default broker.session.timeout.ms, which the cluster does not tell
 
-
-def engine_config(settings: Settings) -> EngineConfig:
-    acks = (Acks.ALL, Acks.ONE) if settings.probe.acks_one.enabled else (Acks.ALL,)
+def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineConfig:
+    """`witness`: whether something besides Kafka shows that Sentinel is not cut off (None: there is nothing)."""
+    experiments = settings.experiments
     return EngineConfig(
         name=settings.name,
         version=__version__,
         instance=instance_id(settings.name),
-        acks=acks,
+        acks=(Acks.ALL, Acks.ONE) if settings.probe.acks_one.enabled else (Acks.ALL,),
         probe_interval=settings.probe.interval,
         slo_produce=settings.slo.produce,
         slo_consume=settings.slo.consume,
         slo_overdue=settings.slo.overdue,
         slo_recovery=settings.slo.recovery.model_dump(),
         settle=settings.incidents.settle,
-        cause_freeze=settings.incidents.cause_freeze,
-        cause_window=settings.incidents.cause_window,
+        session_timeout=settings.cluster.session_timeout,
         recheck_margin=settings.incidents.recheck_margin,
         recheck_interval=settings.recheck.interval,
         recheck_chunk=settings.recheck.chunk_records,
-        settle_margin=settings.probe.socket_timeout + SESSION_TIMEOUT,
+        give_up_margin=settings.probe.socket_timeout + settings.cluster.session_timeout,
         checkpoint_interval=settings.state.checkpoint_interval if settings.state.file is not None else None,
         manage_topic=settings.probe.manage_topic,
+        witness=witness,
+        experiments=tuple(
+            ExperimentSpec(
+                name=item.name,
+                fault=item.fault,
+                target=parse_target(item.target),
+                schedule=item.times(),
+                duration=item.duration,
+                allow_unavailability=item.allow_unavailability,
+            )
+            for item in experiments.items
+        ),
+        guards=GuardSettings(
+            armed_for=experiments.armed_for,
+            dry_run=experiments.dry_run,
+            min_gap=experiments.min_gap,
+            daily_budget=experiments.daily_budget,
+            warm_up=experiments.warm_up,
+            steady=experiments.steady,
+            accept_unavailable=tuple(experiments.accept_unavailable),
+            blackouts=tuple(blackout.window() for blackout in experiments.blackouts),
+        ),
     )

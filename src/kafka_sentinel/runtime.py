@@ -18,17 +18,11 @@ from typing import Protocol
 
 from kafka_sentinel import __version__
 from kafka_sentinel.adapters import logs
-from kafka_sentinel.adapters.admin import ClusterWatcher, ClusterWatcherOptions
 from kafka_sentinel.adapters.kafka_client import ClientProperties
 from kafka_sentinel.adapters.metrics import Metrics
-from kafka_sentinel.adapters.producer import ProbeProducer
-from kafka_sentinel.adapters.producer_client import ProducerOptions
-from kafka_sentinel.adapters.quorum import QuorumOptions, QuorumWatcher
-from kafka_sentinel.adapters.recheck import Rechecker, RecheckOptions
 from kafka_sentinel.adapters.snapshot import Snapshot
 from kafka_sentinel.adapters.state_file import StateFile
 from kafka_sentinel.adapters.state_writer import StateWriter
-from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
 from kafka_sentinel.adapters.web import WebApp
 from kafka_sentinel.adapters.web_server import WebServer
 from kafka_sentinel.core.commands import (
@@ -47,9 +41,10 @@ from kafka_sentinel.core.commands import (
 )
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import Event, Tick
-from kafka_sentinel.core.types import Acks, Instant
+from kafka_sentinel.core.types import Instant
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
+from kafka_sentinel.wiring import KafkaAdapters
 
 MAILBOX = 2_000  # batches of events; a poster waits when it is full
 TICK = 0.1  # seconds the loop waits for an event before it tells the engine that time has passed
@@ -75,7 +70,15 @@ def now() -> Instant:
 class Runtime:
     """One Sentinel. `run` returns when `stop` was called (0) or a part of it died (3)."""
 
-    def __init__(self, settings: Settings, *, fleet: FleetFactory | None = None, web: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        fleet: FleetFactory | None = None,
+        web: bool = True,
+        producer_extra: ClientProperties | None = None,
+    ) -> None:
+        """`producer_extra`: client properties for the probe producer that no user should set (the drills do)."""
         self.settings = settings
         self._mailbox: queue.Queue[Sequence[Event]] = queue.Queue(MAILBOX)
         self._stopping = threading.Event()
@@ -94,10 +97,15 @@ class Runtime:
             acks=tuple(level.value for level in self.engine.config.acks),
         )
         self._writer = StateWriter(self._state_file, post=self.post, now=now, on_death=self._on_death)
-        self._producers: dict[Acks, ProbeProducer] = {}
-        self._verifiers: dict[Acks, Verifier] = {}
-        self._build_probes(run)
-        self._build_watchers()
+        self._adapters = KafkaAdapters(
+            settings,
+            instance=self.engine.config.instance,
+            producer_extra=producer_extra or {},
+            post=self.post,
+            now=now,
+            on_death=self._on_death,
+        )
+        self._adapters.begin_run(run)
         self._fleet = fleet(self.post, now) if fleet is not None else None
         self.web: WebServer | None = None
         if web:
@@ -112,69 +120,6 @@ class Runtime:
         if loaded.reason:
             logs.write("warning", "state not used", {"reason": loaded.reason, "set_aside": str(loaded.set_aside)})
         return loaded.state
-
-    def _build_probes(self, run: int) -> None:
-        settings, common = self.settings, self._common()
-        instance = self.engine.config.instance
-        topics = probe_topics(settings)
-        for acks, topic in topics.items():
-            producer = ProbeProducer(
-                ProducerOptions(
-                    common=common,
-                    topic=topic,
-                    acks=acks,
-                    instance=instance,
-                    record_size=settings.probe.record_size,
-                    interval=settings.probe.interval,
-                    records_per_second=settings.probe.records_per_interval / settings.probe.interval,
-                    delivery_timeout=settings.probe.delivery_timeout,
-                    extra=settings.probe.producer_properties,
-                ),
-                post=self.post,
-                now=now,
-                on_death=self._on_death,
-            )
-            producer.begin_run(run)
-            verifier = Verifier(
-                VerifierOptions(common=common, topic=topic, acks=acks, instance=instance),
-                post=self.post,
-                now=now,
-                on_death=self._on_death,
-            )
-            verifier.begin_run(run)
-            self._producers[acks], self._verifiers[acks] = producer, verifier
-        self._rechecker = Rechecker(
-            RecheckOptions(common=common, topics=topics, instance=instance),
-            post=self.post,
-            now=now,
-            on_death=self._on_death,
-        )
-
-    def _build_watchers(self) -> None:
-        settings, common = self.settings, self._common()
-        self._cluster = ClusterWatcher(
-            ClusterWatcherOptions(
-                common=common,
-                probe_topics=probe_topics(settings),
-                interval=settings.cluster.snapshot_interval,
-                partitions=settings.probe.partitions,
-                replication_factor=settings.probe.replication_factor,
-                min_isr=settings.probe.min_insync_replicas,
-                retention=settings.probe.retention,
-            ),
-            post=self.post,
-            now=now,
-            on_death=self._on_death,
-        )
-        self._quorum = QuorumWatcher(
-            QuorumOptions(client=settings.kafka.quorum_config(), interval=settings.cluster.quorum_interval),
-            post=self.post,
-            now=now,
-            on_death=self._on_death,
-        )
-
-    def _common(self) -> ClientProperties:
-        return self.settings.kafka.client_config()
 
     # --- the mailbox
 
@@ -220,10 +165,8 @@ class Runtime:
         if self.web is not None:
             self.web.start()
             logs.write("info", "page", {"address": f"http://{self.settings.http.host}:{self.web.port}/"})
-        for part in (self._writer, self._rechecker, *self._verifiers.values(), *self._producers.values()):
-            part.start()
-        self._cluster.start()
-        self._quorum.start()
+        self._writer.start()
+        self._adapters.start()
         if self._fleet is not None:
             self._fleet.start()
         logs.write("info", "started", {"version": __version__, "run": f"{self.engine.truth.run:016x}"})
@@ -253,16 +196,8 @@ class Runtime:
                 self.metrics.apply(command)
             case Log(level=level, event=event, fields=fields):
                 logs.write(level, event, fields)
-            case Probe(partitions=partitions):
-                for acks in self._producers:
-                    self._producers[acks].probe(partitions)
-                    self._verifiers[acks].probe(partitions)
-            case AssignReader(partition=partition, offset=offset):
-                self._verifiers[partition.acks].assign(partition, offset)
-            case Recheck():
-                self._rechecker.submit(command)
-            case EnsureTopic(acks=acks):
-                self._cluster.ensure_topic(acks)
+            case Probe() | AssignReader() | Recheck() | EnsureTopic():
+                self._adapters.do(command)
             case SaveState():
                 self._writer.submit(command)
             case Inject() | Heal():
@@ -274,9 +209,7 @@ class Runtime:
     def _start_run(self) -> None:
         run = secrets.randbits(64)
         self.engine.start_run(run)
-        for acks in self._producers:
-            self._producers[acks].begin_run(run)
-            self._verifiers[acks].begin_run(run)
+        self._adapters.begin_run(run)
 
     # --- the end
 
@@ -299,20 +232,7 @@ class Runtime:
     def _stop_adapters(self) -> None:
         if self._fleet is not None:
             self._fleet.stop(STOP_TIMEOUT)
-        for producer in self._producers.values():
-            producer.stop(STOP_TIMEOUT)
-        for verifier in self._verifiers.values():
-            verifier.stop(STOP_TIMEOUT)
-        self._rechecker.stop(STOP_TIMEOUT)
-        self._cluster.stop(STOP_TIMEOUT)
-        self._quorum.stop(STOP_TIMEOUT)
-
-
-def probe_topics(settings: Settings) -> dict[Acks, str]:
-    topics = {Acks.ALL: settings.probe.topic}
-    if settings.probe.acks_one.enabled:
-        topics[Acks.ONE] = settings.probe.acks_one.topic
-    return topics
+        self._adapters.stop(STOP_TIMEOUT)
 
 
 def run_daemon(settings: Settings) -> int:

@@ -1,9 +1,10 @@
-"""The engine: one event in, the commands that follow from it out. It ties the desks together and decides nothing itself.
+"""The engine: one event in, the commands that follow from it out. It ties the desks together and decides little itself.
 
-truth          what became of each record            (truth.py, ledger.py, verdicts.py)
+truth          what became of each record            (truth.py, ledger.py, rechecks.py, verdicts.py)
 availability   when partitions could be used         (availability.py)
 incidents      what happened, why, how long it took  (incidents.py, recovery.py)
 experiments    what may be broken next               (experiments.py, guards.py)
+group          what applications feel                (group.py)
 """
 
 from __future__ import annotations
@@ -11,14 +12,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka_sentinel.core.availability import Availability
-from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core import checkpoint
+from kafka_sentinel.core.account import State
+from kafka_sentinel.core.availability import Availability, is_blind
+from kafka_sentinel.core.cluster import ClusterView, QuorumView, diff
 from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState
 from kafka_sentinel.core.events import (
     AdapterError,
+    BrokerExited,
     ClusterObserved,
     ClusterUnreachable,
     Event,
+    FaultFailed,
+    FaultHealed,
+    FaultInjected,
+    GroupCommitted,
+    GroupRead,
+    GroupRebalanced,
     ProducerRestarted,
     QuorumObserved,
     QuorumUnreachable,
@@ -34,14 +44,24 @@ from kafka_sentinel.core.events import (
     StateSaveFailed,
     Tick,
 )
+from kafka_sentinel.core.experiments import Experiments
+from kafka_sentinel.core.group import GroupAccount
+from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
+from kafka_sentinel.core.incident import Cause, Incident
+from kafka_sentinel.core.incidents import IncidentChange, Incidents
 from kafka_sentinel.core.latency import Latency
-from kafka_sentinel.core.truth import CopiesFound, LossesProved, Truth
+from kafka_sentinel.core.ledger import Regressed
+from kafka_sentinel.core.slots import Operation
+from kafka_sentinel.core.status import status
+from kafka_sentinel.core.truth import CopiesFound, IncidentRechecked, LossesProved, TopicRemade, Truth
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition, SightingKind
 from kafka_sentinel.core.verdicts import Loss
 
 MAX_LOSSES = 100  # pieces of evidence kept for people to read; the counts have no bound
+MAX_NATURAL_LOSSES = 100  # instants at which brokers were lost without our doing
 ENSURE_TOPIC_EVERY = 10.0  # seconds between two attempts
 TICK = 0.2  # seconds; work that depends on time alone is done at most this often
+LATELY = 5.0  # seconds within which a success shows that Kafka was reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +78,21 @@ class EngineConfig:
     slo_overdue: float
     slo_recovery: Mapping[str, float]
     settle: float
-    cause_freeze: float
-    cause_window: float
+    session_timeout: float
     recheck_margin: int
     recheck_interval: float
     recheck_chunk: int
-    settle_margin: float
+    give_up_margin: float  # from a give-up until an absence may be concluded
     checkpoint_interval: float | None  # None: no state is kept
     manage_topic: bool
+    witness: bool | None
+    experiments: tuple[ExperimentSpec, ...]
+    guards: GuardSettings
 
 
 class Engine:
+    """Restores `state`, if given; raises KeyError, TypeError, ValueError or AssertionError if it is not a state."""
+
     def __init__(self, config: EngineConfig, *, run: int, started: Instant, state: Mapping[str, object] | None) -> None:
         self.config = config
         self.started = started
@@ -77,29 +101,39 @@ class Engine:
             instance=config.instance,
             run=run,
             margin=config.recheck_margin,
-            settle_margin=config.settle_margin,
+            settle_margin=config.give_up_margin,
             chunk=config.recheck_chunk,
             background_interval=config.recheck_interval,
         )
         self.availability = Availability(
-            slo_produce=config.slo_produce,
-            slo_consume=config.slo_consume,
-            interval=config.probe_interval,
+            slo_produce=config.slo_produce, slo_consume=config.slo_consume, interval=config.probe_interval
         )
+        self.incidents = Incidents(
+            settle=config.settle, session_timeout=config.session_timeout, slo=config.slo_recovery
+        )
+        self.experiments = Experiments(config.experiments, config.guards)
+        self.group = GroupAccount()
         self.latency = Latency()
         self.view: ClusterView | None = None
-        self.view_at: Instant | None = None
+        self.view_asked: Instant | None = None
         self.reachable = False
         self.quorum: QuorumView | None = None
-        self.quorum_at: Instant | None = None
+        self.quorum_asked: Instant | None = None
+        self.known_brokers: dict[int, str] = {}
         self.losses: list[dict[str, object]] = []
+        self.natural_losses: tuple[float, ...] = ()
+        self.blind = False
+        self.state_saved: Instant | None = None
+        self._state_error: str | None = None
+        self._steady_since: Instant | None = None
+        self._last_success = started
+        self._lows: dict[str, dict[ProbePartition, int]] = {}  # per open incident: from where its recheck reads
+        self._rechecking: dict[str, set[ProbePartition]] = {}  # per incident: partitions whose recheck is awaited
         self._generation = 0
-        self._next_checkpoint = started.mono
-        self._next_ensure = started.mono
-        self._next_tick = started.mono
+        self._next_checkpoint = self._next_ensure = self._next_tick = started.mono
         self._commands: list[Command] = []
         if state is not None:
-            self._restore(state)
+            checkpoint.restore(self, state)
 
     # --- events
 
@@ -109,40 +143,23 @@ class Engine:
         match event:
             case Tick():
                 pass
-            case RecordsSent(partition=partition, first=first, at=at):
-                self._commands += self.truth.take(event)
-                self.availability.sent(partition, first, at)
-            case RecordsAcked():
-                self._acked(event)
-            case RecordsRejected(partition=partition, first=first, count=count):
-                self._commands += self.truth.take(event)
-                self.availability.failed(partition, first, count)
-                self._error("producer", event.code)
-            case RecordsUncertain(partition=partition, first=first, count=count):
-                self._commands += self.truth.take(event)
-                self.availability.failed(partition, first, count)
-                self._error("producer", event.code)
-            case RecordsRead():
-                self._read(event)
+            case RecordsSent() | RecordsRejected() | RecordsAcked() | RecordsUncertain() | RecordsRead():
+                self._records(event)
             case ReaderLost() | RecheckDone() | RecheckFailed():
                 self._commands += self.truth.take(event)
+            case ClusterObserved() | ClusterUnreachable() | QuorumObserved() | QuorumUnreachable():
+                self._cluster(event)
+            case FaultInjected() | FaultFailed() | FaultHealed() | BrokerExited():
+                self._fault(event)
+            case GroupRead() | GroupRebalanced() | GroupCommitted():
+                self._group(event)
+            case StateSaved() | StateSaveFailed():
+                self._state_written(event)
             case ProducerRestarted():
                 self._log("warning", "producer replaced", acks=event.acks.value, code=event.code)
-            case ClusterObserved():
-                self._observed(event)
-            case ClusterUnreachable():
-                self.reachable = False
-            case QuorumObserved(view=view, asked=asked):
-                self.quorum, self.quorum_at = view, asked
-            case QuorumUnreachable():
-                self.quorum = None
             case AdapterError(code=code, subject=subject, message=message):
-                self._error(subject, code)
+                self._error(code)
                 self._log("warning", "adapter error", subject=subject, code=code, message=message)
-            case StateSaved() | StateSaveFailed():
-                self._state_saved(event)
-            case _:
-                pass
         self._route_findings()
         if self.now.mono >= self._next_tick:
             self._next_tick = self.now.mono + TICK
@@ -150,53 +167,142 @@ class Engine:
         commands, self._commands = self._commands, []
         return commands
 
-    def _acked(self, event: RecordsAcked) -> None:
+    def _records(self, event: RecordsSent | RecordsRejected | RecordsAcked | RecordsUncertain | RecordsRead) -> None:
         self._commands += self.truth.take(event)
-        for span in event.spans:
-            self.availability.acked(event.partition, span.first, span.count, event.at)
-        if event.latencies:
-            self.latency.acked(event.latencies)
-            self._observe("produce_ack_latency_seconds", event.partition, event.latencies)
+        partition = event.partition
+        match event:
+            case RecordsSent():
+                self.availability.sent(partition, event.first, event.at)
+            case RecordsRejected() | RecordsUncertain():
+                self.availability.failed(partition, event.first, event.count)
+                self._error(event.code)
+            case RecordsAcked():
+                self._last_success = event.at
+                for span in event.spans:
+                    for sent in self.availability.acked(partition, span.first, span.count, event.at):
+                        self.incidents.on_acked(partition, sent, event.at)
+                self.latency.acked(event.latencies)
+                self._observe("produce_ack_latency_seconds", partition, event.latencies)
+            case RecordsRead():
+                self._last_success = event.at
+                for sighting in event.sightings:
+                    if sighting.kind is SightingKind.RECORD and sighting.run == self.truth.run:
+                        for sent in self.availability.read(partition, sighting.first, sighting.count, event.at):
+                            self.incidents.on_read(partition, sent, event.at)
+                self.latency.read(event.latencies)
+                self._observe("end_to_end_latency_seconds", partition, event.latencies)
 
-    def _read(self, event: RecordsRead) -> None:
-        self._commands += self.truth.take(event)
-        for sighting in event.sightings:
-            if sighting.kind is SightingKind.RECORD and sighting.run == self.truth.run:
-                self.availability.read(event.partition, sighting.first, sighting.count, event.at)
-        if event.latencies:
-            self.latency.read(event.latencies)
-            self._observe("end_to_end_latency_seconds", event.partition, event.latencies)
-
-    def _observed(self, event: ClusterObserved) -> None:
-        self.reachable = True
-        self.view, self.view_at = event.view, event.asked
-        self._commands += self.truth.observe(event.view, event.at)
-        self.availability.probe(self.truth.ledgers)
-        self._ensure_topics(event.view)
+    def _cluster(self, event: ClusterObserved | ClusterUnreachable | QuorumObserved | QuorumUnreachable) -> None:
+        match event:
+            case ClusterObserved(view=view):
+                before, self.view, self.view_asked, self.reachable = self.view, view, event.asked, True
+                if before is not None:
+                    self._count("leader_changes_total", diff(before, view).elections)
+                self.known_brokers |= view.brokers
+                self._commands += self.truth.observe(view, event.at)
+                self.availability.probe(self.truth.ledgers)
+                self.incidents.probe(self.truth.ledgers)
+                self.incidents.on_cluster(event)
+                self._ensure_topics(view)
+            case ClusterUnreachable():
+                self.reachable = False
+                self.incidents.on_unreachable(event)
+            case QuorumObserved(view=view, asked=asked):
+                self.quorum, self.quorum_asked = view, asked
+            case QuorumUnreachable():
+                self.quorum = None
 
     def _ensure_topics(self, view: ClusterView) -> None:
-        """Have a probe topic made or widened where a live broker leads none of its partitions."""
+        """Have a probe topic made or widened where a live broker is first replica of none of its partitions."""
         if not self.config.manage_topic or self.now.mono < self._next_ensure:
             return
         for acks in self.config.acks:
             topic = view.probe_topic(acks)
-            covered = {b for p in topic.partitions for b in p.replicas[:1]} if topic else set()
+            covered = {broker for each in topic.partitions for broker in each.replicas[:1]} if topic else set()
             if topic is None or not set(view.brokers) <= covered:
                 self._commands.append(EnsureTopic(acks))
                 self._next_ensure = self.now.mono + ENSURE_TOPIC_EVERY
 
+    def _fault(self, event: FaultInjected | FaultFailed | FaultHealed | BrokerExited) -> None:
+        if isinstance(event, BrokerExited):
+            self.incidents.on_broker_exited(event.broker, event.at)
+            self._log("warning", "broker process ended", broker=event.broker, status=event.status)
+            return
+        run = self.experiments.under_way
+        if isinstance(event, FaultInjected):
+            if run is not None and run.id == event.experiment_run:
+                target = ",".join(f"broker {broker}" for broker in event.targets)
+                self.incidents.on_fault(
+                    event.at, experiment_run=run.id, fault=run.fault, target=target, brokers=event.targets
+                )
+        else:
+            self.incidents.on_healed(event.experiment_run)
+        self._commands += self.experiments.on_fault(event)
+
+    def _group(self, event: GroupRead | GroupRebalanced | GroupCommitted) -> None:
+        match event:
+            case GroupRead(partition=partition, offset=offset, count=count):
+                again = self.group.read(partition, offset, count)
+                if again:
+                    labels = (("acks", partition.acks.value),)
+                    self._commands.append(Count("records_redelivered_total", labels, again))
+            case GroupRebalanced():
+                self.group.rebalanced()
+                self._count("group_rebalances_total", 1)
+            case GroupCommitted(seconds=seconds, error=error, offsets=offsets):
+                self._commands.append(Observe("commit_latency_seconds", (), (seconds,)))
+                regressed = self.group.committed(seconds, error, offsets)
+                if error is not None:
+                    self._error(error)
+                if regressed:
+                    self._log("warning", "committed offset went backwards", partitions=[str(one) for one in regressed])
+
+    # --- findings
+
     def _route_findings(self) -> None:
         for finding in self.truth.take_findings():
             match finding:
-                case LossesProved(losses=losses):
+                case Regressed(partition=partition, divergence=divergence, last_ack_at=last_ack_at, at=at):
+                    incident = self.incidents.log_regressed(partition, last_ack_at, at)
+                    self.group.void_from(partition, divergence)
+                    self._count("log_truncations_total", 1)
+                    self._log(
+                        "warning",
+                        "log went backwards",
+                        partition=str(partition),
+                        offset=divergence,
+                        incident=incident.id,
+                    )
+                case LossesProved(losses=losses, regressed=regressed, asked=asked):
                     for loss in losses:
-                        self._lost(loss)
-                case CopiesFound(partition=partition, count=count):
-                    self._log("warning", "duplicates in the log", partition=str(partition), extra_copies=count)
-                case _:
-                    pass
+                        self._lost(loss, regressed, asked)
+                case CopiesFound(partition=partition, count=count, at=at):
+                    incident = self.incidents.attribute(partition, at, at)
+                    self.incidents.on_duplicates(incident.id, partition.acks, count, at)
+                    self._log(
+                        "warning",
+                        "duplicates in the log",
+                        partition=str(partition),
+                        extra_copies=count,
+                        incident=incident.id,
+                    )
+                case IncidentRechecked(incident=name, partition=partition):
+                    self._rechecked(name, partition)
+                case TopicRemade(acks=acks):
+                    for partition in self.truth.ledgers:
+                        if partition.acks is acks:
+                            self.group.forget(partition)
 
-    def _lost(self, loss: Loss) -> None:
+    def _lost(self, loss: Loss, regressed: Regressed | None, asked: Instant) -> None:
+        """Charge a proved loss to the incident in which the log went backwards, and keep the evidence."""
+        if regressed is not None:
+            before, after = regressed.last_ack_at, regressed.at
+        else:
+            before, after = self.truth.last_recheck, asked
+        incident = self.incidents.attribute(loss.partition, before, after)
+        self.incidents.on_loss(
+            incident.id, loss.partition.acks, loss.count, seen=loss.seen == "before", at=loss.proved_at
+        )
         evidence: dict[str, object] = {
             "acks": loss.partition.acks.value,
             "partition": loss.partition.partition,
@@ -205,15 +311,31 @@ class Engine:
             "count": loss.count,
             "offset": loss.offset,
             "seen": loss.seen,
+            "acked_at": before.wall if before is not None else None,
             "proved_at": loss.proved_at.wall,
             "leader_epoch_before": loss.leader_epoch_before,
             "topic_id": loss.topic_id,
             "stands_there": loss.stands_there,
-            "reason": loss.reason,
-            "fence_offset": loss.fence.offset if loss.fence else None,
+            "incident": incident.id,
         }
         self.losses = [evidence, *self.losses][:MAX_LOSSES]
-        self._log("error", "acknowledged records lost", **evidence)
+        self._log(
+            "error",
+            "acknowledged records lost",
+            **evidence,
+            reason=loss.reason,
+            fence_offset=loss.fence.offset if loss.fence else None,
+        )
+        if loss.partition.acks is Acks.ALL:
+            self._commands += self.experiments.latch(f"{loss.count} acknowledged records lost", self.now)
+
+    def _rechecked(self, name: str, partition: ProbePartition) -> None:
+        awaited = self._rechecking.get(name)
+        if awaited is not None:
+            awaited.discard(partition)
+            if not awaited:
+                del self._rechecking[name]
+                self.incidents.recheck_finished(name)
 
     # --- time
 
@@ -221,55 +343,157 @@ class Engine:
         now = self.now
         self._commands += self.truth.tick(now)
         self._route_findings()
-        changes = self.availability.tick(now, blind=False)
+        self.blind = is_blind(
+            brokers_reachable=self.reachable,
+            succeeded_lately=now.mono - self._last_success.mono < LATELY,
+            witness_alive=self.config.witness,
+        )
+        changes = self.availability.tick(now, blind=self.blind)
         for (operation, result), number in changes.slots.items():
-            labels = (("operation", str(operation)), ("result", str(result)))
+            labels = (("operation", operation.value), ("result", result.value))
             self._commands.append(Count("probe_slots_total", labels, number))
+        if changes.blind_seconds:
+            self._commands.append(Count("blind_seconds_total", (), changes.blind_seconds))
+        self.incidents.on_slots(changes, now)
+        lag = self.lag()
+        self.incidents.on_lag(lag, now)
         self.latency.slots(changes.slots)
-        self.latency.tick(now.mono, now.wall, 0)
-        if self.config.checkpoint_interval is not None and now.mono >= self._next_checkpoint:
-            self.checkpoint()
+        self.latency.tick(now.mono, now.wall, lag)
+        self._tick_incidents()
+        self._note_steadiness()
+        self._commands += self.experiments.on_tick(self.world())
+        if self.experiments.needs_save or now.mono >= self._next_checkpoint:
+            self.save()
+
+    def _tick_incidents(self) -> None:
+        step = self.incidents.tick(self.now)
+        self._commands += step.commands
+        for change in step.changes:
+            self._incident_changed(change)
+
+    def _incident_changed(self, change: IncidentChange) -> None:
+        incident = change.incident
+        match change.kind:
+            case "opened":
+                self._lows[incident.id] = {
+                    partition: min(ledger.position or 0, ledger.highest_acked + 1)
+                    for partition, ledger in self.truth.ledgers.items()
+                }
+                if incident.cause is not Cause.EXPERIMENT and incident.brokers:
+                    self.natural_losses = (*self.natural_losses, change.at.wall)[-MAX_NATURAL_LOSSES:]
+            case "needs_recheck":
+                self._recheck_incident(incident)
+            case "reopened":
+                self._rechecking.pop(incident.id, None)
+            case "closed":
+                self._lows.pop(incident.id, None)
+                self._rechecking.pop(incident.id, None)
+                self._commands += self.experiments.on_incident_closed(
+                    incident.experiment_run,
+                    incident.verdict.value if incident.verdict else "",
+                    incident.lost[Acks.ALL],
+                    self.now,
+                )
+        level = "warning" if change.kind == "opened" else "info"
+        self._log(level, f"incident {change.kind.replace('_', ' ')}", **incident.as_dict())
+        self.save()
+
+    def _recheck_incident(self, incident: Incident) -> None:
+        lows = self._lows.get(incident.id, {})
+        self._rechecking[incident.id] = set(self.truth.ledgers)
+        for partition in self.truth.ledgers:
+            self.truth.rechecks.incident(incident.id, partition, lows.get(partition, 0), self.now)
+
+    def _note_steadiness(self) -> None:
+        """Note since when everything works, for the guards."""
+        down = any(self.availability.unavailable(operation) for operation in Operation)
+        if down or not self.truth.ledgers or self.blind:
+            self._steady_since = None
+        elif self._steady_since is None:
+            self._steady_since = self.now
+
+    def world(self) -> World:
+        """Return what the guards may look at."""
+        return World(
+            now=self.now,
+            started=self.started,
+            cluster=self.view,
+            cluster_asked=self.view_asked,
+            quorum=self.quorum,
+            quorum_asked=self.quorum_asked,
+            steady_since=self._steady_since,
+            overdue=sum(self.overdue(acks) for acks in self.config.acks),
+            open_incidents=tuple(incident.id for incident in self.incidents.open),
+            natural_losses=self.natural_losses,
+            state_saved=self.state_saved,
+            state_error=self._state_error,
+        )
+
+    def start_run(self, run: int) -> None:
+        """Go on under a new run, with sequences from 0."""
+        self.truth.started_run(run)
+        self.availability.new_run()
 
     # --- state
 
-    def checkpoint(self) -> int:
-        """Ask for the state to be saved. Returns the generation that StateSaved will name."""
+    def resume_with(self, commands: list[Command]) -> None:
+        """Commands that follow from a restored state: they go out with the first event."""
+        self._commands += commands
+
+    def save(self) -> None:
+        """Ask for the state to be saved (nothing happens where none is kept)."""
+        if self.config.checkpoint_interval is None:
+            self._next_checkpoint = float("inf")
+            self.experiments.needs_save = False
+            return
         self._generation += 1
-        if self.config.checkpoint_interval is not None:
-            self._next_checkpoint = self.now.mono + self.config.checkpoint_interval
-            self._commands.append(SaveState(self._generation, self.to_state()))
-        return self._generation
+        self._next_checkpoint = self.now.mono + self.config.checkpoint_interval
+        self._commands.append(SaveState(self._generation, checkpoint.to_state(self)))
+        self.experiments.on_save_started(self._generation)
 
-    def _state_saved(self, event: StateSaved | StateSaveFailed) -> None:
-        if isinstance(event, StateSaveFailed):
+    def _state_written(self, event: StateSaved | StateSaveFailed) -> None:
+        if isinstance(event, StateSaved):
+            self.state_saved, self._state_error = event.at, None
+            self._commands += self.experiments.on_state_saved(event.generation, self.world())
+        else:
+            self._state_error = event.reason
             self._log("error", "state could not be saved", reason=event.reason)
+            self._commands += self.experiments.on_state_save_failed(event.generation, event.reason, event.at)
 
-    def to_state(self) -> dict[str, object]:
-        return {
-            "name": self.config.name,
-            "alive_at": self.now.wall,
-            "truth": self.truth.to_state(),
-            "availability": self.availability.totals.to_state(),
-            "losses": self.losses,
-        }
+    # --- figures
 
-    def _restore(self, state: Mapping[str, object]) -> None:
-        truth, losses, alive_at = state["truth"], state["losses"], state["alive_at"]
-        assert isinstance(truth, Mapping)
-        assert isinstance(losses, list)
-        assert isinstance(alive_at, int | float)
-        self.truth.restore(truth)
-        self.losses = losses
-        self.availability.lived_blind(max(self.started.wall - alive_at, 0.0))
+    def status(self) -> dict[str, object]:
+        return status(self)
+
+    def explain(self) -> list[dict[str, object]]:
+        """Return every experiment with every guard's answer as of now."""
+        return self.experiments.explain(self.world())
+
+    def lag(self) -> int:
+        """Return how many acknowledged records the verifier has yet to read."""
+        return sum(len(ledger.own.sets[State.AWAITING]) for ledger in self.truth.ledgers.values())
+
+    def overdue(self, acks: Acks) -> int:
+        before = self.now.mono - self.config.slo_overdue
+        return sum(ledger.overdue(before) for partition, ledger in self.truth.ledgers.items() if partition.acks is acks)
+
+    def records(self, acks: Acks) -> dict[str, int]:
+        """Return the sums of one acknowledgement level, over all runs that the state remembers."""
+        sums = self.truth.records(acks)
+        return {**sums, "overdue": self.overdue(acks), "redelivered": self.group.redelivered[acks]}
 
     # --- words
 
     def _log(self, level: str, event: str, **fields: object) -> None:
         self._commands.append(Log(level, event, fields))
 
-    def _error(self, subject: str, code: str) -> None:
-        del subject
+    def _error(self, code: str) -> None:
         self._commands.append(Count("kafka_errors_total", (("code", code),)))
 
+    def _count(self, metric: str, amount: int) -> None:
+        if amount:
+            self._commands.append(Count(metric, (), amount))
+
     def _observe(self, metric: str, partition: ProbePartition, values: tuple[float, ...]) -> None:
-        self._commands.append(Observe(metric, (("acks", partition.acks.value),), values))
+        if values:
+            self._commands.append(Observe(metric, (("acks", partition.acks.value),), values))

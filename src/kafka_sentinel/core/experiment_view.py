@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from kafka_sentinel.core.agenda import Plan
 from kafka_sentinel.core.experiment_run import Past, Run
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput
 from kafka_sentinel.core.guards import evaluate
-from kafka_sentinel.core.planner import Plan
 from kafka_sentinel.core.targets import Target
 
 

@@ -17,12 +17,14 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from kafka_sentinel.core.agenda import Plan, Planner
 from kafka_sentinel.core.commands import Command, Count, Heal, Inject, Log
 from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import (
     FINAL,
     MAY_BE_IN_EFFECT,
     Happening,
+    Past,
     Run,
     RunState,
     next_state,
@@ -31,7 +33,6 @@ from kafka_sentinel.core.experiment_run import (
 from kafka_sentinel.core.experiment_view import explanation, item
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
 from kafka_sentinel.core.guards import Answer, first_denial
-from kafka_sentinel.core.planner import Plan, Planner
 from kafka_sentinel.core.targets import Target, resolve
 from kafka_sentinel.core.types import Instant
 
@@ -246,6 +247,7 @@ class Experiments:
         return []
 
     def _ended(self, run: Run) -> list[Command]:
+        assert run.result in RESULTS
         if run.experiment in self._past:  # it may have left the configuration since
             began = run.started if run.injected is None else run.injected
             self._past[run.experiment] = replace(self._past[run.experiment], last_run=began, last_result=run.result)

@@ -6,7 +6,7 @@ All of them are measured from t0, `started`. Nothing that was known, sent or ask
 - `leader`: the first of two agreeing metadata answers that name a live leader for every partition that lost its own.
   None if no partition lost it. An answer that still names the dead leader is not one.
 - `produce`, `consume`: the first acknowledgement (read) of a record sent after t0, of the slowest partition.
-- `isr`: the first of several agreeing answers, over more than a session time-out, in which every ISR is as large as at t0.
+- `isr`: the first of several agreeing answers, spread over a session time-out, with every ISR as large as at t0.
 - `lag`: the verifier is no further behind than at t0, after writes came back.
 - `full`: the latest of these and of the ends of the outages; from then on everything holds.
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from kafka_sentinel.core.cluster import ClusterView, has_leader, probe_partitions
+from kafka_sentinel.core.cluster import ClusterView, PartitionView, has_leader, probe_partitions
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 PHASES = ("detected", "leader", "produce", "consume", "isr", "lag", "full")
@@ -66,13 +66,13 @@ class Recovery:
 
     # --- signs
 
-    def restart_at(self, started: Instant) -> None:
-        """Move t0. What was sent before the new one is forgotten."""
-        self.started = started
-        self.acked = {key: first for key, first in self.acked.items() if first.sent.mono > started.mono}
-        self.read = {key: first for key, first in self.read.items() if first.sent.mono > started.mono}
-        if self.detected is not None and self.detected.mono < started.mono:
-            self.detected = None
+    def carry_over(self, other: Recovery) -> None:
+        """Take over what `other`, begun with another t0, noted of records sent after ours."""
+        self.acked = {key: first for key, first in other.acked.items() if first.sent.mono > self.started.mono}
+        self.read = {key: first for key, first in other.read.items() if first.sent.mono > self.started.mono}
+        self.outage_ended = other.outage_ended
+        if other.detected is not None:
+            self.sign(other.detected)
 
     def sign(self, at: Instant) -> None:
         if self.detected is None and at.mono >= self.started.mono:
@@ -116,45 +116,45 @@ class Recovery:
         probes = probe_partitions(view)
         now = {part: probes[part].leader if part in probes else -1 for part in self.partitions}
         dead = {part for part in self.partitions if part not in probes or not has_leader(view, probes[part])}
-        moved = {part for part in now if now[part] != self.baseline.leaders.get(part, now[part])}
+        leaders = self.baseline.leaders
+        hit = {part for part in now if not brokers or leaders.get(part) in brokers}
+        moved = {part for part in hit if now[part] != leaders.get(part, now[part])}
         if dead | moved:
             self.sign(at)
             self._lost_leader((dead | moved) - self.leaderless)
-        self._watch_leaders(at, now, dead, brokers)
-        self._watch_isr(at, {part: len(probes[part].isr) for part in self.partitions if part in probes})
+        stale = {part for part in hit - self.leaderless if brokers and part not in self.acked}
+        self._watch_leaders(at, now, complete=not dead and not stale)
+        self._watch_isr(at, probes)
 
     def _lost_leader(self, partitions: set[ProbePartition]) -> None:
         if partitions:
             self.leaderless |= partitions
             self.leader = None
 
-    def _watch_leaders(
-        self, at: Instant, now: dict[ProbePartition, int], dead: set[ProbePartition], brokers: set[int]
-    ) -> None:
-        leaders = self.baseline.leaders
-        stale = {part for part in now if part not in self.leaderless and leaders.get(part) in brokers}
-        if dead or (stale and self.leaderless):
-            self._leaders_seen, self.leader = None, None
-        elif not self.leaderless:
-            self._leaders_seen = None
-        else:
-            before = self._leaders_seen
-            if self.leader is None and before is not None and before[0] == now:
-                self.leader = before[1]
-            self._leaders_seen = (now, at)
-
-    def _watch_isr(self, at: Instant, sizes: dict[ProbePartition, int]) -> None:
-        if any(sizes.get(part, 0) < self.baseline.isr.get(part, 0) for part in self.partitions):
-            self._isr_since, self.isr = None, None
+    def _watch_leaders(self, at: Instant, now: dict[ProbePartition, int], *, complete: bool) -> None:
+        """`complete`: each partition of a failed broker has a live leader since, by this answer or by an ack."""
+        before = self._leaders_seen
+        if not self.leaderless:
             return
+        if not complete:
+            self._leaders_seen, self.leader = None, None
+            return
+        if self.leader is None and before is not None and before[0] == now:
+            self.leader = before[1]
+        self._leaders_seen = (now, at)
+
+    def _watch_isr(self, at: Instant, probes: Mapping[ProbePartition, PartitionView]) -> None:
+        """An ISR whose size at t0 is not known has to be whole."""
+        for part in self.partitions:
+            view = probes.get(part)
+            if view is None or len(view.isr) < self.baseline.isr.get(part, len(view.replicas)):
+                self._isr_since, self.isr = None, None
+                return
         if self._isr_since is None:
             self._isr_since, self._isr_answers = at, 0
         self._isr_answers += 1
-        if (
-            self.isr is None
-            and self._isr_answers >= AGREEING
-            and at.mono - self._isr_since.mono >= self.session_timeout
-        ):
+        agreed = at.mono - self._isr_since.mono >= self.session_timeout and self._isr_answers >= AGREEING
+        if self.isr is None and agreed:
             self.isr = self._isr_since
 
     # --- phases

@@ -61,6 +61,25 @@ def read_spans(
     return Spans(sightings, samples)
 
 
+def join(first: Sequence[Sighting], second: Sequence[Sighting]) -> list[Sighting]:
+    """Return both in one list; the last of `first` and the first of `second` become one if they continue each other."""
+    if not first or not second or not _continues(first[-1], second[0]):
+        return [*first, *second]
+    start, rest = first[-1], second[0]
+    both = rest._replace(offset=start.offset, first=start.first, count=start.count + rest.count)
+    return [*first[:-1], both, *second[1:]]
+
+
+def _continues(one: Sighting, other: Sighting) -> bool:
+    sequence = one.first + one.count if one.kind is SightingKind.RECORD else 0
+    return (
+        other.kind is one.kind
+        and other.offset == one.offset + one.count
+        and other.first == sequence
+        and (other.leader_epoch, other.instance, other.run) == (one.leader_epoch, one.instance, one.run)
+    )
+
+
 class _Span:
     __slots__ = ("end", "first", "kind", "last", "leader_epoch", "offset")
 

@@ -85,7 +85,12 @@ class IncidentRechecked:
     partition: ProbePartition
 
 
-Finding = Regressed | CopiesFound | LossesProved | IncidentRechecked
+@dataclass(frozen=True, slots=True)
+class TopicRemade:
+    acks: Acks
+
+
+Finding = TopicRemade | Regressed | CopiesFound | LossesProved | IncidentRechecked
 
 
 @dataclass(slots=True)
@@ -164,6 +169,7 @@ class Truth:
                     suspected = Suspected(partition, run, first, count, 0, False, -1, "the topic was made anew")
                     self.rechecks.suspect(suspected, at, topic_gone=True)
             self._drain(ledger, at)
+        self.findings.append(TopicRemade(acks))
         self._log("warning", "probe topic was deleted and made anew", acks=acks.value, topic_id=topic_id)
 
     def started_run(self, run: int) -> None:

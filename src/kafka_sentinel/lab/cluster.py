@@ -69,7 +69,9 @@ class LabCluster:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -140,7 +142,7 @@ class LabCluster:
         return self._node(node).pid
 
     def exit_status(self, node: int) -> int | None:
-        """Return how the node's last process ended (minus a signal's number), None if it lives or never did."""
+        """Return how the node's last ended process ended (minus a signal's number); None if none has."""
         return self._node(node).exit_status
 
     def log_tail(self, node: int, lines: int = 25) -> str:

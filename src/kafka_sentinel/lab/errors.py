@@ -1,5 +1,5 @@
 """The one error of the lab."""
 
 
-class LabError(Exception):
+class LabError(RuntimeError):
     """The local Kafka cannot do what was asked. The message is meant for the user."""

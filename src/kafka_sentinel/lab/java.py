@@ -31,7 +31,7 @@ def find_java() -> Path:
 
 
 def parse_version(text: str) -> int | None:
-    """Return the feature version that `java -version` printed: 17 for "17.0.15", 8 for "1.8.0_412"; None if it named none."""
+    """Return the feature version in what `java -version` printed: 17 for "17.0.15", 8 for "1.8.0_412"; else None."""
     match = _VERSION.search(text)
     if match is None:
         return None

@@ -50,6 +50,7 @@ class Node:
         self._installation = installation
         self._lock = threading.RLock()
         self._process: ChildProcess | None = None
+        self._last_exit: int | None = None  # of the process before
         self._starts = 0
         self._ready = False
         self._closed = False
@@ -71,8 +72,10 @@ class Node:
 
     @property
     def exit_status(self) -> int | None:
+        """How its last ended process ended; None if none has."""
         process = self._process
-        return None if process is None else process.exit_status
+        status = None if process is None else process.exit_status
+        return self._last_exit if status is None else status
 
     def format(self) -> None:
         with self._lock:
@@ -108,6 +111,7 @@ class Node:
             self._demand(ProcessState.STOPPED)
             if self._closed:
                 raise LabError(f"node {self.id} cannot start: the lab is closed")
+            self._last_exit = self.exit_status
             self._starts += 1
             for old in self.folder.glob(f"start-{self._starts - _LOGS_KEPT}.*"):
                 old.unlink()
@@ -147,7 +151,9 @@ class Node:
             if not self._ready:
                 self._ready = self._log.exists() and _READY in self._log.read_bytes()
             if not self._ready and self.state is ProcessState.STOPPED:
-                raise LabError(f"node {self.id} ended with status {self.exit_status} before it was ready\n{self.tail()}")
+                raise LabError(
+                    f"node {self.id} ended with status {self.exit_status} before it was ready\n{self.tail()}"
+                )
             return self._ready
 
     def tail(self, lines: int = 25) -> str:

@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from kafka_sentinel.settings.base import Section, Words
 
 SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
-SERVERS = Words("host:port, several separated by commas")
 MASK = "**********"
 SENSITIVE = re.compile(r"password|secret|token|\.pem$|oauthbearer\.config")
 
@@ -100,6 +99,13 @@ def _secret_of(value: SecretStr | None, file: Path | None) -> str | None:
     return file.read_text(encoding="utf-8").strip("\r\n") if file is not None else None
 
 
+Servers = Annotated[
+    str,
+    AfterValidator(_check_servers),
+    BeforeValidator(_servers),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    Words("host:port, several separated by commas"),
+]
 ReadableFile = Annotated[Path, AfterValidator(_check_readable)]
 
 
@@ -171,9 +177,7 @@ class SecuritySettings(Section):
 class KafkaSettings(Section):
     """Where Kafka is and how to connect to it."""
 
-    bootstrap_servers: Annotated[str, AfterValidator(_check_servers), BeforeValidator(_servers), SERVERS] = Field(
-        default="", description="Brokers to start from. `run` and `check` need it."
-    )
+    bootstrap_servers: Servers = Field(default="", description="Brokers to start from. `run` and `check` need it.")
     cluster_name: str = Field(
         default="kafka",
         min_length=1,

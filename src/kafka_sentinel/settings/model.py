@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
 from kafka_sentinel.settings.base import Duration, Section, TopicName, format_duration
 from kafka_sentinel.settings.experiments import ExperimentSettings
-from kafka_sentinel.settings.kafka import KafkaSettings
+from kafka_sentinel.settings.kafka import MASK, SENSITIVE, KafkaSettings
 
 ENV_PREFIX = "KAFKA_SENTINEL__"
 ENV_DELIMITER = "__"
@@ -189,6 +189,9 @@ class ClusterSettings(Section):
     quorum_interval: Annotated[float, Duration(0.1, 60)] = Field(
         default=2.0, description="Time between two looks at the KRaft quorum and at reassignments."
     )
+    session_timeout: Annotated[float, Duration(0.5, 120)] = Field(
+        default=9.0, description="The brokers' `broker.session.timeout.ms`, which the cluster does not tell."
+    )
 
 
 class HttpSettings(Section):
@@ -262,6 +265,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - secrets are named one by one
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
+
+    def masked(self) -> dict[str, Any]:
+        """Return everything as it would be written in the file, secrets replaced."""
+        values: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        properties = values["kafka"]["properties"]
+        properties.update({key: MASK for key in properties if SENSITIVE.search(key)})
+        return values
 
     def remarks(self) -> Sequence[str]:
         """Return sentences about settings that are allowed and that somebody should know of."""

@@ -1,0 +1,125 @@
+"""Snapshots of the cluster: brokers, leaders and in-sync replicas of all topics, ids of the probe topics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # all public, though not annotated as such
+    AdminClient,
+    ClusterMetadata,
+    TopicMetadata,
+)
+
+from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, adapter_error, describe
+from kafka_sentinel.adapters.topics import CONFIG_BATCH, admin_client, partition_views, topic_configs, topic_ids
+from kafka_sentinel.core.cluster import ClusterView, TopicView
+from kafka_sentinel.core.events import ClusterObserved, ClusterUnreachable
+from kafka_sentinel.core.types import Acks, Instant
+
+BATCHES_PER_ROUND = 4  # requests for topic settings between two snapshots, so that many topics do not delay them
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """Times in seconds. `topics`: the probe topics."""
+
+    common: ClientProperties
+    topics: Mapping[Acks, str]
+    interval: float = 1.0
+    timeout: float = 3.0
+    refresh: float = 60.0  # how old topic settings may be
+
+
+class _Settings:
+    """The settings of all topics, read in bounded batches: new topics first, then those not read for longest."""
+
+    def __init__(self, refresh: float) -> None:
+        self._refresh = refresh
+        self._known: dict[str, tuple[float, dict[str, str]]] = {}  # topic → (when read, settings)
+
+    def get(self, topic: str, name: str) -> str | None:
+        return self._known[topic][1].get(name) if topic in self._known else None
+
+    def forget(self, topics: Iterable[str]) -> None:
+        """Read the settings of `topics` again: there is another topic of the same name now."""
+        for topic in topics:
+            self._known.pop(topic, None)
+
+    def update(self, client: AdminClient, topics: set[str], at: float, timeout: float) -> None:
+        self._known = {topic: known for topic, known in self._known.items() if topic in topics}
+        new = sorted(topics - self._known.keys())
+        old = sorted((read, topic) for topic, (read, _) in self._known.items() if at - read >= self._refresh)
+        due = [*new, *(topic for _, topic in old)][: BATCHES_PER_ROUND * CONFIG_BATCH]
+        for index in range(0, len(due), CONFIG_BATCH):
+            batch = due[index : index + CONFIG_BATCH]
+            found = topic_configs(client, batch, timeout)
+            self._known.update({topic: (at, found.get(topic, {})) for topic in batch})
+
+
+class ClusterWatcher:
+    """Posts ClusterObserved or ClusterUnreachable once every interval. It never creates a topic."""
+
+    def __init__(self, options: WatchOptions, *, post: Post, now: Now, on_death: OnDeath) -> None:
+        self._options = options
+        self._post = post
+        self._now = now
+        self._worker = Worker("admin", self._run, on_death)
+        self._client: AdminClient | None = None
+        self._settings = _Settings(options.refresh)
+        self._ids: dict[str, str | None] = {}
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Return whether the thread has ended within `timeout` seconds. May be called again."""
+        return self._worker.stop(timeout)
+
+    def _run(self) -> None:
+        while not self._worker.stopping.is_set():
+            asked = self._now()
+            self._observe(asked)
+            self._worker.stopping.wait(max(self._options.interval - (self._now().mono - asked.mono), 0.05))
+
+    def _observe(self, asked: Instant) -> None:
+        # An admin client that met an error may go on failing for a long time while a new one is answered at once.
+        client = self._client or admin_client(self._options.common)
+        self._client = None
+        try:
+            metadata = client.list_topics(timeout=self._options.timeout)
+        except KafkaException as error:
+            self._post([ClusterUnreachable(self._now(), asked, describe(error)[1])])
+            return
+        at = self._now()
+        try:
+            ids = topic_ids(client, sorted(set(self._options.topics.values())), self._options.timeout)
+            self._settings.forget(name for name, one in ids.items() if one != self._ids.get(name))
+            self._ids = ids
+            self._settings.update(client, set(metadata.topics), at.mono, self._options.timeout)
+            self._client = client
+        except KafkaException as error:
+            ids = dict[str, str | None]()
+            self._post([adapter_error(self._now(), "admin", error)])
+        self._post([ClusterObserved(at, asked, self._view(metadata, ids))])
+
+    def _view(self, metadata: ClusterMetadata, ids: Mapping[str, str | None]) -> ClusterView:
+        return ClusterView(
+            cluster_id=cast("str | None", metadata.cluster_id) or "",
+            brokers={broker.id: f"{broker.host}:{broker.port}" for broker in metadata.brokers.values()},
+            topics={name: self._topic(name, topic, ids.get(name)) for name, topic in metadata.topics.items()},
+            probe_topics=dict(self._options.topics),
+        )
+
+    def _topic(self, name: str, metadata: TopicMetadata, topic_id: str | None) -> TopicView:
+        isr = self._settings.get(name, "min.insync.replicas")
+        retention = self._settings.get(name, "retention.ms") if name in self._options.topics.values() else None
+        return TopicView(
+            name=name,
+            topic_id=topic_id,
+            min_isr=int(isr) if isr is not None else None,
+            partitions=partition_views(metadata),
+            retention_seconds=None if retention is None or int(retention) < 0 else int(retention) / 1000,
+        )

@@ -1,0 +1,74 @@
+// Is it fine now? One state, one headline and one sentence, from whatever facts there are.
+
+import { cause, count, dict, int, list, moment, num, plural, seconds, share, str, ticking } from "./format.js";
+
+export const LIMITS = { silence: 4, frozen: 10 }; // seconds without an answer, and without a new status
+
+// `contact`: {silent: seconds since the last answer, frozen: seconds since the status last changed, status or null,
+// starting: the daemon answers but has no status yet}. `at`: the daemon's clock now.
+export function judge(contact, at) {
+  const status = contact.status;
+  if (contact.silent > LIMITS.silence) return gone(`No answer from the daemon for ${ticking(contact.silent)}`, status);
+  if (status === null && contact.starting) return { state: "starting", headline: "Starting", summary: "The daemon is up and has not looked around yet." };
+  if (status === null) return { state: "starting", headline: "Waiting for the daemon", summary: "" };
+  if (contact.frozen > LIMITS.frozen) return gone(`The daemon answers, but has not moved for ${ticking(contact.frozen)}`, status);
+  return present(status, at);
+}
+
+const gone = (headline, status) => ({
+  state: "gone",
+  headline,
+  spoken: "No answer from the daemon",
+  summary: status === null ? "Nothing is known yet." : `Below is what was known at ${moment(status.now)}: ${present(status, int(status.now)).headline.toLowerCase()}.`,
+});
+
+function present(status, at) {
+  const records = dict(dict(status.records).all);
+  const lost = int(records.lost) + int(records.lost_before);
+  const open = list(status.incidents).find((incident) => incident.closed_at === null || incident.closed_at === undefined);
+  const summary = vouch(status, records, at);
+  if (lost > 0) return { state: "loss", headline: `${plural(lost, "acknowledged record")} lost`, summary: lastLoss(status) + tail(open, summary, at) };
+  if (status.health === "loss") return { state: "loss", headline: "Acknowledged records lost", summary: lastLoss(status) + tail(open, summary, at) };
+  if (status.health === "blind") return blind(summary);
+  if (status.health === "starting") return { state: "starting", headline: "Starting", summary: "No broker has answered yet." };
+  if (open || status.health === "incident") return during(open, summary, at);
+  return { state: "ok", headline: "No acknowledged record lost", summary };
+}
+
+const tail = (open, summary, at) => (open ? `${cause(open.cause)} under way for ${ticking(at - int(open.started_at))}. ${summary}` : summary);
+
+function lastLoss(status) {
+  const latest = list(status.losses).reduce((a, b) => (int(b.proved_at) > int(dict(a).proved_at) ? b : a), null);
+  if (latest === null) return "";
+  const incident = list(status.incidents).find((each) => each.id === latest.incident);
+  return `Last proved at ${moment(latest.proved_at, status.now)}${incident ? ` (${cause(incident.cause).toLowerCase()}, ${str(incident.id)})` : ""}. `;
+}
+
+const blind = (summary) => ({
+  state: "blind",
+  headline: "Blind: Sentinel is cut off",
+  summary: `Nothing can be reached, so nothing is claimed about now. ${summary}`,
+});
+
+function during(open, summary, at) {
+  const since = num(dict(open).started_at);
+  const text = `Incident: ${cause(dict(open).cause).toLowerCase()}${str(dict(open).fault) && `, ${open.fault}`}`;
+  const lasting = since === null ? "" : `For ${ticking(at - since)} now; no acknowledged record lost. `;
+  return { state: "incident", headline: text, summary: lasting + summary };
+}
+
+// "0 lost" is worth as much as the share of records and time it is said of.
+function vouch(status, records, at) {
+  const acked = int(records.acked);
+  if (acked === 0) return "No record was acknowledged yet.";
+  const judged = int(records.verified) + int(records.lost);
+  const watched = watchedShare(status, at);
+  const eyes = watched === null ? "" : ` Sentinel could see for ${share(watched)} of ${seconds(at - status.started_at)}.`;
+  return `${count(acked)} acknowledged, ${share(judged / acked)} of them read back.${eyes}`;
+}
+
+export function watchedShare(status, at) {
+  const since = num(status.started_at);
+  const blindFor = num(status.blind_seconds);
+  return since === null || blindFor === null || at <= since ? null : Math.max(0, 1 - blindFor / (at - since));
+}

@@ -1,0 +1,135 @@
+"""`kafka-sentinel experiments`: what is configured and when it comes next; why it may or may not run now."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import click
+
+from kafka_sentinel.cli.common import RUNTIME_FAILURE, USAGE, Trouble, config_option, load_settings
+from kafka_sentinel.core.schedule import next_run
+from kafka_sentinel.settings import Experiment
+
+RUNS_SHOWN = 3
+ANSWER_SECONDS = 10.0
+MAX_ANSWER_BYTES = 16 * 1_048_576
+
+
+@click.group(short_help="Faults on purpose: when they come, what holds them back.")
+def experiments() -> None:
+    """Faults injected on purpose: when they come, and what holds them back."""
+
+
+@experiments.command("list")
+@config_option
+def list_experiments(config: Path | None) -> None:
+    """Print the configured experiments and their next three runs (planned: the guards decide when it is time)."""
+    settings = load_settings(config).experiments
+    if not settings.items:
+        click.echo("no experiments are configured (experiments.items)")
+        return
+    now = time.time()
+    rows = [
+        (item.name, item.fault, item.target, item.schedule or f"every {item.every}", _runs(item, now))
+        for item in settings.items
+    ]
+    click.echo(table(("name", "fault", "target", "schedule", f"next {RUNS_SHOWN} runs (UTC)"), rows))
+    armed = f"armed for cluster {settings.armed_for}" if settings.armed_for else "not armed (experiments.armed_for)"
+    click.echo(f"\n{armed}; dry run {'on: nothing is injected' if settings.dry_run else 'off'}")
+
+
+def _runs(item: Experiment, after: float) -> str:
+    spec, moments = item.spec(), []
+    for _ in range(RUNS_SHOWN):
+        after = next_run(spec.schedule, after, spec.name)
+        moments.append(utc(after))
+    return ", ".join(moments)
+
+
+@experiments.command()
+@click.argument("name", required=False)
+@click.option("--url", default="http://127.0.0.1:9464", show_default=True, help="Address of the running daemon.")
+def explain(name: str | None, url: str) -> None:
+    """Ask the running daemon for every guard's answer, of all experiments or of the one called NAME."""
+    view = fetch(url)
+    items = [item for item in view["items"] if name in {None, item["name"]}]
+    if not items:
+        known = ", ".join(item["name"] for item in view["items"]) or "none"
+        missing = (
+            f"there is no experiment {name}; the daemon knows: {known}" if name else "the daemon has no experiments"
+        )
+        raise Trouble(missing, code=USAGE)
+    state = [
+        "armed" if view["armed"] else "not armed",
+        *(["dry run"] if view["dry_run"] else []),
+        *(["paused"] if view["paused"] else []),
+        *([f"latched: {view['latched']}"] if view["latched"] else []),
+    ]
+    click.echo(", ".join(state))
+    for item in items:
+        click.echo(f"\n{_explanation(item)}")
+
+
+def _explanation(item: dict[str, Any]) -> str:
+    planned = utc(item["next_run"]) if item["next_run"] is not None else "not planned"
+    head = f"{item['name']}: {item['fault']} of {item['target']}, {item['schedule']}, next run {planned}"
+    if "guards" not in item:
+        skip = item["last_skip"]
+        last = (
+            f"last skipped {utc(skip['at'])} by {skip['guard']}: {skip['reason']}" if skip else "never skipped so far"
+        )
+        return f"{head}\n{last} (the daemon has not judged its guards yet)"
+    hit = ", ".join(map(str, item["targets"])) or "nobody"
+    verdict = "would run now" if item["allowed"] else f"would not run now: {item['first_denial']}"
+    rows = [
+        (answer["guard"], "yes" if answer["allowed"] else "NO", answer["seen"], answer["threshold"], answer["reason"])
+        for answer in item["guards"]
+    ]
+    return f"{head}\nwould hit {hit}; {verdict}\n\n" + table(("guard", "allows", "seen", "wanted", "reason"), rows)
+
+
+def fetch(url: str) -> dict[str, Any]:
+    """Return what the daemon says of its experiments. Every way in which it may not answer is a sentence."""
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise Trouble(f"--url {url} is not a web address; allowed: http://HOST:PORT", code=USAGE)
+    address = f"{url.rstrip('/')}/api/v1/experiments"
+    try:
+        with urlopen(address, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - the scheme was checked above
+            view = json.loads(answer.read(MAX_ANSWER_BYTES))
+    except HTTPError as error:
+        why = "it has only just started; try again" if error.code == 503 else error.reason  # noqa: PLR2004 - HTTP status
+        raise Trouble(f"the daemon at {url} answered {error.code}: {why}", code=RUNTIME_FAILURE) from None
+    except (URLError, HTTPException, OSError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise Trouble(
+            f"no daemon answers at {url}: {reason}; start `kafka-sentinel run`, or name its address with --url",
+            code=RUNTIME_FAILURE,
+        ) from None
+    except ValueError:
+        view = None
+    if not isinstance(view, dict) or "items" not in view:
+        raise Trouble(f"what answers at {url} is not Kafka Sentinel", code=RUNTIME_FAILURE)
+    return view
+
+
+def utc(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%a %Y-%m-%d %H:%M:%S")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return columns as wide as their widest cell; the last one ragged."""
+    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (head, ["-" * width for width in widths], *rows)
+    ]
+    return "\n".join(lines)

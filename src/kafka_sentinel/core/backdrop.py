@@ -1,0 +1,58 @@
+"""How things stood a moment ago. t0 of an incident lies in the past when it is noticed, so the recent past is kept."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kafka_sentinel.core.cluster import probe_partitions
+from kafka_sentinel.core.events import ClusterObserved
+from kafka_sentinel.core.recovery import Baseline, Recovery
+from kafka_sentinel.core.types import Instant, ProbePartition
+
+MAX_RECENT = 64  # metadata answers (their probe topics only) and lags remembered
+
+
+class Backdrop:
+    """`session_timeout` and `lag_tolerance` are those of `Recovery`."""
+
+    def __init__(self, *, session_timeout: float, lag_tolerance: int) -> None:
+        self.session_timeout = session_timeout
+        self.lag_tolerance = lag_tolerance
+        self.probed: tuple[ProbePartition, ...] = ()
+        self._answers: deque[ClusterObserved] = deque(maxlen=MAX_RECENT)
+        self._lags: deque[tuple[float, int]] = deque(maxlen=MAX_RECENT)
+
+    @property
+    def brokers(self) -> Mapping[int, str]:
+        """The live brokers of the newest answer; none before the first."""
+        return self._answers[-1].view.brokers if self._answers else {}
+
+    def replicas(self, partition: ProbePartition) -> set[int]:
+        part = probe_partitions(self._answers[-1].view).get(partition) if self._answers else None
+        return set(part.replicas) if part is not None else set()
+
+    def observe(self, event: ClusterObserved) -> None:
+        view = event.view
+        names = set(view.probe_topics.values())
+        topics = {name: topic for name, topic in view.topics.items() if name in names}
+        self._answers.append(replace(event, view=replace(view, topics=topics)))
+
+    def lag(self, records: int, at: Instant) -> None:
+        self._lags.append((at.mono, records))
+
+    def recovery(self, started: Instant, brokers: set[int]) -> Recovery:
+        """Begin to follow the recovery from `started`, and judge the answers since. `brokers`: that failed."""
+        before = [event for event in self._answers if event.at.mono < started.mono] or list(self._answers)[:1]
+        parts = probe_partitions(before[-1].view) if before else {}
+        lags = [records for at, records in self._lags if at <= started.mono]
+        baseline = Baseline(
+            {part: view.leader for part, view in parts.items()},
+            {part: len(view.isr) for part, view in parts.items()},
+            lags[-1] if lags else 0,
+        )
+        recovery = Recovery(started, baseline, set(self.probed), self.session_timeout, self.lag_tolerance)
+        for event in self._answers:
+            recovery.on_cluster(event.asked, event.at, event.view, brokers)
+        return recovery

@@ -1,0 +1,52 @@
+"""The engine's memory as plain JSON values, and back. The file format around it is `adapters/state_file.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kafka_sentinel.core.group import GroupAccount
+from kafka_sentinel.core.slots import Totals
+
+if TYPE_CHECKING:
+    from kafka_sentinel.core.engine import Engine
+
+
+def to_state(engine: Engine) -> dict[str, object]:
+    """Return everything worth keeping. It shares nothing with the engine that the engine changes later."""
+    return {
+        "name": engine.config.name,
+        "cluster_id": engine.view.cluster_id if engine.view is not None else None,
+        "alive_at": engine.now.wall,
+        "truth": engine.truth.to_state(),
+        "availability": engine.availability.totals.to_state(),
+        "incidents": engine.incidents.to_state(),
+        "experiments": engine.experiments.to_state(),
+        "group": engine.group.to_state(),
+        "losses": list(engine.losses),
+        "natural_losses": list(engine.natural_losses),
+    }
+
+
+def restore(engine: Engine, state: Mapping[str, object]) -> None:
+    """Bring a fresh engine to where an earlier process left off. The time between the two was blind."""
+    truth, incidents, experiments = _map(state, "truth"), _map(state, "incidents"), _map(state, "experiments")
+    losses, natural_losses, alive_at = state["losses"], state["natural_losses"], state["alive_at"]
+    assert isinstance(losses, list)
+    assert isinstance(natural_losses, list)
+    assert isinstance(alive_at, int | float)
+    engine.truth.restore(truth)
+    engine.availability.totals = Totals.from_state(_map(state, "availability"))
+    engine.incidents.restore(incidents, engine.started)
+    engine.group = GroupAccount.from_state(_map(state, "group"))
+    engine.losses = losses
+    engine.natural_losses = tuple(natural_losses)
+    engine.availability.lived_blind(max(engine.started.wall - alive_at, 0.0))
+    engine.resume_with(engine.experiments.restore(experiments, engine.started))
+
+
+def _map(state: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = state[key]
+    if not isinstance(value, Mapping):
+        raise TypeError(f"state[{key!r}] should be a map, found {type(value).__name__}")
+    return value

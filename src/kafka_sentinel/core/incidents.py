@@ -1,0 +1,405 @@
+"""All incidents: what opens them, which one a sign or a loss belongs to, and how they end.
+
+Signs of trouble open an incident, or join the one that is open; only an injected fault always has one of its own. t0 is
+the injection; for natural causes the earlier of the first bad slot's send and the loss of the broker.
+
+A loss belongs to the incident that was open when the log went backwards, between the last acknowledgement before and
+the first one after: of several, the newest whose brokers hold a replica of the partition, then the most specific.
+
+Unavailable seconds are counted at once, with the cause as it was then; all else that bears a cause waits until the
+cause is final (`Incident.finalise_cause`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka_sentinel.core.backdrop import Backdrop
+from kafka_sentinel.core.commands import Count, Observe
+from kafka_sentinel.core.events import ClusterObserved, ClusterUnreachable
+from kafka_sentinel.core.incident import FREEZE_AFTER, FREEZE_AFTER_LOSS, Cause, Incident, IncidentState, Verdict
+from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
+from kafka_sentinel.core.types import Acks, Instant, ProbePartition
+
+MAX_OPEN = 8  # further signs and faults join the newest
+MAX_CLOSED = 100  # closed incidents remembered
+ABSORB = 5.0  # seconds by which the first sign of an injected fault may come before the news of the injection
+RETIME = 60.0  # seconds by which t0 of a natural incident may move back to an earlier sign
+RECHECK_LIMIT = 600.0  # seconds after which a recheck that was asked for is given up
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentChange:
+    """`kind`: opened, reopened, needs_recheck, closed, or revised (something came to be known of a closed one)."""
+
+    kind: str
+    at: Instant
+    incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    changes: tuple[IncidentChange, ...]
+    commands: tuple[Count | Observe, ...]
+
+
+class Incidents:
+    """`slo`: seconds allowed per phase. `settle`: seconds for which everything must hold before the recheck."""
+
+    def __init__(
+        self, *, settle: float, session_timeout: float, slo: Mapping[str, float], lag_tolerance: int = 100
+    ) -> None:
+        self._settle = settle
+        self._slo = dict(slo)
+        self._past = Backdrop(session_timeout=session_timeout, lag_tolerance=lag_tolerance)
+        self._open: list[Incident] = []  # oldest first
+        self._closed: deque[Incident] = deque(maxlen=MAX_CLOSED)
+        self._number = 0
+        self._owners: dict[tuple[Operation, ProbePartition], Incident] = {}  # of the newest outage of each
+        self._changes: list[IncidentChange] = []
+        self._commands: list[Count | Observe] = []
+
+    # --- what there is
+
+    @property
+    def open(self) -> tuple[Incident, ...]:
+        """The open incidents, oldest first."""
+        return tuple(self._open)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the incidents, newest first: the open ones, then the closed ones, `MAX_CLOSED` in all."""
+        return [incident.as_dict() for incident in (*reversed(self._open), *reversed(self._closed))][:MAX_CLOSED]
+
+    def open_by_cause(self) -> Counter[Cause]:
+        return Counter(incident.cause for incident in self._open)
+
+    def last_phases(self) -> dict[tuple[Cause, str], float]:
+        """Return the seconds of each phase in the last closed incident of each cause."""
+        return {
+            (incident.cause, phase): seconds
+            for incident in self._closed
+            for phase, seconds in incident.phases().items()
+            if seconds is not None
+        }
+
+    # --- signs
+
+    def probe(self, partitions: Iterable[ProbePartition]) -> None:
+        probed = self._past.probed = tuple(partitions)
+        self._owners = {key: owner for key, owner in self._owners.items() if key[1] in probed}
+        for incident in self._open:
+            incident.recovery.probe(probed)
+            incident.unavailable = {key for key in incident.unavailable if key[1] in probed}
+
+    def on_fault(
+        self, at: Instant, *, experiment_run: str, fault: str, target: str, brokers: Iterable[int]
+    ) -> Incident:
+        """Note an injected fault. What its first signs have opened just before becomes its incident."""
+        hit = set(brokers)
+        known = next((one for one in self._open if one.experiment_run == experiment_run), None)
+        if known is not None:
+            return known
+        incident = self._first_signs_of(at, hit)
+        if incident is not None:
+            incident.brokers |= hit
+            self._retime(incident, at)
+            incident.improve(Cause.EXPERIMENT)
+            incident.disturb()
+        elif len(self._open) >= MAX_OPEN:
+            incident = self._open[-1]
+            incident.reasons.append(f"{fault} of {target} joined it: {MAX_OPEN} incidents were open already")
+            incident.brokers |= hit
+            return incident
+        else:
+            incident = self._begin(at, at, Cause.EXPERIMENT, hit)
+        incident.fault, incident.target, incident.experiment_run = fault, target, experiment_run
+        incident.fault_active = True
+        return incident
+
+    def _first_signs_of(self, at: Instant, hit: set[int]) -> Incident | None:
+        for incident in reversed(self._open):
+            natural = incident.cause is not Cause.EXPERIMENT and not incident.final
+            if natural and incident.brokers <= hit and incident.started.mono >= at.mono - ABSORB:
+                return incident
+        return None
+
+    def on_healed(self, experiment_run: str) -> None:
+        """Note that the fault of a run was undone, or failed to take effect."""
+        for incident in self._open:
+            if incident.experiment_run == experiment_run:
+                incident.fault_active = False
+
+    def on_broker_exited(self, broker: int, at: Instant) -> Incident:
+        return self._broker_lost({broker}, at, at, Cause.CRASH)
+
+    def on_cluster(self, event: ClusterObserved) -> None:
+        gone = set(self._past.brokers) - set(event.view.brokers)
+        self._past.observe(event)
+        if gone:
+            self._broker_lost(gone, event.asked, event.at, Cause.UNKNOWN)
+        for incident in self._open:
+            if incident.brokers - set(event.view.brokers) and event.asked.mono >= incident.started.mono:
+                incident.recovery.sign(event.at)
+            incident.recovery.on_cluster(event.asked, event.at, event.view, incident.brokers)
+
+    def on_unreachable(self, event: ClusterUnreachable) -> None:
+        for incident in self._open:
+            down = {partition for operation, partition in incident.unavailable if operation is Operation.PRODUCE}
+            incident.recovery.on_unreachable(event.asked, event.at, incident.brokers, down)
+
+    def on_acked(self, partition: ProbePartition, sent: Instant, at: Instant) -> None:
+        for incident in self._open:
+            incident.recovery.on_acked(partition, sent, at)
+
+    def on_read(self, partition: ProbePartition, sent: Instant, at: Instant) -> None:
+        for incident in self._open:
+            incident.recovery.on_read(partition, sent, at)
+
+    def on_lag(self, records: int, at: Instant) -> None:
+        """Note how far the verifier is behind, over all partitions."""
+        self._past.lag(records, at)
+        for incident in self._open:
+            incident.recovery.on_lag(records, at)
+
+    def on_slots(self, changes: SlotChanges, now: Instant) -> None:
+        """Take what the availability came to know: outages begun and ended, their seconds, blind time."""
+        for edge in changes.edges:
+            if edge.available:
+                self._outage_ended(edge)
+            else:
+                self._outage_began(edge, now)
+        for (operation, partition), seconds in changes.partition_seconds.items():
+            cause = self._cause_of(operation, partition)
+            self._count("partition_unavailable_seconds_total", operation, cause, seconds)
+        for operation, seconds in changes.any_seconds.items():
+            if seconds > 0:
+                down = [
+                    self._owners[key]
+                    for key in changes.partition_seconds
+                    if key[0] is operation and key in self._owners
+                ]
+                newest = max(down, key=lambda one: one.started.mono, default=None)
+                cause = newest.cause if newest is not None else Cause.UNKNOWN
+                self._count("unavailable_seconds_total", operation, cause, seconds)
+        if changes.blind_seconds > 0:
+            for incident in self._open:
+                incident.blind = True
+
+    def _outage_began(self, edge: Edge, now: Instant) -> None:
+        incident = self._hit(edge.partition, edge.at) or self._owner_since(edge.at)
+        if incident is None:
+            incident = self._begin(edge.at, now, Cause.UNKNOWN)
+        self._move_back(incident, edge.at)
+        incident.unavailable.add((edge.operation, edge.partition))
+        incident.recovery.sign(now)
+        self._disturb(incident, now)
+        self._owners[edge.operation, edge.partition] = incident
+
+    def _outage_ended(self, edge: Edge) -> None:
+        for incident in self._open:
+            if (edge.operation, edge.partition) in incident.unavailable:
+                incident.unavailable.discard((edge.operation, edge.partition))
+                incident.recovery.outage_over(edge.at)
+
+    def _cause_of(self, operation: Operation, partition: ProbePartition) -> Cause:
+        owner = self._owners.get((operation, partition))
+        return owner.cause if owner is not None else Cause.UNKNOWN
+
+    def _count(self, metric: str, operation: Operation, cause: Cause, amount: float) -> None:
+        self._commands.append(Count(metric, (("operation", operation.value), ("cause", cause.value)), amount))
+
+    def _broker_lost(self, brokers: set[int], since: Instant, at: Instant, cause: Cause) -> Incident:
+        named = [one for one in self._open if one.brokers & brokers]
+        incident = named[-1] if named else self._owner_since(since) or self._begin(since, at, cause, brokers)
+        if not brokers <= incident.brokers:
+            self._disturb(incident, at)
+        incident.brokers |= brokers
+        incident.improve(cause)
+        self._move_back(incident, since)
+        incident.recovery.sign(at)
+        return incident
+
+    # --- losses
+
+    def log_regressed(self, partition: ProbePartition, last_ack: Instant | None, at: Instant) -> Incident:
+        """Note that the log went backwards between `last_ack` and the first ack after, `at`. Returns whose it is."""
+        incident = self.attribute(partition, last_ack, at)
+        incident.recovery.sign(at)
+        self._disturb(incident, at)
+        return incident
+
+    def attribute(self, partition: ProbePartition, last_ack: Instant | None, first_ack: Instant) -> Incident:
+        """Return the incident, open or closed, that a loss belongs to; if there is none, open one."""
+        earliest = last_ack.mono if last_ack is not None else float("-inf")
+        candidates = [
+            one
+            for one in (*self._closed, *self._open)
+            if one.started.mono <= first_ack.mono and (one.closed is None or one.closed.mono >= earliest)
+        ]
+        if not candidates and len(self._open) >= MAX_OPEN:
+            return self._open[-1]
+        if not candidates:
+            return self._begin(last_ack or first_ack, first_ack, Cause.UNKNOWN)
+        replicas = self._past.replicas(partition)
+        return max(candidates, key=lambda one: (bool(one.brokers & replicas), one.started.mono, one.cause.specificity))
+
+    def on_loss(self, incident_id: str, acks: Acks, count: int, *, seen: bool, at: Instant) -> None:
+        """Charge proved losses to an incident. `seen`: they had been read before."""
+        incident = self._find(incident_id)
+        if incident is None:
+            return
+        incident.lost[acks] += count
+        if not incident.final:
+            incident.final_at = min(incident.final_at, at.mono + FREEZE_AFTER_LOSS)
+        labels = (("acks", acks.value), ("seen", "before" if seen else "never"))
+        self._tally(incident, "records_lost_total", labels, count, at)
+        if acks is Acks.ALL and not incident.is_open:
+            incident.verdict = Verdict.FAILED
+            incident.reasons.append(f"{count} acknowledged records were found lost after it was closed (acks=all)")
+
+    def on_duplicates(self, incident_id: str, acks: Acks, count: int, at: Instant) -> None:
+        incident = self._find(incident_id)
+        if incident is not None:
+            incident.duplicated[acks] += count
+            self._tally(incident, "records_duplicated_total", (("acks", acks.value),), count, at)
+
+    def improve_cause(self, incident_id: str, cause: Cause, at: Instant) -> None:
+        """Take a better explanation; after the cause is final it only shows as `cause_revised`."""
+        incident = self._find(incident_id)
+        if incident is None:
+            return
+        incident.improve(cause)
+        if not incident.is_open:
+            self._changes.append(IncidentChange("revised", at, incident))
+
+    def _tally(
+        self, incident: Incident, metric: str, labels: tuple[tuple[str, str], ...], count: int, at: Instant
+    ) -> None:
+        incident.tallies[metric, labels] += count
+        if not incident.is_open:
+            self._commands.extend(incident.finalise_cause(at))
+            self._changes.append(IncidentChange("revised", at, incident))
+
+    # --- time
+
+    def recheck_finished(self, incident_id: str, *, complete: bool = True) -> None:
+        """Answer `needs_recheck`. `complete`: the whole log of the incident was re-read."""
+        incident = self._find(incident_id)
+        if incident is not None and incident.state is IncidentState.RECHECKING:
+            incident.recheck_complete = complete
+
+    def tick(self, now: Instant) -> Step:
+        """Move incidents on, and return everything that happened since the tick before."""
+        for incident in tuple(self._open):
+            self._advance(incident, now)
+            self._commands.extend(incident.finalise_cause(now))
+            if not incident.is_open:
+                self._open.remove(incident)
+                self._closed.append(incident)
+        step = Step(tuple(self._changes), tuple(self._commands))
+        self._changes, self._commands = [], []
+        return step
+
+    def _advance(self, incident: Incident, now: Instant) -> None:
+        full = incident.full_since()
+        if full is None:
+            self._disturb(incident, now)
+            return
+        if incident.state is IncidentState.OPEN:
+            incident.state = IncidentState.SETTLING
+        if incident.state is IncidentState.SETTLING and now.mono - full.mono >= self._settle:
+            incident.state, incident.recheck_asked, incident.recheck_complete = IncidentState.RECHECKING, now, None
+            self._changes.append(IncidentChange("needs_recheck", now, incident))
+        asked = incident.recheck_asked
+        if asked is None or incident.state is not IncidentState.RECHECKING:
+            return
+        if incident.recheck_complete is not None or now.mono - asked.mono >= RECHECK_LIMIT:
+            self._commands.extend(incident.close(now, self._slo))
+            self._changes.append(IncidentChange("closed", now, incident))
+
+    def _disturb(self, incident: Incident, now: Instant) -> None:
+        if incident.state in {IncidentState.SETTLING, IncidentState.RECHECKING}:
+            incident.disturb()
+            self._changes.append(IncidentChange("reopened", now, incident))
+
+    # --- finding and making
+
+    def _find(self, incident_id: str) -> Incident | None:
+        return next((one for one in (*self._open, *self._closed) if one.id == incident_id), None)
+
+    def _owner_since(self, since: Instant) -> Incident | None:
+        """Return the incident that a sign dating from `since` joins: the newest begun by then, else the newest."""
+        begun = [one for one in self._open if one.started.mono <= since.mono] or self._open
+        return begun[-1] if begun else None
+
+    def _hit(self, partition: ProbePartition, since: Instant) -> Incident | None:
+        """Return the newest incident that struck the leader of `partition`, at most a moment after `since`."""
+        struck = [
+            one
+            for one in self._open
+            if one.recovery.baseline.leaders.get(partition) in one.brokers and one.started.mono <= since.mono + ABSORB
+        ]
+        return struck[-1] if struck else None
+
+    def _begin(self, started: Instant, now: Instant, cause: Cause, brokers: Iterable[int] = ()) -> Incident:
+        self._number += 1
+        failed = set(brokers)
+        incident = Incident(
+            id=f"{int(started.wall)}-{self._number}",
+            cause=cause,
+            opened=now,
+            recovery=self._past.recovery(started, failed),
+            brokers=failed,
+            final_at=now.mono + FREEZE_AFTER,
+        )
+        self._open.append(incident)
+        self._open.sort(key=lambda one: one.started.mono)
+        self._changes.append(IncidentChange("opened", now, incident))
+        return incident
+
+    def _move_back(self, incident: Incident, since: Instant) -> None:
+        """An earlier sign of a natural incident is its t0."""
+        earlier = incident.started.mono - since.mono
+        if incident.cause is not Cause.EXPERIMENT and 0 < earlier <= RETIME:
+            self._retime(incident, since)
+
+    def _retime(self, incident: Incident, started: Instant) -> None:
+        before = incident.recovery
+        incident.recovery = self._past.recovery(started, incident.brokers)
+        incident.recovery.carry_over(before)
+        self._open.sort(key=lambda one: one.started.mono)
+
+    # --- state
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "number": self._number,
+            "open": [incident.to_state() for incident in self._open],
+            "closed": [incident.to_state() for incident in self._closed],
+        }
+
+    def restore(self, state: Mapping[str, Any], now: Instant) -> None:
+        """Take over what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else.
+
+        Instants are dated by the wall clock, and a monotonic clock begins anew with each process.
+        """
+
+        def rebase(wall: float) -> Instant:
+            return Instant(now.mono - (now.wall - float(wall)), float(wall))
+
+        def incidents(key: str) -> list[Incident]:
+            return [
+                Incident.from_state(
+                    saved,
+                    rebase,
+                    session_timeout=self._past.session_timeout,
+                    lag_tolerance=self._past.lag_tolerance,
+                )
+                for saved in state[key]
+            ]
+
+        self._number = int(state["number"])
+        self._open, self._closed = incidents("open")[-MAX_OPEN:], deque(incidents("closed"), maxlen=MAX_CLOSED)

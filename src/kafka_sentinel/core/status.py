@@ -1,0 +1,132 @@
+"""The status snapshot: everything the page, the API, the terminal view and the gauges show, as one plain dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kafka_sentinel.core.account import State
+from kafka_sentinel.core.cluster import ClusterView, PartitionView, offline, under_min_isr, under_replicated
+from kafka_sentinel.core.slots import Operation
+from kafka_sentinel.core.types import Acks, ProbePartition
+
+if TYPE_CHECKING:
+    from kafka_sentinel.core.engine import Engine
+
+LOSS_SHOWN = 86_400.0  # seconds for which a loss dominates the one-word health
+
+RECORD_FIGURES = (
+    "sent",
+    "acked",
+    "rejected",
+    "uncertain",
+    "in_flight",
+    "verified",
+    "lost",
+    "lost_before",
+    "duplicated",
+    "redelivered",
+    "reordered",
+    "corrupted",
+    "conflicting",
+    "foreign",
+    "expired",
+    "unaccounted",
+    "awaiting",
+    "overdue",
+    "suspected",
+    "unresolved",
+    "present",
+    "absent",
+    "late",
+)
+
+
+def status(engine: Engine) -> dict[str, object]:
+    """Return the snapshot. It shares nothing with the engine that the engine changes later."""
+    now = engine.now
+    return {
+        "version": engine.config.version,
+        "now": now.wall,
+        "started_at": engine.started.wall,
+        "instance": engine.config.name,
+        "run": f"{engine.truth.run:016x}",
+        "health": health(engine),
+        "kafka": _kafka(engine),
+        "records": {acks.value: records(engine, acks) for acks in engine.config.acks},
+        "blind_seconds": engine.availability.totals.blind_seconds,
+        "availability": {
+            "produce": engine.availability.totals.ratio(Operation.PRODUCE),
+            "consume": engine.availability.totals.ratio(Operation.CONSUME),
+        },
+        "latency_seconds": engine.latency.summary(),
+        "partitions": [_partition(engine, partition) for partition in sorted(engine.truth.ledgers)],
+        "incidents": engine.incidents.status(),
+        "losses": list(engine.losses),
+        "experiments": engine.experiments.status(engine.world()),
+        "history": engine.latency.history(),
+    }
+
+
+def records(engine: Engine, acks: Acks) -> dict[str, int]:
+    figures = engine.records(acks)
+    return {name: figures.get(name, 0) for name in RECORD_FIGURES}
+
+
+def health(engine: Engine) -> str:
+    """Return the one word for now: loss before incident before blind before starting."""
+    if engine.blind:
+        return "blind"
+    if any(loss["acks"] == Acks.ALL.value and _recent(engine, loss) for loss in engine.losses):
+        return "loss"
+    if engine.incidents.open:
+        return "incident"
+    if not any(len(ledger.own.sets[State.VERIFIED]) for ledger in engine.truth.ledgers.values()):
+        return "starting"
+    return "ok"
+
+
+def _recent(engine: Engine, loss: Mapping[str, object]) -> bool:
+    proved_at = loss["proved_at"]
+    return isinstance(proved_at, int | float) and engine.now.wall - proved_at < LOSS_SHOWN
+
+
+def _kafka(engine: Engine) -> dict[str, object]:
+    view = engine.view
+    brokers = engine.known_brokers
+    up = set(view.brokers) if view is not None and engine.reachable else set()
+    return {
+        "cluster_id": view.cluster_id if view is not None else None,
+        "reachable": engine.reachable,
+        "observed_at": engine.view_asked.wall if engine.view_asked is not None else None,
+        "controller": engine.quorum.leader if engine.quorum is not None else None,
+        "brokers": [{"id": id_, "address": brokers[id_], "up": id_ in up} for id_ in sorted(brokers)],
+        "under_replicated": len(under_replicated(view)) if view is not None else 0,
+        "under_min_isr": len(under_min_isr(view)) if view is not None else 0,
+        "offline": len(offline(view)) if view is not None else 0,
+    }
+
+
+def _partition(engine: Engine, partition: ProbePartition) -> dict[str, object]:
+    ledger = engine.truth.ledgers[partition]
+    seen = _view_of(engine.view, partition)
+    oldest = ledger.oldest_awaiting()
+    return {
+        "acks": partition.acks.value,
+        "partition": partition.partition,
+        "leader": seen.leader if seen is not None else -1,
+        "replicas": list(seen.replicas) if seen is not None else [],
+        "isr": list(seen.isr) if seen is not None else [],
+        "writable": partition not in engine.availability.unavailable(Operation.PRODUCE),
+        "readable": partition not in engine.availability.unavailable(Operation.CONSUME),
+        "lag_records": len(ledger.own.sets[State.AWAITING]),
+        "lag_seconds": max(engine.now.mono - oldest.mono, 0.0) if oldest is not None else 0.0,
+        "suspected": ledger.records()["suspected"],
+    }
+
+
+def _view_of(view: ClusterView | None, partition: ProbePartition) -> PartitionView | None:
+    topic = view.probe_topic(partition.acks) if view is not None else None
+    if topic is None:
+        return None
+    return next((each for each in topic.partitions if each.partition == partition.partition), None)

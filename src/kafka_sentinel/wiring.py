@@ -1,0 +1,129 @@
+"""Builds the Kafka adapters from the settings, and hands each command to the one that can do it."""
+
+from __future__ import annotations
+
+from kafka_sentinel.adapters.admin import ClusterWatcher, WatchOptions
+from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
+from kafka_sentinel.adapters.producer import ProbeProducer
+from kafka_sentinel.adapters.producer_client import ProducerOptions
+from kafka_sentinel.adapters.quorum import QuorumOptions, QuorumWatcher
+from kafka_sentinel.adapters.recheck import Rechecker, RecheckOptions
+from kafka_sentinel.adapters.topics import TopicKeeper, TopicOptions
+from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
+from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, Recheck
+from kafka_sentinel.core.types import Acks
+from kafka_sentinel.settings import Settings
+
+
+class KafkaAdapters:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        instance: int,
+        producer_extra: ClientProperties,
+        post: Post,
+        now: Now,
+        on_death: OnDeath,
+    ) -> None:
+        common = settings.kafka.client_config()
+        topics = probe_topics(settings)
+        probe = settings.probe
+        self._producers = {
+            acks: ProbeProducer(
+                ProducerOptions(
+                    common=common,
+                    topic=topic,
+                    acks=acks,
+                    instance=instance,
+                    record_size=probe.record_size,
+                    interval=probe.interval,
+                    records_per_second=probe.records_per_interval / probe.interval,
+                    delivery_timeout=probe.delivery_timeout,
+                    extra=producer_extra,
+                ),
+                post=post,
+                now=now,
+                on_death=on_death,
+            )
+            for acks, topic in topics.items()
+        }
+        self._verifiers = {
+            acks: Verifier(
+                VerifierOptions(common=common, topic=topic, acks=acks, instance=instance),
+                post=post,
+                now=now,
+                on_death=on_death,
+            )
+            for acks, topic in topics.items()
+        }
+        self._rechecker = Rechecker(RecheckOptions(common=common, topics=topics), post=post, now=now, on_death=on_death)
+        self._keeper = TopicKeeper(
+            common,
+            {acks: topic_options(settings, topic) for acks, topic in topics.items()},
+            post=post,
+            now=now,
+            on_death=on_death,
+        )
+        self._cluster = ClusterWatcher(
+            WatchOptions(common=common, topics=topics, interval=settings.cluster.snapshot_interval),
+            post=post,
+            now=now,
+            on_death=on_death,
+        )
+        self._quorum = QuorumWatcher(
+            QuorumOptions(client=settings.kafka.quorum_config(), interval=settings.cluster.quorum_interval),
+            post=post,
+            now=now,
+            on_death=on_death,
+        )
+
+    def start(self) -> None:
+        for part in (*self._verifiers.values(), self._rechecker, self._keeper, self._cluster, self._quorum):
+            part.start()
+        for producer in self._producers.values():
+            producer.start()
+
+    def stop(self, timeout: float) -> None:
+        """Stop what sends first, then what reads. Each part gets `timeout` seconds."""
+        for producer in self._producers.values():
+            producer.stop(timeout)
+        for part in (*self._verifiers.values(), self._rechecker, self._keeper, self._cluster, self._quorum):
+            part.stop(timeout)
+
+    def begin_run(self, run: int) -> None:
+        for producer in self._producers.values():
+            producer.begin_run(run)
+        for verifier in self._verifiers.values():
+            verifier.begin_run(run)
+
+    def do(self, command: Probe | AssignReader | Recheck | EnsureTopic) -> None:
+        match command:
+            case Probe(partitions=partitions):
+                for acks in self._producers:
+                    self._producers[acks].probe(partitions)
+                    self._verifiers[acks].probe(partitions)
+            case AssignReader(partition=partition, offset=offset):
+                self._verifiers[partition.acks].assign(partition, offset)
+            case Recheck():
+                self._rechecker.submit(command)
+            case EnsureTopic(acks=acks):
+                self._keeper.ensure(acks)
+
+
+def probe_topics(settings: Settings) -> dict[Acks, str]:
+    topics = {Acks.ALL: settings.probe.topic}
+    if settings.probe.acks_one.enabled:
+        topics[Acks.ONE] = settings.probe.acks_one.topic
+    return topics
+
+
+def topic_options(settings: Settings, topic: str) -> TopicOptions:
+    probe = settings.probe
+    return TopicOptions(
+        name=topic,
+        partitions=probe.partitions,
+        replication_factor=probe.replication_factor,
+        min_isr=probe.min_insync_replicas,
+        retention_seconds=probe.retention,
+    )

@@ -1,0 +1,715 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.core.experiment_worlds import START, given, instant, settings, spec, world
+
+from kafka_sentinel.core.commands import Count, Heal, Inject, Log
+from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.experiment_run import FINAL, TRANSITIONS, Happening, RunState, transition_diagram
+from kafka_sentinel.core.experiments import RESULTS, Experiments
+from kafka_sentinel.core.guards import GUARD_NAMES, first_denial
+from kafka_sentinel.core.schedule import next_run, parse_schedule
+from kafka_sentinel.core.targets import Target, parse_target
+
+DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
+DUE = next_run(spec().schedule, START + 900, "kill") - START  # monotonic second of the first run after 900
+
+
+class Life:
+    """One life of the engine, as far as experiments see it: writes the state when asked to, collects the commands."""
+
+    def __init__(self, saved=None, *, now=900.0, specs=None, **changes):
+        self.core = Experiments(specs or [spec()], settings(**changes), recovery_limit=600)
+        self.commands = []
+        self.saved = saved
+        self.generation = 0
+        self.now = now
+        self.world_changes = {}
+        if saved is not None:
+            self.commands += self.core.restore(json.loads(saved), instant(now))
+        self.tick(now)
+
+    def world(self):
+        return world(self.now, **self.world_changes)
+
+    def tick(self, now):
+        self.now = now
+        self.commands += self.core.on_tick(self.world())
+        return self
+
+    def start_save(self):
+        assert self.core.needs_save
+        self.generation += 1
+        self.written = json.dumps(self.core.to_state())
+        self.core.on_save_started(self.generation)
+        return self
+
+    def end_save(self):
+        self.saved = self.written
+        self.commands += self.core.on_state_saved(self.generation, self.world())
+        return self
+
+    def save(self):
+        return self.start_save().end_save()
+
+    def fault(self, kind, *details):
+        self.commands += self.core.on_fault(kind(instant(self.now), self.run_id(), *details))
+        return self
+
+    def close(self, verdict="passed", lost=0):
+        self.commands += self.core.on_incident_closed(self.run_id(), verdict, lost, instant(self.now))
+        return self
+
+    def run_id(self):
+        return self.of(Inject)[-1].experiment_run
+
+    def of(self, kind):
+        return [command for command in self.commands if isinstance(command, kind)]
+
+    def state(self):
+        return self.core.under_way.state if self.core.under_way else None
+
+    def counts(self):
+        return [(count.metric, dict(count.labels)) for count in self.of(Count)]
+
+    def item(self, name="kill"):
+        return next(item for item in self.core.status(self.world())["items"] if item["name"] == name)
+
+
+STEPS = {
+    RunState.INTENDED: lambda life: life.tick(DUE),
+    RunState.INJECTING: lambda life: life.save(),
+    RunState.INJECTED: lambda life: life.fault(FaultInjected, (1,)).save(),
+    RunState.RECOVERING: lambda life: life.fault(FaultHealed).save(),
+    RunState.RECHECKED: lambda life: life.close(),
+}
+
+
+def life_in(state, **options):
+    life = Life(**options)
+    for name, step in STEPS.items():
+        step(life)
+        if name is state:
+            break
+    assert life.state() is state
+    return life
+
+
+# --- the way through
+
+
+def test_nothing_happens_before_the_run_is_due():
+    life = Life().tick(DUE - 0.01)
+    assert life.commands == []
+    assert not life.core.needs_save
+
+
+def test_a_due_run_saves_its_intent_and_injects_only_once_it_is_saved():
+    life = Life().tick(DUE)
+    assert life.core.needs_save
+    assert life.of(Inject) == []
+    life.start_save()
+    life.tick(DUE + 1)
+    assert life.of(Inject) == []
+    life.end_save()
+    assert [(inject.fault, inject.targets, inject.duration) for inject in life.of(Inject)] == [
+        ("process-kill", (1,), 5)
+    ]
+    assert json.loads(life.saved)["run"]["id"] == life.run_id()
+
+
+def test_a_write_that_began_before_the_intent_does_not_vouch_for_it():
+    life = Life()
+    life.core.latch("x", instant(900))
+    life.core.resume(instant(900))
+    life.start_save()
+    life.tick(DUE)
+    life.end_save()
+    assert life.of(Inject) == []
+    life.save()
+    assert len(life.of(Inject)) == 1
+
+
+def test_a_later_write_vouches_for_the_intent_too():
+    life = Life().tick(DUE).start_save()
+    life.generation += 1
+    life.core.on_save_started(life.generation)
+    life.end_save()
+    assert len(life.of(Inject)) == 1
+
+
+def test_a_passed_run_is_counted_remembered_and_not_latched():
+    life = life_in(RunState.RECHECKED).save()
+    assert life.state() is None
+    assert life.counts() == [("experiments_total", {"experiment": "kill", "result": "passed"})]
+    item = life.item()
+    assert (item["last_run"], item["last_result"], item["last_skip"]) == (START + DUE, "passed", None)
+    assert item["next_run"] == START + DUE + 100
+    assert life.core.status(life.world())["latched"] is None
+    assert life.of(Heal) == []
+
+
+def test_an_incident_that_closes_before_the_heal_is_reported_counts_too():
+    life = life_in(RunState.INJECTED).close().save()
+    assert life.counts()[-1][1]["result"] == "passed"
+
+
+def test_the_guards_are_asked_again_once_the_intent_is_saved():
+    life = Life().tick(DUE).start_save()
+    life.world_changes = {"open_incidents": ("i-9",)}
+    life.end_save()
+    assert life.of(Inject) == []
+    assert life.state() is None
+    assert life.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "incident_open"})]
+    assert life.core.needs_save  # the intent must not stay on disk
+
+
+def test_the_target_is_fixed_with_the_intent():
+    life = Life(specs=[spec(target=parse_target("controller"))]).tick(DUE)
+    life.world_changes = {"quorum": replace(world().quorum, leader=3)}
+    life.save()
+    assert life.of(Inject)[0].targets == (2,)
+
+
+def test_a_rehearsal_asks_every_guard_and_touches_nothing():
+    life = Life(dry_run=True).tick(DUE)
+    assert (life.of(Inject), life.of(Heal), life.core.needs_save) == ([], [], False)
+    assert life.counts() == [("experiments_total", {"experiment": "kill", "result": "dry_run"})]
+    assert life.item()["last_result"] == "dry_run"
+    denied = Life(dry_run=True, armed_for="other").tick(DUE).tick(DUE + 21)
+    assert denied.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "cluster_id"})]
+
+
+# --- waiting and skipping
+
+
+def test_a_denied_run_waits_for_the_guards_within_its_grace():
+    life = Life()
+    life.world_changes = {"overdue": 3}
+    life.tick(DUE).tick(DUE + 20)
+    assert life.commands == []
+    life.world_changes = {}
+    assert life.tick(DUE + 20).state() is RunState.INTENDED
+
+
+def test_a_denied_run_is_skipped_after_its_grace_with_the_guard_that_denied():
+    life = Life()
+    life.world_changes = {"overdue": 3}
+    life.tick(DUE).tick(DUE + 20.5)
+    assert life.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "steady"})]
+    assert life.item()["last_skip"]["guard"] == "steady"
+    assert life.item()["last_skip"]["reason"]
+    assert life.item()["last_result"] is None
+    assert life.item()["next_run"] == START + DUE + 100
+
+
+def test_many_missed_runs_are_one_skip_and_the_next_one_is_in_the_future():
+    life = Life().tick(DUE + 12_345)
+    assert life.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "schedule"})]
+    assert START + DUE + 12_345 < life.item()["next_run"] <= START + DUE + 12_445
+
+
+def test_what_was_missed_while_down_is_not_made_up_for():
+    life = life_in(RunState.RECHECKED).save().save()
+    again = Life(life.saved, now=DUE + 12_345)
+    assert again.commands == []
+    assert again.item()["last_result"] == "passed"
+
+
+def test_the_experiment_that_waited_longest_goes_first_and_the_others_wait_for_it():
+    specs = [spec(name, grace=400) for name in "abc"]
+    life = Life(specs=specs)
+    life.world_changes = {"overdue": 1}
+    due = {name: life.item(name)["next_run"] for name in "abc"}
+    life.tick(1_000.0)
+    life.world_changes = {}
+    life.tick(1_001.0)
+    assert life.core.under_way.experiment == min(due, key=due.get)
+    assert len([log for log in life.of(Log) if log.event == "experiment_intended"]) == 1
+
+
+@pytest.mark.parametrize("step", [-10.0, -86_400.0 * 400, 86_400.0 * 400])
+def test_a_clock_step_never_wedges_the_schedule(step):
+    core = Experiments([spec()], settings(dry_run=True))
+    core.on_tick(world(900))
+    for jump in (step, 0.0):
+        for second in range(0, 400, 10):
+            here = world(1_000 + second)
+            core.on_tick(replace(here, now=replace(here.now, wall=here.now.wall + jump)))
+    assert core.status(world(1_390))["items"][0]["last_run"] > START + 1_200
+
+
+# --- what can go wrong
+
+
+def test_a_fault_that_failed_is_aborted_and_healed():
+    life = life_in(RunState.INJECTING).fault(FaultFailed, "no such process")
+    assert [heal.targets for heal in life.of(Heal)] == [(1,)]
+    assert life.counts() == [("experiments_total", {"experiment": "kill", "result": "aborted"})]
+    assert life.state() is None
+
+
+def test_an_intent_that_cannot_be_saved_is_given_up():
+    life = Life().tick(DUE).start_save()
+    life.commands += life.core.on_state_save_failed(life.generation, "disk full", instant(DUE))
+    life.end_save()
+    assert (life.of(Inject), life.of(Heal)) == ([], [])
+    assert life.counts()[-1][1]["result"] == "aborted"
+
+
+def test_a_failed_write_from_before_the_intent_does_not_concern_it():
+    life = Life().tick(DUE)
+    life.commands += life.core.on_state_save_failed(0, "disk full", instant(DUE))
+    assert life.state() is RunState.INTENDED
+
+
+@pytest.mark.parametrize(
+    ("state", "limit", "then", "heals"),
+    [
+        (RunState.INTENDED, 30, None, 0),
+        (RunState.INJECTING, 60, None, 1),
+        (RunState.INJECTED, 65, RunState.RECOVERING, 1),
+        (RunState.RECOVERING, 600, None, 1),
+        (RunState.RECHECKED, 30, None, 0),
+    ],
+)
+def test_no_state_lasts_for_ever(state, limit, then, heals):
+    life = life_in(state)
+    life.world_changes = {"open_incidents": ("i-1",)}
+    life.tick(DUE + limit - 0.01)
+    assert life.state() is state
+    life.tick(DUE + limit)
+    assert life.state() is then
+    assert len(life.of(Heal)) == heals
+    assert len(life.of(Inject)) <= 1
+
+
+def test_a_fault_that_takes_effect_after_its_run_was_given_up_is_healed():
+    life = life_in(RunState.INJECTING).tick(DUE + 60)
+    assert life.state() is None
+    life.fault(FaultInjected, (1,))
+    assert len(life.of(Heal)) == 2
+
+
+@pytest.mark.parametrize("kind", [FaultHealed, FaultFailed])
+def test_late_news_of_a_run_that_is_over_changes_nothing(kind):
+    life = life_in(RunState.RECHECKED).save()
+    before = len(life.commands)
+    life.fault(kind, *(["why"] if kind is FaultFailed else []))
+    assert len(life.commands) == before
+
+
+# --- latch and pause
+
+
+def test_a_failed_verdict_latches_until_resumed():
+    life = life_in(RunState.RECOVERING).close("failed").save()
+    assert "failed" in life.core.status(life.world())["latched"]
+    life.tick(DUE + 100).tick(DUE + 121)
+    assert life.counts()[-1] == ("experiments_skipped_total", {"experiment": "kill", "guard": "latched"})
+    life.core.resume(instant(DUE + 130))
+    assert life.tick(DUE + 200).state() is RunState.INTENDED
+
+
+@pytest.mark.parametrize("verdict", ["passed", "inconclusive"])
+def test_other_verdicts_do_not_latch(verdict):
+    life = life_in(RunState.RECOVERING).close(verdict).save()
+    assert life.core.status(life.world())["latched"] is None
+    assert life.counts()[-1][1]["result"] == verdict
+
+
+def test_any_loss_latches_also_one_that_no_experiment_caused():
+    life = Life()
+    life.commands += life.core.on_incident_closed(None, "failed", 0, instant(900))
+    assert life.core.status(life.world())["latched"] is None
+    life.commands += life.core.on_incident_closed(None, "passed", 2, instant(900))
+    assert life.core.status(life.world())["latched"] == "2 acknowledged records lost"
+    assert life.core.needs_save
+
+
+def test_a_loss_in_mid_experiment_ends_the_fault_at_once_and_the_run_goes_on_to_its_verdict():
+    life = life_in(RunState.INJECTED)
+    life.commands += life.core.latch("record lost", instant(DUE + 1))
+    assert len(life.of(Heal)) == 1
+    assert life.state() is RunState.INJECTED
+    life.fault(FaultHealed).close("failed", lost=1).save()
+    assert life.counts()[-1][1]["result"] == "failed"
+    assert life.core.status(life.world())["latched"] == "record lost"
+
+
+def test_a_latch_between_intent_and_injection_prevents_it():
+    life = Life().tick(DUE)
+    life.core.latch("record lost", instant(DUE))
+    life.save()
+    assert life.of(Inject) == []
+    assert life.counts()[-1][1]["guard"] == "latched"
+
+
+@pytest.mark.parametrize(
+    ("state", "heals", "then"),
+    [
+        (RunState.INTENDED, 0, None),
+        (RunState.INJECTING, 1, None),
+        (RunState.INJECTED, 1, None),
+        (RunState.RECOVERING, 1, None),
+        (RunState.RECHECKED, 0, RunState.RECHECKED),
+    ],
+)
+def test_pause_aborts_and_heals_what_is_under_way(state, heals, then):
+    life = life_in(state)
+    life.commands += life.core.pause(instant(DUE + 1))
+    assert len(life.of(Heal)) == heals
+    assert life.state() is then
+    assert life.core.needs_save
+    life.save()
+    assert len(life.of(Inject)) == (state is not RunState.INTENDED)
+    assert life.counts()[-1][1]["result"] == ("passed" if then else "aborted")
+
+
+def test_pause_holds_across_a_restart_until_resumed():
+    life = Life()
+    life.core.pause(instant(900))
+    life.save()
+    again = Life(life.saved, now=901).tick(DUE).tick(DUE + 21)
+    assert again.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "paused"})]
+    again.core.resume(instant(DUE + 22))
+    assert again.tick(DUE + 100).state() is RunState.INTENDED
+
+
+def test_pause_latch_and_resume_twice_are_the_same_as_once():
+    core = Experiments([spec()], settings())
+    for act in (core.pause, core.resume, lambda now: core.latch("x", now)):
+        assert act(instant(1))
+        assert act(instant(2)) == []
+
+
+# --- Sentinel dies at any point
+
+
+@pytest.mark.parametrize("state", list(STEPS))
+def test_after_a_crash_at_any_point_nothing_is_injected_twice_and_the_fault_is_healed(state):
+    life = Life()
+    for name, step in STEPS.items():
+        step(life)
+        if name is state:
+            break
+    # Two disks: what the last finished write left, and a write that was finished but never confirmed.
+    for saved in {life.saved, json.dumps(life.core.to_state())} - {None}:
+        again = Life(saved, now=DUE + 2)
+        left = json.loads(saved)["run"]
+        assert again.of(Inject) == []
+        healed = [(heal.experiment_run, heal.targets) for heal in again.of(Heal)]
+        assert healed == ([] if left["state"] == RunState.RECHECKED else [(left["id"], (1,))])
+        unknown = left["state"] in {RunState.INTENDED, RunState.INJECTING}
+        assert again.state() is (None if unknown or left["state"] == RunState.RECHECKED else RunState.RECOVERING)
+        if unknown:
+            assert again.counts() == [("experiments_total", {"experiment": "kill", "result": "aborted"})]
+        for second in range(1, 100):
+            again.tick(DUE + 2 + second)
+            if again.core.needs_save:
+                again.save()
+        assert left["id"] not in {inject.experiment_run for inject in again.of(Inject)}
+
+
+def test_an_injection_of_unknown_outcome_debits_the_gap_and_the_budget():
+    life = Life().tick(DUE).start_save()
+    again = Life(life.written, now=DUE + 2, daily_budget=1).tick(DUE + 100).tick(DUE + 121)
+    assert again.counts()[-1] == ("experiments_skipped_total", {"experiment": "kill", "guard": "daily_budget"})
+
+
+def test_a_crash_loop_injects_once_at_most():
+    saved, injected, now = None, [], 900.0
+    for _ in range(50):
+        life = Life(saved, now=now, daily_budget=3, min_gap=0)
+        for _ in range(110):
+            now += 1
+            life.tick(now)
+            if life.core.needs_save:
+                life.save()
+        injected += life.of(Inject)
+        saved = life.saved
+    assert len({inject.experiment_run for inject in injected}) == len(injected) == 3
+
+
+def test_a_run_survives_a_restart_and_gets_its_verdict():
+    life = life_in(RunState.INJECTED)
+    again = Life(life.saved, now=DUE + 2)
+    assert again.state() is RunState.RECOVERING
+    again.commands += again.core.on_incident_closed(life.run_id(), "passed", 0, instant(DUE + 30))
+    again.save()
+    assert again.counts() == [("experiments_total", {"experiment": "kill", "result": "passed"})]
+    assert again.item()["last_run"] == START + DUE
+
+
+def test_a_run_of_an_experiment_no_longer_configured_is_still_healed_and_closed():
+    life = life_in(RunState.INJECTED)
+    again = Life(life.saved, now=DUE + 2, specs=[spec("other")])
+    assert len(again.of(Heal)) == 1
+    again.tick(DUE + 602)
+    assert again.state() is None
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"paused": None, "run": {}},
+        {"run": {"id": "x"}},
+        {"injections": ["soon"]},
+        {"injections": None},
+        {"past": {"kill": {"unknown": 1}}},
+        {"past": None},
+    ],
+)
+def test_a_state_that_is_not_ours_is_refused_and_changes_nothing(spoil):
+    core = Experiments([spec()], settings())
+    before = core.to_state()
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        core.restore({**before, **spoil}, instant(1))
+    assert core.to_state() == before
+
+
+def test_a_saved_state_that_is_never_saved_is_refused():
+    life = Life().tick(DUE).start_save()
+    saved = json.loads(life.written)
+    saved["run"]["state"] = "due"
+    with pytest.raises(ValueError, match="never saved"):
+        Experiments([spec()], settings()).restore(saved, instant(1))
+
+
+# --- what others see
+
+
+def test_status_has_the_shape_of_the_snapshot_and_is_json():
+    life = life_in(RunState.INJECTED)
+    status = json.loads(json.dumps(life.core.status(life.world())))
+    assert set(status) == {"armed", "dry_run", "paused", "latched", "items"}
+    assert (status["armed"], status["dry_run"], status["paused"], status["latched"]) == (True, False, False, None)
+    keys = {"name", "fault", "target", "schedule", "next_run", "last_run", "last_result", "last_skip"}
+    assert set(status["items"][0]) == keys
+    assert (status["items"][0]["target"], status["items"][0]["schedule"]) == ("broker:1", "every 100s")
+    assert not life.core.status(replace(life.world(), cluster=None))["armed"]
+
+
+def test_explain_tells_every_guards_answer_for_each_experiment():
+    life = Life(specs=[spec("a"), spec("b", schedule=parse_schedule(cron="0 10 * * mon"))])
+    life.world_changes = {"overdue": 1}
+    explained = json.loads(json.dumps(life.core.explain(life.world())))
+    assert [each["name"] for each in explained] == ["a", "b"]
+    for each in explained:
+        assert tuple(answer["guard"] for answer in each["guards"]) == GUARD_NAMES
+        assert each["allowed"] is False
+        assert each["first_denial"] == "schedule"
+        assert [answer["guard"] for answer in each["guards"] if not answer["allowed"]] == ["schedule", "steady"]
+        assert each["targets"] == [1]
+
+
+def test_explain_changes_nothing():
+    life = Life()
+    before = json.dumps(life.core.to_state())
+    life.core.explain(world(DUE))
+    assert life.state() is None
+    assert json.dumps(life.core.to_state()) == before
+
+
+def test_explain_shows_the_run_under_way():
+    life = life_in(RunState.INJECTED)
+    explained = life.core.explain(life.world())[0]
+    assert (explained["run"], explained["state"]) == (life.run_id(), "injected")
+    assert "one_at_a_time" in [answer["guard"] for answer in explained["guards"] if not answer["allowed"]]
+
+
+def test_the_next_deadline_is_the_next_run_then_the_end_of_its_grace_then_the_limit_of_its_state():
+    life = Life()
+    assert life.core.next_deadline(instant(900)) == pytest.approx(DUE)
+    life.world_changes = {"overdue": 1}
+    life.tick(DUE + 1)
+    assert life.core.next_deadline(instant(DUE + 1)) == pytest.approx(DUE + 20)
+    life.world_changes = {}
+    life.tick(DUE + 2)
+    assert life.core.next_deadline(instant(DUE + 2)) == pytest.approx(DUE + 32)
+    assert Experiments([], settings()).next_deadline(instant(0)) is None
+
+
+def test_two_experiments_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="its own name"):
+        Experiments([spec(), spec()], settings())
+
+
+# --- the table
+
+
+def test_from_every_state_a_final_one_can_be_reached_and_none_leaves_a_final_one():
+    ways = {state: {to for begin, _, to in TRANSITIONS if begin is state} for state in RunState}
+    assert all(not ways[state] for state in FINAL)
+    reach = set(FINAL)
+    while True:
+        more = {state for state in RunState if ways[state] & reach} - reach
+        if not more:
+            break
+        reach |= more
+    assert reach == set(RunState)
+    assert len({(begin, happening) for begin, happening, _ in TRANSITIONS}) == len(TRANSITIONS)
+
+
+def test_only_a_saved_intent_leads_to_an_injection():
+    into = [(begin, happening) for begin, happening, to in TRANSITIONS if to is RunState.INJECTING]
+    assert into == [(RunState.INTENDED, Happening.SAVED_ALLOWED)]
+    assert [begin for begin, _, to in TRANSITIONS if to is RunState.INTENDED] == [RunState.GUARDED]
+
+
+def test_the_document_shows_exactly_this_table():
+    assert transition_diagram() in DOCS.read_text()
+
+
+# --- anything in any order
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Ticks, writes, faults, verdicts, people and crashes in any order, against a record of what is on disk."""
+
+    NAMES = ("kill", "pause")
+
+    @initialize(bold=st.booleans())
+    def begin(self, bold):
+        self.now = 500.0
+        self.generation = 0
+        self.disk = None
+        self.writes = []  # (generation, content), oldest first
+        self.injected = []
+        self.known = []  # ids of runs that were commanded, in any life
+        self.healthy = {}
+        self.bold = bold
+        self.core = self.new_core()
+
+    def new_core(self):
+        specs = [spec(name, allow_unavailability=self.bold, target=parse_target("any")) for name in self.NAMES]
+        return Experiments(specs, settings(min_gap=5, daily_budget=20, warm_up=0), recovery_limit=300)
+
+    def world(self):
+        return world(self.now, **self.healthy)
+
+    def take(self, commands, before=None):
+        for command in commands:
+            if isinstance(command, Inject):
+                self.check_injection(command, before)
+
+    def check_injection(self, inject, before):
+        assert self.disk is not None
+        on_disk = json.loads(self.disk)["run"]
+        assert on_disk["id"] == inject.experiment_run
+        assert on_disk["targets"] == list(inject.targets)
+        assert inject.experiment_run not in self.injected
+        self.injected.append(inject.experiment_run)
+        self.known.append(inject.experiment_run)
+        assert before is not None
+        case = given(world=self.world(), settings=settings(min_gap=5, daily_budget=20, warm_up=0), due=before["due"])
+        case = replace(
+            case,
+            spec=spec(allow_unavailability=self.bold),
+            paused=before["paused"],
+            latched=before["latched"],
+            injections=tuple(before["injections"]),
+        )
+        assert first_denial(case, Target(frozenset(inject.targets))) is None
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 40.0, 100.0, 700.0]))
+    def tick(self, seconds):
+        self.now += seconds
+        self.take(self.core.on_tick(self.world()))
+
+    @rule()
+    def reach_the_next_deadline(self):
+        deadline = self.core.next_deadline(self.world().now)
+        self.now = max(self.now, deadline or 0.0) + 0.001
+        self.take(self.core.on_tick(self.world()))
+
+    @precondition(lambda self: self.core.needs_save)
+    @rule()
+    def start_write(self):
+        self.generation += 1
+        self.writes.append((self.generation, json.dumps(self.core.to_state())))
+        self.core.on_save_started(self.generation)
+
+    @precondition(lambda self: self.writes)
+    @rule(ok=st.sampled_from([True, True, True, False]))
+    def end_write(self, ok):
+        generation, content = self.writes.pop(0)
+        state = self.core.to_state()
+        before = {**state, "due": state["run"]["due"] if state["run"] else None}
+        if ok:
+            self.disk = content
+            self.take(self.core.on_state_saved(generation, self.world()), before)
+        else:
+            self.take(self.core.on_state_save_failed(generation, "no", self.world().now))
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), kind=st.sampled_from([FaultInjected, FaultFailed, FaultHealed]))
+    def fault(self, data, kind):
+        run_id = data.draw(st.sampled_from(self.known[-2:]))
+        details = {FaultInjected: [(1,)], FaultFailed: ["why"], FaultHealed: []}[kind]
+        over = self.core.under_way is None or self.core.under_way.id != run_id
+        out = self.core.on_fault(kind(self.world().now, run_id, *details))
+        self.take(out)
+        assert not (over and kind is FaultInjected) or [type(command) for command in out] == [Heal]
+
+    @rule(
+        data=st.data(), verdict=st.sampled_from(["passed", "failed", "inconclusive"]), lost=st.sampled_from([0, 0, 1])
+    )
+    def close(self, data, verdict, lost):
+        run_id = data.draw(st.sampled_from([None, *self.known[-2:]]))
+        self.take(self.core.on_incident_closed(run_id, verdict, lost, self.world().now))
+        if lost or (run_id is not None and verdict == "failed"):
+            assert self.core.to_state()["latched"] is not None
+
+    @rule(act=st.sampled_from(["pause", "resume", "resume", "resume"]))
+    def person(self, act):
+        self.take(getattr(self.core, act)(self.world().now))
+
+    @rule()
+    def latch(self):
+        self.take(self.core.latch("lost", self.world().now))
+
+    @rule(
+        spoil=st.sampled_from(
+            [{}, {}, {}, {"overdue": 1}, {"quorum": None}, {"open_incidents": ("i",)}, {"state_error": "conflict"}]
+        )
+    )
+    def weather(self, spoil):
+        self.healthy = spoil
+
+    @rule(wrote=st.booleans())
+    def crash(self, wrote):
+        if wrote and self.writes:
+            self.disk = self.writes[-1][1]  # it reached the disk, and nobody was left to hear of it
+        self.writes = []
+        self.core = self.new_core()
+        if self.disk is None:
+            return
+        left = json.loads(self.disk)["run"]
+        out = self.core.restore(json.loads(self.disk), self.world().now)
+        self.take(out)
+        healed = [command.experiment_run for command in out if isinstance(command, Heal)]
+        assert healed == ([left["id"]] if left and left["state"] != RunState.RECHECKED else [])
+        if left:
+            self.injected.append(left["id"])  # must never be commanded again
+
+    @invariant()
+    def one_at_a_time_and_never_in_a_state_that_has_no_name(self):
+        run = self.core.under_way
+        assert run is None or run.state not in {*FINAL, RunState.DUE, RunState.GUARDED}
+        json.dumps([self.core.to_state(), self.core.status(self.world()), self.core.explain(self.world())])
+
+
+AnyOrder.TestCase.settings = hypothesis_settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestAnyOrder = AnyOrder.TestCase
+
+
+def test_results_are_a_closed_set_without_skips_which_have_their_own_metric():
+    assert RESULTS == ("passed", "failed", "inconclusive", "aborted", "dry_run")

@@ -1,0 +1,619 @@
+import json
+
+import pytest
+
+from kafka_sentinel.core.commands import Count
+from kafka_sentinel.core.events import ClusterUnreachable
+from kafka_sentinel.core.incident import FREEZE_AFTER, FREEZE_AFTER_LOSS, Cause, IncidentState, Verdict
+from kafka_sentinel.core.incidents import MAX_CLOSED, MAX_OPEN, RECHECK_LIMIT
+from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
+from kafka_sentinel.core.types import Acks, ProbePartition
+from tests.core.recovery_world import ALL3, P0, P1, PARTS, World, at, new_incidents, observed
+
+
+def kill_one(world, *, natural=False):
+    """Broker 1 dies; 3 s later the controller notices; after 10 s it is back, after 12 s in sync."""
+    if natural:
+        world.dead.add(1)
+    else:
+        world.fault(1)
+    world.run(3.0)
+    world.fence(1, p0=2)
+    world.run(7.0)
+    world.back(1)
+    world.incidents.on_healed("run-1")
+    world.run(2.0)
+    world.whole()
+    world.run(20.0)
+
+
+# --- lives
+
+
+def test_a_quiet_cluster_has_no_incident():
+    world = World()
+    world.run(60.0)
+    assert world.status() == []
+    assert world.happened == []
+    assert world.commands == []
+
+
+def test_a_leader_that_is_killed():
+    world = World()
+    kill_one(world)
+    (incident,) = world.status()
+    assert incident["cause"] == "experiment"
+    assert incident["fault"] == "process-kill"
+    assert incident["target"] == "broker 1"
+    assert incident["state"] == "closed"
+    assert incident["verdict"] == "passed"
+    phases = incident["phases"]
+    assert phases["detected"] == pytest.approx(2.75, abs=0.26)  # the first slot after t0 plus the SLO
+    assert phases["leader"] == pytest.approx(3.25, abs=0.26)
+    assert phases["produce"] == pytest.approx(3.25, abs=0.26)
+    assert phases["consume"] == pytest.approx(3.25, abs=0.26)
+    assert phases["isr"] == pytest.approx(12.25, abs=0.26)
+    assert phases["lag"] is not None
+    assert phases["full"] == phases["isr"]
+    assert world.kinds() == ["opened", "needs_recheck", "closed"]
+    assert world.counted("incidents_total") == {("experiment", "passed"): 1}
+
+
+def test_each_phase_is_observed_once_with_the_cause():
+    world = World()
+    kill_one(world)
+    observed_phases = [dict(one.labels)["phase"] for one in world.commands if one.metric == "recovery_seconds"]
+    assert sorted(observed_phases) == sorted(["detected", "leader", "produce", "consume", "isr", "lag", "full"])
+
+
+def test_seconds_of_unavailability_bear_the_cause_as_it_was():
+    world = World()
+    kill_one(world)
+    seconds = {}
+    for command in world.commands:
+        if isinstance(command, Count) and "unavailable_seconds" in command.metric:
+            key = command.metric, *(value for _, value in command.labels)
+            seconds[key] = seconds.get(key, 0) + command.amount
+    assert seconds["partition_unavailable_seconds_total", "produce", "experiment"] == pytest.approx(2.75, abs=0.3)
+    assert seconds["unavailable_seconds_total", "produce", "experiment"] == pytest.approx(2.75, abs=0.3)
+    assert all(cause == "experiment" for _, _, cause in seconds)
+
+
+def test_a_pause_shorter_than_the_session_timeout_changes_no_leader():
+    world = World()
+    world.fault(1, fault="process-pause")
+    world.run(2.5)
+    world.dead.clear()
+    world.incidents.on_healed("run-1")
+    world.run(20.0)
+    (incident,) = world.status()
+    assert incident["phases"]["leader"] is None
+    assert incident["phases"]["produce"] == pytest.approx(2.75, abs=0.3)
+    assert incident["verdict"] == "passed"
+    assert "leader" not in {dict(one.labels).get("phase") for one in world.commands}
+
+
+def test_a_pause_too_short_to_be_felt_still_ends():
+    world = World()
+    world.fault(1, fault="process-pause")
+    world.run(0.5)
+    world.dead.clear()
+    world.incidents.on_healed("run-1")
+    world.run(20.0)
+    (incident,) = world.status()
+    assert incident["verdict"] == "passed"
+    assert incident["phases"]["detected"] is None
+
+
+def test_nothing_settles_while_the_fault_is_in_effect():
+    world = World()
+    world.incidents.on_fault(world.at(), experiment_run="run-1", fault="process-pause", target="broker 9", brokers=(9,))
+    world.run(30.0)
+    assert world.status()[0]["state"] == "open"
+    assert "the fault is still in effect" in world.status()[0]["reasons"]
+    world.incidents.on_healed("run-1")
+    world.run(10.0)
+    assert world.status()[0]["state"] == "closed"
+
+
+def test_all_brokers_down_and_up_again_to_the_same_leaders():
+    world = World()
+    world.fault(1, 2, 3)
+    world.unreachable = True
+    world.run(8.0)
+    world.incidents.on_healed("run-1")
+    world.unreachable = False
+    world.leaders, world.isr, world.brokers = [-1, 2, -1], [(2,)] * 3, (2,)
+    world.dead.discard(2)
+    world.run(1.0)
+    world.leaders, world.isr, world.brokers = list(ALL3), [(1, 2)] * 3, ALL3
+    world.dead.clear()
+    world.run(2.0)
+    world.whole()
+    world.run(20.0)
+    (incident,) = world.status()
+    assert incident["verdict"] == "passed"
+    assert incident["phases"]["leader"] == pytest.approx(9.25, abs=0.26)
+    assert incident["phases"]["produce"] == pytest.approx(9.25, abs=0.26)
+    assert incident["phases"]["isr"] == pytest.approx(11.25, abs=0.26)
+
+
+def test_all_brokers_down_and_up_with_no_answer_in_between_has_a_leader_phase():
+    world = World()
+    world.fault(1, 2, 3)
+    world.unreachable = True
+    world.run(8.0)
+    world.incidents.on_healed("run-1")
+    world.unreachable = False
+    world.dead.clear()
+    world.run(20.0)
+    (incident,) = world.status()
+    assert incident["phases"]["leader"] == pytest.approx(8.25, abs=0.26)
+
+
+def test_a_broker_lost_by_nature():
+    world = World()
+    killed_at = world.now
+    kill_one(world, natural=True)
+    (incident,) = world.status()
+    assert incident["cause"] == "unknown"
+    assert incident["brokers"] == [1]
+    assert incident["started_at"] == pytest.approx(at(killed_at + 0.5).wall)  # the send of the first bad slot
+    assert incident["phases"]["leader"] == pytest.approx(2.75, abs=0.3)
+    assert incident["verdict"] == "passed"
+    assert world.kinds().count("opened") == 1
+
+
+def test_a_broker_that_is_no_leader_lost_by_nature_is_seen_in_metadata():
+    world = World()
+    world.leaders = [2, 2, 3]
+    world.run(2.0)
+    gone_at = world.now
+    world.dead.add(1)
+    world.fence(1)
+    world.run(2.0)
+    assert [one["brokers"] for one in world.status()] == [[1]]
+    assert world.status()[0]["started_at"] == pytest.approx(at(gone_at).wall, abs=0.51)
+    world.run(20.0)
+    assert world.status()[0]["state"] == "open"
+    assert any("isr" in reason and "1" in reason for reason in world.status()[0]["reasons"])
+    world.back(1)
+    world.whole()
+    world.run(20.0)
+    assert world.status()[0]["verdict"] == "passed"
+    assert world.status()[0]["phases"]["leader"] is None
+
+
+def test_a_process_that_exited_is_a_crash_also_when_its_slots_went_bad_first():
+    world = World()
+    world.dead.add(1)
+    world.run(2.75)
+    assert world.status()[0]["cause"] == "unknown"
+    world.incidents.on_broker_exited(1, world.at())
+    assert world.status()[0]["cause"] == "crash"
+    assert world.kinds().count("opened") == 1
+
+
+def test_a_bad_slot_before_the_exit_was_noticed_is_t0():
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10.0))
+    edge = Edge(Operation.PRODUCE, P0, available=False, at=at(9.5))
+    incidents.on_slots(SlotChanges({}, (edge,), {}, {}, 0.0), at(11.5))
+    assert incident.started == at(9.5)
+    assert incidents.open == (incident,)
+
+
+def test_trouble_while_settling_moves_full():
+    world = World(settle=10.0)
+    world.fault(1)
+    world.run(3.0)
+    world.fence(1, p0=2)
+    world.run(2.0)
+    world.back(1)
+    world.incidents.on_healed("run-1")
+    world.whole()
+    world.run(5.0)
+    assert world.status()[0]["state"] == "settling"
+    first_full = world.status()[0]["phases"]["full"]
+    world.dead.add(3)
+    world.run(3.0)
+    assert world.status()[0]["state"] == "open"
+    assert world.status()[0]["phases"]["full"] is None
+    world.dead.clear()
+    world.run(20.0)
+    (incident,) = world.status()
+    assert incident["state"] == "closed"
+    assert incident["phases"]["full"] > first_full + 3
+    assert "reopened" in world.kinds()
+
+
+def test_trouble_while_rechecking_asks_for_another_recheck():
+    world = World()
+    world.answer_rechecks = False
+    kill_one(world)
+    assert world.status()[0]["state"] == "rechecking"
+    world.dead.add(3)
+    world.run(3.0)
+    world.incidents.recheck_finished(world.incidents.open[0].id)  # the answer to the old question comes too late
+    world.run(0.5)
+    assert world.status()[0]["state"] == "open"
+    world.dead.clear()
+    world.answer_rechecks = True
+    world.run(20.0)
+    assert world.status()[0]["verdict"] == "passed"
+    assert world.kinds().count("needs_recheck") == 2
+
+
+# --- which incident
+
+
+def test_a_fault_while_another_incident_is_open_has_its_own():
+    world = World()
+    world.dead.add(1)
+    world.run(3.0)
+    world.fence(1, p0=2)
+    world.run(6.0)
+    world.fault(3)
+    world.run(3.0)
+    world.fence(3, p2=2)
+    world.run(1.0)
+    newest, oldest = world.status()
+    assert (newest["cause"], oldest["cause"]) == ("experiment", "unknown")
+    assert (newest["brokers"], oldest["brokers"]) == ([3], [1])
+    world.back(1)
+    world.back(3)
+    world.incidents.on_healed("run-1")
+    world.whole()
+    world.run(20.0)
+    assert [one["verdict"] for one in world.status()] == ["passed", "passed"]
+
+
+def test_the_first_sign_of_a_fault_that_came_before_the_news_of_it_is_absorbed():
+    world = World()
+    injected = world.at()
+    world.dead.add(1)
+    world.run(2.75)
+    assert world.status()[0]["cause"] == "unknown"
+    incident = world.incidents.on_fault(
+        injected, experiment_run="run-1", fault="process-kill", target="broker 1", brokers=(1,)
+    )
+    assert len(world.status()) == 1
+    assert incident.cause is Cause.EXPERIMENT
+    assert incident.started == injected
+    assert world.status()[0]["phases"]["produce"] is None
+
+
+@pytest.mark.parametrize(("broker", "later"), [(2, 1.0), (1, 60.0)])
+def test_an_old_incident_or_one_of_another_broker_is_not_absorbed(broker, later):
+    incidents = new_incidents()
+    incidents.on_broker_exited(1, at(10))
+    incidents.on_fault(at(10 + later), experiment_run="r", fault="process-kill", target="b", brokers=(broker,))
+    assert len(incidents.open) == 2
+
+
+def test_the_same_fault_told_twice_is_one_incident():
+    incidents = new_incidents()
+    for _ in range(2):
+        incidents.on_fault(at(10), experiment_run="r", fault="process-kill", target="b", brokers=(1,))
+    assert len(incidents.open) == 1
+
+
+def test_natural_signs_join_the_open_incident():
+    incidents = new_incidents()
+    incidents.on_broker_exited(1, at(10))
+    incidents.on_broker_exited(2, at(12))
+    (incident,) = incidents.open
+    assert incident.brokers == {1, 2}
+    assert incident.started == at(10)
+
+
+def test_open_incidents_are_bounded():
+    incidents = new_incidents()
+    for number in range(MAX_OPEN + 5):
+        incidents.on_fault(at(10 * number), experiment_run=f"r{number}", fault="f", target="b", brokers=(number,))
+    assert len(incidents.open) == MAX_OPEN
+    assert incidents.open[-1].brokers >= {MAX_OPEN + 4}
+
+
+def test_closed_incidents_are_bounded():
+    world = World(settle=0.5)
+    for number in range(MAX_CLOSED + 3):
+        world.fault(9, run=f"run-{number}")
+        world.incidents.on_healed(f"run-{number}")
+        world.run(4.5)
+    assert len(world.status()) == MAX_CLOSED
+    assert len(world.incidents.to_state()["closed"]) == MAX_CLOSED
+
+
+# --- causes
+
+
+def test_a_cause_is_only_ever_made_more_specific():
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10))
+    incidents.improve_cause(incident.id, Cause.UNKNOWN, at(11))
+    assert incident.cause is Cause.CRASH
+    incidents.improve_cause(incident.id, Cause.SPOT, at(12))
+    assert incident.cause is Cause.SPOT
+
+
+@pytest.mark.parametrize(
+    ("lost_at", "asked_at", "final"),
+    [
+        (None, 10 + FREEZE_AFTER - 1, False),
+        (None, 10 + FREEZE_AFTER, True),
+        (20, 20 + FREEZE_AFTER_LOSS - 1, False),
+        (20, 20 + FREEZE_AFTER_LOSS, True),
+        (10 + FREEZE_AFTER - 1, 10 + FREEZE_AFTER, True),
+    ],
+)
+def test_a_cause_becomes_final_after_a_loss_or_ten_minutes(lost_at, asked_at, final):
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10))
+    if lost_at is not None:
+        incidents.on_loss(incident.id, Acks.ALL, 3, seen=False, at=at(lost_at))
+    incidents.tick(at(asked_at))
+    incidents.improve_cause(incident.id, Cause.SPOT, at(asked_at))
+    assert (incident.cause, incident.cause_revised) == ((Cause.CRASH, Cause.SPOT) if final else (Cause.SPOT, None))
+
+
+def test_losses_are_counted_once_and_under_the_final_cause():
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10))
+    incidents.on_loss(incident.id, Acks.ALL, 3, seen=False, at=at(20))
+    incidents.on_loss(incident.id, Acks.ALL, 2, seen=False, at=at(21))
+    incidents.on_loss(incident.id, Acks.ONE, 7, seen=True, at=at(21))
+    incidents.on_duplicates(incident.id, Acks.ALL, 4, at(21))
+    assert incidents.tick(at(22)).commands == ()
+    incidents.improve_cause(incident.id, Cause.OOM, at(30))
+    counts = incidents.tick(at(20 + FREEZE_AFTER_LOSS)).commands
+    assert {(one.metric, *sorted(one.labels)): one.amount for one in counts} == {
+        ("records_lost_total", ("acks", "all"), ("cause", "oom"), ("seen", "never")): 5,
+        ("records_lost_total", ("acks", "1"), ("cause", "oom"), ("seen", "before")): 7,
+        ("records_duplicated_total", ("acks", "all"), ("cause", "oom")): 4,
+    }
+    incidents.on_loss(incident.id, Acks.ALL, 1, seen=True, at=at(100))
+    (late,) = incidents.tick(at(101)).commands
+    assert (late.amount, dict(late.labels)["cause"]) == (1, "oom")
+    assert incidents.tick(at(200)).commands == ()
+
+
+def test_losses_of_an_experiment_are_counted_at_once():
+    incidents = new_incidents()
+    incident = incidents.on_fault(at(10), experiment_run="r", fault="f", target="b", brokers=(1,))
+    incidents.on_loss(incident.id, Acks.ALL, 3, seen=True, at=at(11))
+    (count,) = incidents.tick(at(11)).commands
+    assert (count.metric, count.amount, dict(count.labels)["cause"]) == ("records_lost_total", 3, "experiment")
+
+
+# --- whose loss
+
+
+def faults(incidents, *when_and_broker):
+    return [
+        incidents.on_fault(at(when), experiment_run=f"r{when}", fault="f", target="b", brokers=(broker,))
+        for when, broker in when_and_broker
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last_ack", "first_ack", "chosen"),
+    [
+        (99.0, 120.0, 0),  # only the first was open
+        (None, 120.0, 0),
+        (199.0, 220.0, 1),  # both open: the newest that holds a replica
+        (195.0, 199.0, 0),  # ended before the second began
+    ],
+)
+def test_a_loss_belongs_to_the_incident_in_which_the_log_went_backwards(last_ack, first_ack, chosen):
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    opened = faults(incidents, (100, 1), (200, 2))
+    window = None if last_ack is None else at(last_ack), at(first_ack)
+    assert incidents.attribute(P0, *window) is opened[chosen]
+
+
+def test_the_newest_incident_without_a_replica_of_the_partition_is_passed_over():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    first, second = faults(incidents, (100, 1), (200, 9))
+    assert incidents.attribute(P0, at(199), at(220)) is first
+    assert incidents.attribute(ProbePartition(Acks.ALL, 77), at(199), at(220)) is second
+
+
+def test_of_two_that_began_together_the_most_specific_is_chosen():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incidents.on_fault(at(100), experiment_run="r", fault="f", target="b", brokers=(1,))
+    natural = incidents._begin(at(100), at(100), Cause.UNKNOWN, (2,))
+    assert incidents.attribute(P0, at(99), at(120)).cause is Cause.EXPERIMENT
+    natural.cause = Cause.SPOT
+    assert incidents.attribute(P0, at(99), at(120)).cause is Cause.EXPERIMENT
+
+
+def test_a_log_that_went_backwards_opens_an_incident_by_itself():
+    world = World()
+    incident = world.incidents.log_regressed(P1, world.at(2.0), world.at())
+    assert incident.cause is Cause.UNKNOWN
+    assert incident.started == world.at(2.0)
+    world.run(20.0)
+    assert world.kinds() == ["opened", "needs_recheck", "closed"]
+
+
+def test_a_log_that_went_backwards_during_an_incident_is_part_of_it_and_unsettles_it():
+    world = World()
+    world.answer_rechecks = False
+    kill_one(world)
+    assert world.status()[0]["state"] == "rechecking"
+    incident = world.incidents.log_regressed(P0, world.at(4.0), world.at(10.0))
+    assert incident is world.incidents.open[0]
+    assert incident.state is IncidentState.OPEN
+    assert len(world.status()) == 1
+
+
+def test_a_loss_found_after_the_close_revises_the_verdict_and_is_counted():
+    world = World()
+    injected = world.now
+    kill_one(world)
+    world.run(30.0)
+    world.commands.clear()
+    incident = world.incidents.attribute(P0, world.at(injected - 0.5), world.at(injected + 4))
+    assert incident.id == world.status()[0]["id"]
+    world.incidents.on_loss(incident.id, Acks.ALL, 2, seen=True, at=world.at())
+    world.run(0.5)
+    assert world.status()[0]["verdict"] == "failed"
+    assert world.status()[0]["lost"] == 2
+    assert world.kinds()[-1] == "revised"
+    assert world.counted("records_lost_total") == {("all", "before", "experiment"): 2}
+    assert world.counted("incidents_total") == {}  # written once, at the close
+
+
+def test_a_loss_after_all_incidents_were_over_has_its_own():
+    world = World()
+    kill_one(world)
+    world.run(30.0)
+    before = world.status()[0]["id"]
+    incident = world.incidents.attribute(P0, world.at(world.now - 1), world.at())
+    assert incident.id != before
+    assert incident.cause is Cause.UNKNOWN
+
+
+# --- verdicts
+
+
+def test_a_loss_fails_the_incident_and_acks_one_does_not():
+    for acks, verdict in ((Acks.ALL, "failed"), (Acks.ONE, "passed")):
+        world = World()
+        incident = world.fault(1)
+        world.incidents.on_loss(incident.id, acks, 1, seen=False, at=world.at())
+        world.dead.clear()
+        world.incidents.on_healed("run-1")
+        world.run(20.0)
+        assert world.status()[0]["verdict"] == verdict
+        assert world.status()[0]["lost_by_acks"][acks.value] == 1
+
+
+def test_a_phase_over_its_objective_fails_the_incident_in_words():
+    world = World(slo={"produce": 3.0})
+    kill_one(world)
+    assert world.status()[0]["verdict"] == "failed"
+    assert any(reason.startswith("produce took 3.") for reason in world.status()[0]["reasons"])
+
+
+def test_a_recheck_that_could_not_finish_leaves_doubt():
+    world = World()
+    world.answer_rechecks = False
+    kill_one(world)
+    world.incidents.recheck_finished(world.incidents.open[0].id, complete=False)
+    world.run(0.5)
+    assert world.status()[0]["verdict"] == "inconclusive"
+
+
+def test_a_recheck_that_is_never_answered_does_not_keep_an_incident_open():
+    world = World()
+    world.answer_rechecks = False
+    kill_one(world)
+    world.run(RECHECK_LIMIT)
+    assert world.status()[0]["verdict"] == "inconclusive"
+
+
+def test_blindness_leaves_doubt_but_excuses_no_loss():
+    for lost, verdict in ((0, "inconclusive"), (1, "failed")):
+        world = World()
+        incident = world.fault(1)
+        world.dead.clear()
+        world.availability.lived_blind(3.0)
+        if lost:
+            world.incidents.on_loss(incident.id, Acks.ALL, lost, seen=False, at=world.at())
+        world.incidents.on_healed("run-1")
+        world.run(20.0)
+        assert world.status()[0]["verdict"] == verdict
+
+
+def test_without_a_probed_partition_nothing_is_proved():
+    world = World()
+    world.probe()
+    world.fault(1)
+    world.incidents.on_healed("run-1")
+    world.run(20.0)
+    assert world.status()[0]["verdict"] == Verdict.INCONCLUSIVE
+
+
+# --- state
+
+
+def test_a_restart_in_mid_incident_keeps_it_and_its_t0():
+    world = World()
+    world.fault(1)
+    world.run(3.0)
+    world.fence(1, p0=2)
+    world.run(2.0)
+    before = json.loads(json.dumps(world.status()[0]))
+    world.restart()
+    after = world.status()[0]
+    assert {key: after[key] for key in ("id", "cause", "fault", "target", "started_at", "opened_at", "brokers")} == {
+        key: before[key] for key in ("id", "cause", "fault", "target", "started_at", "opened_at", "brokers")
+    }
+    assert after["phases"] == pytest.approx(before["phases"])
+    assert after["phases"]["produce"] is not None
+    world.back(1)
+    world.incidents.on_healed("run-1")
+    world.whole()
+    world.run(20.0)
+    (incident,) = world.status()
+    assert incident["phases"]["isr"] == pytest.approx(7.25, abs=0.3)
+    assert incident["verdict"] == "inconclusive"
+    assert world.kinds().count("opened") == 1
+
+
+def test_closed_incidents_survive_unchanged():
+    world = World()
+    kill_one(world)
+    before = json.loads(json.dumps(world.status()))
+    world.restart()
+    after = json.loads(json.dumps(world.status()))
+    assert after[0].pop("phases") == pytest.approx(before[0].pop("phases"))
+    assert after == before
+    world.run(20.0)
+    assert world.kinds().count("closed") == 1
+
+
+def test_counts_that_waited_for_the_cause_survive_a_restart():
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10))
+    incidents.on_loss(incident.id, Acks.ALL, 3, seen=False, at=at(20))
+    again = new_incidents()
+    again.restore(json.loads(json.dumps(incidents.to_state())), at(30, offset=500))
+    assert again.tick(at(79, offset=500)).commands == ()
+    (count,) = again.tick(at(80, offset=500)).commands
+    assert (count.metric, count.amount) == ("records_lost_total", 3)
+
+
+def test_ids_stay_unique_over_restarts():
+    incidents = new_incidents()
+    first = incidents.on_broker_exited(1, at(10))
+    again = new_incidents()
+    again.restore(json.loads(json.dumps(incidents.to_state())), at(30, offset=500))
+    assert faults(again, (40, 2))[0].id != first.id
+
+
+@pytest.mark.parametrize("state", [{}, {"number": 1, "open": [{}], "closed": []}, {"number": "x", "open": [], "closed": []}])
+def test_a_state_that_is_not_ours_is_refused(state):
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        new_incidents().restore(state, at(0))
+
+
+def test_an_unreachable_cluster_alone_opens_nothing():
+    incidents = new_incidents()
+    incidents.on_unreachable(ClusterUnreachable(at(10), at(8), "timed out"))
+    assert incidents.open == ()
+
+
+def test_partitions_no_longer_probed_hold_nothing_back():
+    world = World()
+    world.fault(1)
+    world.run(3.0)
+    world.probe(*PARTS[1:])
+    world.incidents.on_healed("run-1")
+    world.run(20.0)
+    assert world.status()[0]["verdict"] == "passed"

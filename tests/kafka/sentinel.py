@@ -1,0 +1,196 @@
+"""A whole Sentinel against real brokers: in this process, with a witness on its mailbox, or as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+from kafka_sentinel.core.events import Event, RecordsAcked, RecordsSent
+from kafka_sentinel.core.types import Acks
+from kafka_sentinel.runtime import Runtime
+from kafka_sentinel.settings import Settings
+
+Key = tuple[int, int]  # run, sequence
+
+
+def wait_for(predicate: Callable[[], object], seconds: float, what: str | Callable[[], object]) -> None:
+    deadline = time.monotonic() + seconds
+    while not predicate():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.05)
+
+
+def configuration(bootstrap: str, topic: str, **sections: dict) -> dict:
+    base = {
+        "name": f"test-{topic}",
+        "kafka": {"bootstrap_servers": bootstrap},
+        "probe": {"topic": topic, "acks_one": {"topic": f"{topic}-acks1"}, "delivery_timeout": 8},
+        "incidents": {"settle": 2, "recheck_margin": 50},
+        "recheck": {"interval": 1},
+        "cluster": {"snapshot_interval": 0.3, "quorum_interval": 0.5},
+        "http": {"host": "127.0.0.1", "port": 0},
+    }
+    for name, values in sections.items():
+        if isinstance(values, dict):
+            base[name] = {**base.get(name, {}), **values}
+        else:
+            base[name] = values
+    return base
+
+
+class Watched(Runtime):
+    """A Runtime whose mailbox is watched: what was acknowledged, as the client said it, before any ledger saw it."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        self.acked: dict[tuple[Acks, int], dict[Key, tuple[int | None, float]]] = {}
+        self.sent: dict[tuple[Acks, int], int] = {}
+        self.deaf = False  # drop what the verifier reads: a reader that has fallen behind
+        super().__init__(*args, **kwargs)
+
+    def post(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, RecordsAcked):
+                known = self.acked.setdefault((event.partition.acks, event.partition.partition), {})
+                for span in event.spans:
+                    for index in range(span.count):
+                        offset = None if span.offset is None else span.offset + index
+                        known[event.run, span.first + index] = (offset, event.at.mono)
+            elif isinstance(event, RecordsSent):
+                key = (event.partition.acks, event.partition.partition)
+                self.sent[key] = self.sent.get(key, 0) + event.count
+        super().post(events)
+
+
+class Sentinel:
+    def __init__(self, config: dict, **options) -> None:
+        self.runtime = Watched(Settings.model_validate(config), **options)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.exit_code: int | None = None
+
+    def _run(self) -> None:
+        self.exit_code = self.runtime.run()
+
+    def __enter__(self) -> Sentinel:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.runtime.stop()
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "Sentinel does not stop"
+
+    @property
+    def engine(self):
+        return self.runtime.engine
+
+    @property
+    def status(self) -> dict:
+        return self.runtime.snapshot.get() or {}
+
+    def records(self, acks: str = "all") -> dict[str, int]:
+        return self.status.get("records", {}).get(acks, {})
+
+    def acked(self, partition: int, acks: Acks = Acks.ALL) -> dict[Key, tuple[int | None, float]]:
+        return dict(self.runtime.acked.get((acks, partition), {}))
+
+    def wait_verified(self, count: int, seconds: float = 40, acks: str = "all") -> None:
+        wait_for(
+            lambda: self.records(acks).get("verified", 0) >= count, seconds, lambda: f"{count} verified: {self.records(acks)}"
+        )
+
+    def wait_partitions(self, count: int, seconds: float = 30) -> None:
+        wait_for(lambda: len(self.status.get("partitions", [])) >= count, seconds, f"{count} partitions probed")
+
+    def quiesce(self, seconds: float = 60) -> dict[str, int]:
+        """Stop sending and wait until everything has found its verdict. Returns the figures of acks=all."""
+        self.settle(seconds, still_sending=True)
+        for producer in self.runtime._adapters._producers.values():
+            producer.stop(15)
+        self.settle(seconds)
+        return self.records()
+
+    def settle(self, seconds: float = 60, *, still_sending: bool = False) -> None:
+        open_names = ("suspected", "unresolved") if still_sending else ("in_flight", "awaiting", "suspected")
+
+        def settled() -> bool:
+            asked = time.time()
+            wait_for(lambda: self.status.get("now", 0) > asked, 10, "a fresh snapshot")
+            figures = self.status["records"].values()
+            return all(all(each[name] == 0 for name in open_names) for each in figures)
+
+        wait_for(settled, seconds, lambda: f"all settled: {self.status.get('records')}")
+
+    def incidents(self) -> list[dict]:
+        return self.status.get("incidents", [])
+
+
+def assert_identities(figures: dict[str, int]) -> None:
+    """The identities, from the published figures."""
+    never = figures["lost"] - figures["lost_before"]
+    assert figures["sent"] == figures["acked"] + figures["rejected"] + figures["uncertain"] + figures["in_flight"]
+    assert figures["acked"] == (
+        figures["verified"] + never + figures["expired"] + figures["corrupted"] + figures["unaccounted"] + figures["awaiting"]
+    )
+    assert figures["uncertain"] == figures["present"] + figures["absent"] + figures["unresolved"]
+
+
+class SentinelProcess:
+    """`kafka-sentinel run` as users run it."""
+
+    def __init__(self, folder: Path, config: dict) -> None:
+        self._file = folder / "config.yaml"
+        self._file.write_text(yaml.safe_dump(config))
+        self._log = folder / "sentinel.log"
+        self._process: subprocess.Popen | None = None
+        self._port = config["http"]["port"]
+
+    def start(self) -> SentinelProcess:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("KAFKA_SENTINEL")}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "kafka_sentinel", "run", "--config", str(self._file)],
+                stdout=log, stderr=log, env=environment,
+            )
+        wait_for(lambda: self.get("/readyz"), 20, lambda: f"Sentinel up: {self.log()[-2000:]}")
+        return self
+
+    def log(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
+
+    def get(self, path: str) -> str | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return None
+
+    @property
+    def status(self) -> dict:
+        return json.loads(self.get("/api/v1/status") or "{}")
+
+    def records(self, acks: str = "all") -> dict[str, int]:
+        return self.status.get("records", {}).get(acks, {})
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(40)
