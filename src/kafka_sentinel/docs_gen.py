@@ -81,7 +81,7 @@ def _row(key: Key, *, in_list: bool) -> list[str]:
 
 
 def _line(cells: list[str]) -> str:
-    escaped = [cell.replace("|", "\\|") for cell in cells]
+    escaped = [cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells]
     return f"| {' | '.join(escaped)} |"
 
 

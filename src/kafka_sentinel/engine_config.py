@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from kafka_sentinel import __version__
 from kafka_sentinel.core.engine import EngineConfig
-from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings
 from kafka_sentinel.core.record import instance_id
-from kafka_sentinel.core.targets import parse_target
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
 
 def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineConfig:
     """`witness`: whether something besides Kafka shows that Sentinel is not cut off (None: there is nothing)."""
-    experiments = settings.experiments
     return EngineConfig(
         name=settings.name,
         version=__version__,
@@ -33,25 +30,6 @@ def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineC
         checkpoint_interval=settings.state.checkpoint_interval if settings.state.file is not None else None,
         manage_topic=settings.probe.manage_topic,
         witness=witness,
-        experiments=tuple(
-            ExperimentSpec(
-                name=item.name,
-                fault=item.fault,
-                target=parse_target(item.target),
-                schedule=item.times(),
-                duration=item.duration,
-                allow_unavailability=item.allow_unavailability,
-            )
-            for item in experiments.items
-        ),
-        guards=GuardSettings(
-            armed_for=experiments.armed_for,
-            dry_run=experiments.dry_run,
-            min_gap=experiments.min_gap,
-            daily_budget=experiments.daily_budget,
-            warm_up=experiments.warm_up,
-            steady=experiments.steady,
-            accept_unavailable=tuple(experiments.accept_unavailable),
-            blackouts=tuple(blackout.window() for blackout in experiments.blackouts),
-        ),
+        experiments=tuple(item.spec() for item in settings.experiments.items),
+        guards=settings.experiments.guards(),
     )

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from kafka_sentinel import __version__
 from kafka_sentinel.adapters import logs
-from kafka_sentinel.adapters.kafka_client import ClientProperties
+from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
 from kafka_sentinel.adapters.metrics import Metrics
 from kafka_sentinel.adapters.snapshot import Snapshot
 from kafka_sentinel.adapters.state_file import StateFile
@@ -60,7 +60,7 @@ class Fleet(Protocol):
     def submit(self, command: Inject | Heal) -> None: ...
 
 
-FleetFactory = Callable[[Callable[[Sequence[Event]], None], Callable[[], Instant]], Fleet]
+FleetFactory = Callable[[Post, Now, OnDeath], Fleet]
 
 
 def now() -> Instant:
@@ -106,7 +106,7 @@ class Runtime:
             on_death=self._on_death,
         )
         self._adapters.begin_run(run)
-        self._fleet = fleet(self.post, now) if fleet is not None else None
+        self._fleet = fleet(self.post, now, self._on_death) if fleet is not None else None
         self.web: WebServer | None = None
         if web:
             app = WebApp(self.snapshot, self.metrics.registry, self._tick_age)
@@ -219,7 +219,7 @@ class Runtime:
         drain.start()
         while drain.is_alive() or not self._mailbox.empty():
             self._turn()
-        self.engine.checkpoint()
+        self.engine.save()
         for command in self.engine.step(Tick(now())):
             self._do(command)
         self._writer.stop(STOP_TIMEOUT)

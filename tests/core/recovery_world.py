@@ -41,7 +41,7 @@ def new_incidents(**changes):
 
 
 class World:
-    """`dead` brokers answer nothing; what the controller knows of it (`leaders`, `isr`, `brokers`) the scenario sets."""
+    """`dead` brokers answer nothing; what the controller knows (`leaders`, `isr`, `brokers`) the scenario sets."""
 
     def __init__(self, **options):
         self.now = 0.0

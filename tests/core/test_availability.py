@@ -187,7 +187,6 @@ def test_a_partition_no_longer_probed_is_dropped_uncounted():
 def test_a_new_run_drops_what_can_no_longer_be_matched():
     judge = availability()
     judge.sent(P0, 7, at(0))
-    judge.new_run()
     judge.sent(P0, 0, at(0.5))
     assert judge.acked(P0, 0, 1, at(0.6)) == [at(0.5)]
     assert ticks(judge, 0.5, 2.0)[0] == {(PRODUCE, GOOD): 1}
@@ -276,6 +275,16 @@ def test_time_lived_blind_counts_slots_of_every_partition():
     changes = judge.tick(at(0), blind=False)
     assert changes.slots == {(PRODUCE, BLIND): 40, (CONSUME, BLIND): 40}
     assert changes.blind_seconds == 10.0
+
+
+def test_time_lived_blind_before_anything_was_probed_is_counted_then():
+    judge = Availability(slo_produce=1.0, slo_consume=2.0, interval=0.5)
+    judge.lived_blind(10.0)
+    assert judge.tick(at(0), blind=False).slots == {}
+    judge.probe((P0,))
+    judge.probe((P0,))
+    assert judge.tick(at(0.2), blind=False).slots == {(PRODUCE, BLIND): 20, (CONSUME, BLIND): 20}
+    assert judge.totals.blind_seconds == 10.0
 
 
 def test_memory_is_bounded_and_no_slot_goes_uncounted():

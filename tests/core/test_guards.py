@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given as property_given
+from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 from tests.core.experiment_worlds import (
     CLUSTER,
@@ -264,6 +265,7 @@ def test_the_first_denial_is_that_of_the_first_guard_in_order():
     assert first_denial(case, ONE) == answer_of("paused", case)
 
 
+@property_settings(deadline=None)
 @property_given(spoil=st.lists(st.sampled_from(SPOILT), min_size=1, max_size=4))
 def test_whatever_else_is_wrong_one_spoilt_point_is_enough_to_deny(spoil):
     merged = given()

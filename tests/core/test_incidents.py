@@ -1,14 +1,15 @@
 import json
 
 import pytest
+from tests.core.recovery_world import ALL3, P0, P1, PARTS, World, at, new_incidents, observed
 
 from kafka_sentinel.core.commands import Count
 from kafka_sentinel.core.events import ClusterUnreachable
 from kafka_sentinel.core.incident import FREEZE_AFTER, FREEZE_AFTER_LOSS, Cause, IncidentState, Verdict
-from kafka_sentinel.core.incidents import MAX_CLOSED, MAX_OPEN, RECHECK_LIMIT
+from kafka_sentinel.core.incident_book import MAX_CLOSED, MAX_OPEN
+from kafka_sentinel.core.incidents import RECHECK_LIMIT
 from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
 from kafka_sentinel.core.types import Acks, ProbePartition
-from tests.core.recovery_world import ALL3, P0, P1, PARTS, World, at, new_incidents, observed
 
 
 def kill_one(world, *, natural=False):
@@ -242,6 +243,34 @@ def test_trouble_while_rechecking_asks_for_another_recheck():
     world.run(20.0)
     assert world.status()[0]["verdict"] == "passed"
     assert world.kinds().count("needs_recheck") == 2
+
+
+def test_an_outage_that_began_and_ended_between_two_ticks_unsettles_too():
+    world = World()
+    world.answer_rechecks = False
+    kill_one(world)
+    (incident,) = world.incidents.open
+    edges = tuple(Edge(Operation.CONSUME, P1, available=up, at=world.at()) for up in (False, True))
+    world.incidents.on_slots(SlotChanges({}, edges, {}, {}, 0.0), world.at())
+    world.incidents.recheck_finished(incident.id)
+    world.run(0.5)
+    assert incident.state is IncidentState.SETTLING
+    assert incident.recovery.full == incident.recovery.outage_ended
+
+
+def test_metadata_seen_between_t0_and_the_first_bad_slot_being_judged_counts():
+    world = World()
+    world.leaders = [1, 2, 2]
+    world.run(2.0)
+    world.dead = {1, 3}
+    world.run(1.0)
+    world.leaders = [3, 2, 2]
+    world.run(3.0)
+    world.dead.clear()
+    world.run(1.0)
+    (incident,) = world.status()
+    assert incident["phases"]["leader"] == pytest.approx(1.0, abs=0.26)
+    assert incident["phases"]["produce"] == pytest.approx(3.75, abs=0.26)
 
 
 # --- which incident
@@ -566,6 +595,16 @@ def test_a_restart_in_mid_incident_keeps_it_and_its_t0():
     assert world.kinds().count("opened") == 1
 
 
+def test_an_incident_that_was_open_over_a_restart_was_not_seen_throughout():
+    incidents = new_incidents()
+    incidents.on_broker_exited(1, at(10))
+    incidents.tick(at(11))
+    assert not incidents.open[0].blind
+    again = new_incidents()
+    again.restore(json.loads(json.dumps(incidents.to_state())), at(12, offset=500))
+    assert again.open[0].blind
+
+
 def test_closed_incidents_survive_unchanged():
     world = World()
     kill_one(world)
@@ -597,7 +636,9 @@ def test_ids_stay_unique_over_restarts():
     assert faults(again, (40, 2))[0].id != first.id
 
 
-@pytest.mark.parametrize("state", [{}, {"number": 1, "open": [{}], "closed": []}, {"number": "x", "open": [], "closed": []}])
+@pytest.mark.parametrize(
+    "state", [{}, {"number": 1, "open": [{}], "closed": []}, {"number": "x", "open": [], "closed": []}]
+)
 def test_a_state_that_is_not_ours_is_refused(state):
     with pytest.raises((KeyError, TypeError, ValueError)):
         new_incidents().restore(state, at(0))

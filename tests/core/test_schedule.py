@@ -7,7 +7,7 @@ import apscheduler.triggers.base
 import apscheduler.triggers.cron
 import apscheduler.util
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafka_sentinel.core.schedule import (
@@ -148,6 +148,7 @@ def test_a_leap_day_is_found_even_eight_years_ahead():
     assert next_run(parse_schedule(cron="0 0 29 2 *"), at("2096-03-01")) == at("2104-02-29")
 
 
+@settings(deadline=None)
 @given(
     line=st.sampled_from(["30 2 * * *", "*/7 * * * *", "0 0 * * *", "59 23 * * sun", "15 1-3 * * *", "0 3 31 * *"]),
     zone=st.sampled_from(ZONES),
@@ -163,6 +164,7 @@ def test_next_run_strictly_increases_and_never_wedges(line, zone, after):
     assert all(not datetime.fromtimestamp(time, schedule.zone).fold for time in times[1:])
 
 
+@settings(deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     day=st.integers(min_value=0, max_value=20_000),
@@ -177,6 +179,7 @@ def test_a_daily_line_fires_at_most_once_on_each_day(zone, day, minute):
     assert len(set(days)) == len(days)
 
 
+@settings(deadline=None)
 @given(every=st.sampled_from(["1s", "25s", "7m", "5h", "30d"]), after=WALL, name=st.text(max_size=8))
 def test_an_interval_strictly_increases(every, after, name):
     schedule = parse_schedule(every=every)
@@ -205,6 +208,7 @@ def test_the_trigger_never_asks_for_the_time_the_local_zone_or_chance(monkeypatc
     assert next_run(schedule, at("2026-01-01")) == at("2026-01-05T01:30")
 
 
+@settings(deadline=None)
 @given(planned=WALL, spread=st.floats(min_value=0, max_value=3_600))
 def test_jitter_is_bounded_and_the_same_for_the_same_run(planned, spread):
     moved = jittered("kill", planned, spread)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import yaml
 
-from kafka_sentinel.core.events import Event, RecordsAcked, RecordsSent
-from kafka_sentinel.core.types import Acks
+from kafka_sentinel.core.events import Event, RecordsAcked, RecordsRead, RecordsSent
+from kafka_sentinel.core.types import Acks, SightingKind
 from kafka_sentinel.runtime import Runtime
 from kafka_sentinel.settings import Settings
 
@@ -55,7 +55,7 @@ class Watched(Runtime):
     def __init__(self, *args, **kwargs) -> None:
         self.acked: dict[tuple[Acks, int], dict[Key, tuple[int | None, float]]] = {}
         self.sent: dict[tuple[Acks, int], int] = {}
-        self.deaf = False  # drop what the verifier reads: a reader that has fallen behind
+        self.read: dict[tuple[Acks, int], set[Key]] = {}
         super().__init__(*args, **kwargs)
 
     def post(self, events: Sequence[Event]) -> None:
@@ -66,6 +66,11 @@ class Watched(Runtime):
                     for index in range(span.count):
                         offset = None if span.offset is None else span.offset + index
                         known[event.run, span.first + index] = (offset, event.at.mono)
+            elif isinstance(event, RecordsRead):
+                seen = self.read.setdefault((event.partition.acks, event.partition.partition), set())
+                for sighting in event.sightings:
+                    if sighting.kind is SightingKind.RECORD:
+                        seen.update((sighting.run, sighting.first + index) for index in range(sighting.count))
             elif isinstance(event, RecordsSent):
                 key = (event.partition.acks, event.partition.partition)
                 self.sent[key] = self.sent.get(key, 0) + event.count
@@ -77,9 +82,14 @@ class Sentinel:
         self.runtime = Watched(Settings.model_validate(config), **options)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.exit_code: int | None = None
+        self.crash: BaseException | None = None
 
     def _run(self) -> None:
-        self.exit_code = self.runtime.run()
+        try:
+            self.exit_code = self.runtime.run()
+        except BaseException as error:  # told by `stop`, in the test's own thread
+            self.crash = error
+            raise
 
     def __enter__(self) -> Sentinel:
         self._thread.start()
@@ -92,6 +102,7 @@ class Sentinel:
         self.runtime.stop()
         self._thread.join(60)
         assert not self._thread.is_alive(), "Sentinel does not stop"
+        assert self.crash is None, f"Sentinel crashed: {self.crash!r}"
 
     @property
     def engine(self):
@@ -106,6 +117,24 @@ class Sentinel:
 
     def acked(self, partition: int, acks: Acks = Acks.ALL) -> dict[Key, tuple[int | None, float]]:
         return dict(self.runtime.acked.get((acks, partition), {}))
+
+    def read(self, partition: int, acks: Acks = Acks.ALL) -> set[Key]:
+        return set(self.runtime.read.get((acks, partition), set()))
+
+    def lost(self, acks: str = "all") -> dict[Key, dict]:
+        """What Sentinel calls lost, record by record, with its evidence."""
+        return {
+            (int(loss["run"], 16), loss["first_sequence"] + index): {
+                **loss, "offset": loss["offset"] + index if loss["offset"] >= 0 else -1,
+            }
+            for loss in self.status.get("losses", [])
+            if loss["acks"] == acks
+            for index in range(loss["count"])
+        }
+
+    def isr(self, partition: int = 0, acks: str = "all") -> list[int]:
+        found = [p for p in self.status.get("partitions", []) if p["partition"] == partition and p["acks"] == acks]
+        return sorted(found[0]["isr"]) if found else []
 
     def wait_verified(self, count: int, seconds: float = 40, acks: str = "all") -> None:
         wait_for(

@@ -91,16 +91,15 @@ class KafkaAnswers:
             self._reasons.append(error.str())
 
     def cluster(self) -> Cluster:
-        future = self._admin.describe_cluster(request_timeout=self._timeout)
+        """Ask any broker. (`describe_cluster` would wait for a controller, which may be the one that is down.)"""
         try:
-            answer = self._wait(future, "describe the cluster")
-        except Unanswered as error:
-            if error.code is not None and error.code >= 0:  # a broker's own words
-                raise
-            reasons = "; ".join(dict.fromkeys(self._reasons)) or "no answer"
+            answer = self._admin.list_topics(timeout=self._timeout)
+        except KafkaException as raised:
+            self._admin.poll(0)  # serves the complaints that have come meanwhile
+            reasons = "; ".join(dict.fromkeys(self._reasons)) or kafka_error(raised).str()
             servers = self._kafka.bootstrap_servers
             raise Unanswered(f"none of {servers} answered within {self._timeout:g} s: {reasons}") from None
-        return Cluster(answer.cluster_id, frozenset(node.id for node in answer.nodes))
+        return Cluster(str(answer.cluster_id), frozenset(answer.brokers))
 
     def topic(self, name: str) -> Topic | None:
         """Return the topic, or None if there is none of this name."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from kafka_sentinel.adapters.metric_catalogue import (
+from kafka_sentinel.adapters.metric_catalogue import SECTIONS
+from kafka_sentinel.adapters.metric_labels import (
     CLUSTER_LABEL,
     LATENCY_BUCKETS,
     PREFIX,
     RECOVERY_BUCKETS,
-    SECTIONS,
     Label,
     Metric,
 )

@@ -11,7 +11,8 @@ import confluent_kafka
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from kafka_sentinel import __version__
-from kafka_sentinel.adapters.metric_catalogue import CATALOGUE, CLUSTER_LABEL, OTHER, PREFIX, Kind, Label, Metric
+from kafka_sentinel.adapters.metric_catalogue import CATALOGUE
+from kafka_sentinel.adapters.metric_labels import CLUSTER_LABEL, OTHER, PREFIX, Kind, Label, Metric
 from kafka_sentinel.adapters.status_gauges import WITHIN, last_successes, status_gauges
 from kafka_sentinel.core.commands import Count, Observe
 
@@ -27,8 +28,7 @@ class Metrics:
     """Counters, gauges and histograms of the catalogue. Written by one thread (the engine's), read by any.
 
     `cluster` is the value of the constant label. `known` names values of the labels that depend on configuration
-    (`experiment`, `guard`): their series start at 0, and any other value is then an error. `acks` are the levels in
-    use: only their series start at 0.
+    (as `experiment`), so that their series start at 0. `acks` are the levels in use: only their series start at 0.
     """
 
     def __init__(
@@ -42,8 +42,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the page, and tell no more than the start of the process
         self.registry = registry if registry is not None else CollectorRegistry()
         self._cluster = cluster
-        self._known = {name: tuple(values) for name, values in (known or {}).items()}
-        self._initial = self._known | {"acks": tuple(acks)}
+        self._initial = {name: tuple(values) for name, values in (known or {}).items()} | {"acks": tuple(acks)}
         self._families = {name: _family(metric, self.registry) for name, metric in CATALOGUE.items()}
         self._series: dict[str, dict[Values, Counter | Gauge | Histogram]] = {name: {} for name in CATALOGUE}
         self._used: dict[tuple[str, str], set[str]] = {}  # (metric, open label) → values exported, at most its limit
@@ -127,15 +126,12 @@ class Metrics:
 
     def _admit(self, metric: Metric, label: Label, value: str) -> str:
         """Return the value to export: itself, or `other` when an open label is at its limit."""
-        if label.name in self._known or not label.limit:
-            closed = self._known.get(label.name, label.values)
-            if value not in closed:
-                raise CatalogueError(f'{metric.name}: {label.name}="{value}" is none of {", ".join(closed)}')
+        if value in label.values:
             return value
+        if not label.limit:
+            raise CatalogueError(f'{metric.name}: {label.name}="{value}" is none of {", ".join(label.values)}')
         used = self._used.setdefault((metric.name, label.name), set())
-        if value in used or value in label.values:
-            return value
-        if len(used) >= label.limit:
+        if value not in used and len(used) >= label.limit:
             return OTHER
         used.add(value)
         return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from kafka_sentinel.adapters.metric_catalogue import CAUSES, PHASES
+from kafka_sentinel.adapters.metric_labels import CAUSES, PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

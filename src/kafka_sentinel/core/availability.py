@@ -54,6 +54,8 @@ class _Track:
     last_bad: float = float("-inf")
 
     def open(self, sequence: int, at: Instant) -> None:
+        if self.pending and sequence <= next(reversed(self.pending)):
+            self.pending.clear()  # a new run: what is pending of the old one can no longer be told from it
         if len(self.pending) >= MAX_PENDING:
             oldest = next(iter(self.pending))
             if not self.pending[oldest].judged:
@@ -104,6 +106,7 @@ class Availability:
         self._last_tick: float | None = None
         self._blind = False
         self._blind_until = float("-inf")
+        self._absence = 0.0  # seconds whose slots are still to be counted
         self._clear()
 
     def _clear(self) -> None:
@@ -121,14 +124,10 @@ class Availability:
         self._tracks = {key: track for key, track in self._tracks.items() if key[1] in wanted}
         self._last_slot = {partition: self._last_slot.get(partition) for partition in wanted}
         self._stalled &= wanted
+        self._count_absence()
         for partition in wanted:
             for operation in Operation:
                 self._tracks.setdefault((operation, partition), _Track())
-
-    def new_run(self) -> None:
-        """Sequences start at 0 again: what is pending of the old run can no longer be matched, and is dropped."""
-        for track in self._tracks.values():
-            track.pending.clear()
 
     def sent(self, partition: ProbePartition, sequence: int, at: Instant) -> None:
         """Note a batch of sends of which `sequence` is the first. Batches under half an interval apart share a slot."""
@@ -160,8 +159,16 @@ class Availability:
     def lived_blind(self, seconds: float) -> None:
         """Count time in which Sentinel was not there at all, such as between its death and its restart."""
         self._blind_seconds += seconds
+        self._absence += seconds
+        self._count_absence()
+
+    def _count_absence(self) -> None:
+        """Count the slots of our absence once it is known what is probed."""
+        if not (self._last_slot and self._absence):
+            return
         for operation in Operation:
-            self._slots[operation, SlotResult.BLIND] += round(seconds / self._interval) * len(self._last_slot)
+            self._slots[operation, SlotResult.BLIND] += round(self._absence / self._interval) * len(self._last_slot)
+        self._absence = 0.0
 
     def tick(self, now: Instant, *, blind: bool) -> SlotChanges:
         """Judge what is overdue and return everything that came to be known since the tick before."""

@@ -61,6 +61,7 @@ MAX_LOSSES = 100  # pieces of evidence kept for people to read; the counts have 
 MAX_NATURAL_LOSSES = 100  # instants at which brokers were lost without our doing
 ENSURE_TOPIC_EVERY = 10.0  # seconds between two attempts
 TICK = 0.2  # seconds; work that depends on time alone is done at most this often
+SAY_AGAIN = 60.0  # seconds before an adapter error that goes on is logged again
 LATELY = 5.0  # seconds within which a success shows that Kafka was reachable
 
 
@@ -129,6 +130,7 @@ class Engine:
         self._last_success = started
         self._lows: dict[str, dict[ProbePartition, int]] = {}  # per open incident: from where its recheck reads
         self._rechecking: dict[str, set[ProbePartition]] = {}  # per incident: partitions whose recheck is awaited
+        self._said: dict[tuple[str, str], float] = {}  # adapter errors in the log: subjects and codes are closed sets
         self._generation = 0
         self._next_checkpoint = self._next_ensure = self._next_tick = started.mono
         self._commands: list[Command] = []
@@ -157,15 +159,22 @@ class Engine:
                 self._state_written(event)
             case ProducerRestarted():
                 self._log("warning", "producer replaced", acks=event.acks.value, code=event.code)
-            case AdapterError(code=code, subject=subject, message=message):
-                self._error(code)
-                self._log("warning", "adapter error", subject=subject, code=code, message=message)
+            case AdapterError():
+                self._adapter_error(event)
         self._route_findings()
         if self.now.mono >= self._next_tick:
             self._next_tick = self.now.mono + TICK
             self._tick()
         commands, self._commands = self._commands, []
         return commands
+
+    def _adapter_error(self, event: AdapterError) -> None:
+        """Count it, and say it in the log unless the same was said a moment ago: an outage repeats itself."""
+        self._error(event.code)
+        key = (event.subject, event.code)
+        if event.at.mono - self._said.get(key, float("-inf")) >= SAY_AGAIN:
+            self._said[key] = event.at.mono
+            self._log("warning", "adapter error", subject=event.subject, code=event.code, message=event.message)
 
     def _records(self, event: RecordsSent | RecordsRejected | RecordsAcked | RecordsUncertain | RecordsRead) -> None:
         self._commands += self.truth.take(event)
@@ -390,7 +399,7 @@ class Engine:
                 self._rechecking.pop(incident.id, None)
                 self._commands += self.experiments.on_incident_closed(
                     incident.experiment_run,
-                    incident.verdict.value if incident.verdict else "",
+                    incident.verdict.value if incident.verdict else "inconclusive",
                     incident.lost[Acks.ALL],
                     self.now,
                 )
@@ -432,7 +441,6 @@ class Engine:
     def start_run(self, run: int) -> None:
         """Go on under a new run, with sequences from 0."""
         self.truth.started_run(run)
-        self.availability.new_run()
 
     # --- state
 

@@ -326,6 +326,8 @@ class Experiments:
         run = run_from_state(saved["run"]) if saved["run"] is not None else None
         if run is not None and next_state(run.state, Happening.RESTARTED) is None:
             raise ValueError(f'experiment run "{run.id}" was saved in state {run.state}, which is never saved')
+        if run is not None and run.state is RunState.RECHECKED and run.verdict not in RESULTS:
+            raise ValueError(f'experiment run "{run.id}" was saved with verdict {run.verdict}')
         past = {name: Past(**saved["past"][name]) for name in self._specs if name in saved["past"]}
         injections = tuple(sorted(float(time) for time in saved["injections"]))
         paused, latched = bool(saved["paused"]), None if saved["latched"] is None else str(saved["latched"])

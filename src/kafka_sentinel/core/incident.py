@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from kafka_sentinel.core.commands import Count, Observe
-from kafka_sentinel.core.recovery import Rebase, Recovery
+from kafka_sentinel.core.recovery import PHASES, Rebase, Recovery
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
@@ -76,6 +76,7 @@ class Incident:
     recheck_complete: bool | None = None  # None: not answered yet
     closed: Instant | None = None
     verdict: Verdict | None = None
+    final_phases: dict[str, float | None] | None = None  # set at the close
     reasons: list[str] = field(default_factory=list)
 
     @property
@@ -109,6 +110,10 @@ class Incident:
         self.tallies.clear()
         return counts
 
+    def note(self, *sentences: str) -> None:
+        """Add to the reasons what is not among them yet."""
+        self.reasons = [*dict.fromkeys((*self.reasons, *sentences))][-MAX_REASONS:]
+
     # --- life
 
     def disturb(self) -> None:
@@ -140,9 +145,10 @@ class Incident:
         failed = self._failures(slo)
         unsure = self._doubts()
         self.verdict = Verdict.FAILED if failed else Verdict.INCONCLUSIVE if unsure else Verdict.PASSED
-        self.reasons = [*self.reasons, *failed, *unsure][-MAX_REASONS:]
+        self.note(*failed, *unsure)
         cause = ("cause", self.cause.value)
-        phases = self.phases()
+        phases = self.final_phases = self.recovery.phases()
+        self.recovery.forget_details()
         return [
             *self.finalise_cause(now),
             Count("incidents_total", (cause, ("verdict", self.verdict.value))),
@@ -173,6 +179,8 @@ class Incident:
 
     def phases(self) -> dict[str, float | None]:
         """Return the seconds from t0 to each phase. `full` is said only while it holds."""
+        if self.final_phases is not None:
+            return dict(self.final_phases)
         phases = self.recovery.phases()
         if self.state is IncidentState.OPEN:
             phases["full"] = None
@@ -211,7 +219,6 @@ class Incident:
             "fault": self.fault,
             "target": self.target,
             "experiment_run": self.experiment_run,
-            "fault_active": self.fault_active,
             "brokers": sorted(self.brokers),
             "opened": self.opened.wall,
             "closed": self.closed.wall if self.closed is not None else None,
@@ -225,6 +232,7 @@ class Incident:
             "blind": self.blind,
             "verdict": self.verdict,
             "recheck_complete": self.recheck_complete,
+            "final_phases": self.final_phases,
             "reasons": self.reasons,
             "recovery": self.recovery.to_state(),
         }
@@ -235,13 +243,14 @@ class Incident:
     ) -> Incident:
         """Restore what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else.
 
-        An incident that was open is blind from the death of the other process to now, and its recheck begins anew.
+        An incident that was open was not seen from the death of the other process to now; its recheck begins anew. A
+        fault is undone first thing after a restart, so it keeps nothing from settling.
         """
         recovery = Recovery.from_state(
             state["recovery"], rebase, session_timeout=session_timeout, lag_tolerance=lag_tolerance
         )
         opened = rebase(state["opened"])
-        closed = state["closed"]
+        closed, phases = state["closed"], state["final_phases"]
         revised, verdict = state["cause_revised"], state["verdict"]
         incident = cls(
             id=str(state["id"]),
@@ -252,7 +261,6 @@ class Incident:
             fault=state["fault"],
             target=state["target"],
             experiment_run=state["experiment_run"],
-            fault_active=bool(state["fault_active"]),
             brokers={int(broker) for broker in state["brokers"]},
             state=IncidentState(state["state"]),
             unavailable={(Operation(o), ProbePartition(Acks(a), int(p))) for o, a, p in state["unavailable"]},
@@ -270,6 +278,7 @@ class Incident:
             closed=None if closed is None else rebase(closed),
             verdict=None if verdict is None else Verdict(verdict),
             recheck_complete=state["recheck_complete"],
+            final_phases=None if phases is None else {phase: phases[phase] for phase in PHASES},
             reasons=[str(reason) for reason in state["reasons"]],
         )
         if incident.is_open:

@@ -12,7 +12,7 @@ cause is final (`Incident.finalise_cause`).
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +21,11 @@ from kafka_sentinel.core.backdrop import Backdrop
 from kafka_sentinel.core.commands import Count, Observe
 from kafka_sentinel.core.events import ClusterObserved, ClusterUnreachable
 from kafka_sentinel.core.incident import FREEZE_AFTER, FREEZE_AFTER_LOSS, Cause, Incident, IncidentState, Verdict
+from kafka_sentinel.core.incident_book import MAX_CLOSED, MAX_OPEN, IncidentBook
+from kafka_sentinel.core.outages import Outages
 from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
-MAX_OPEN = 8  # further signs and faults join the newest
-MAX_CLOSED = 100  # closed incidents remembered
-ABSORB = 5.0  # seconds by which the first sign of an injected fault may come before the news of the injection
 RETIME = 60.0  # seconds by which t0 of a natural incident may move back to an earlier sign
 RECHECK_LIMIT = 600.0  # seconds after which a recheck that was asked for is given up
 
@@ -47,7 +46,11 @@ class Step:
 
 
 class Incidents:
-    """`slo`: seconds allowed per phase. `settle`: seconds for which everything must hold before the recheck."""
+    """`slo`: seconds allowed per phase. `session_timeout` and `lag_tolerance` are those of `Recovery`.
+
+    `settle`: seconds for which everything must hold before the recheck; at least the SLO of a slot, for trouble shows
+    only when that has passed.
+    """
 
     def __init__(
         self, *, settle: float, session_timeout: float, slo: Mapping[str, float], lag_tolerance: int = 100
@@ -55,10 +58,8 @@ class Incidents:
         self._settle = settle
         self._slo = dict(slo)
         self._past = Backdrop(session_timeout=session_timeout, lag_tolerance=lag_tolerance)
-        self._open: list[Incident] = []  # oldest first
-        self._closed: deque[Incident] = deque(maxlen=MAX_CLOSED)
-        self._number = 0
-        self._owners: dict[tuple[Operation, ProbePartition], Incident] = {}  # of the newest outage of each
+        self._book = IncidentBook()
+        self._outages = Outages()
         self._changes: list[IncidentChange] = []
         self._commands: list[Count | Observe] = []
 
@@ -67,30 +68,25 @@ class Incidents:
     @property
     def open(self) -> tuple[Incident, ...]:
         """The open incidents, oldest first."""
-        return tuple(self._open)
+        return self._book.open
 
     def status(self) -> list[dict[str, Any]]:
         """Return the incidents, newest first: the open ones, then the closed ones, `MAX_CLOSED` in all."""
-        return [incident.as_dict() for incident in (*reversed(self._open), *reversed(self._closed))][:MAX_CLOSED]
+        return [incident.as_dict() for incident in self._book][:MAX_CLOSED]
 
     def open_by_cause(self) -> Counter[Cause]:
-        return Counter(incident.cause for incident in self._open)
+        return self._book.open_by_cause()
 
     def last_phases(self) -> dict[tuple[Cause, str], float]:
         """Return the seconds of each phase in the last closed incident of each cause."""
-        return {
-            (incident.cause, phase): seconds
-            for incident in self._closed
-            for phase, seconds in incident.phases().items()
-            if seconds is not None
-        }
+        return self._book.last_phases()
 
     # --- signs
 
     def probe(self, partitions: Iterable[ProbePartition]) -> None:
         probed = self._past.probed = tuple(partitions)
-        self._owners = {key: owner for key, owner in self._owners.items() if key[1] in probed}
-        for incident in self._open:
+        self._outages.keep(probed)
+        for incident in self.open:
             incident.recovery.probe(probed)
             incident.unavailable = {key for key in incident.unavailable if key[1] in probed}
 
@@ -99,18 +95,18 @@ class Incidents:
     ) -> Incident:
         """Note an injected fault. What its first signs have opened just before becomes its incident."""
         hit = set(brokers)
-        known = next((one for one in self._open if one.experiment_run == experiment_run), None)
+        known = next((one for one in self.open if one.experiment_run == experiment_run), None)
         if known is not None:
             return known
-        incident = self._first_signs_of(at, hit)
+        incident = self._book.first_signs_of(at, hit)
         if incident is not None:
             incident.brokers |= hit
             self._retime(incident, at)
             incident.improve(Cause.EXPERIMENT)
             incident.disturb()
-        elif len(self._open) >= MAX_OPEN:
-            incident = self._open[-1]
-            incident.reasons.append(f"{fault} of {target} joined it: {MAX_OPEN} incidents were open already")
+        elif self._book.is_full:
+            incident = self.open[-1]
+            incident.note(f"{fault} of {target} joined it: {MAX_OPEN} incidents were open already")
             incident.brokers |= hit
             return incident
         else:
@@ -119,16 +115,9 @@ class Incidents:
         incident.fault_active = True
         return incident
 
-    def _first_signs_of(self, at: Instant, hit: set[int]) -> Incident | None:
-        for incident in reversed(self._open):
-            natural = incident.cause is not Cause.EXPERIMENT and not incident.final
-            if natural and incident.brokers <= hit and incident.started.mono >= at.mono - ABSORB:
-                return incident
-        return None
-
     def on_healed(self, experiment_run: str) -> None:
         """Note that the fault of a run was undone, or failed to take effect."""
-        for incident in self._open:
+        for incident in self.open:
             if incident.experiment_run == experiment_run:
                 incident.fault_active = False
 
@@ -140,28 +129,28 @@ class Incidents:
         self._past.observe(event)
         if gone:
             self._broker_lost(gone, event.asked, event.at, Cause.UNKNOWN)
-        for incident in self._open:
+        for incident in self.open:
             if incident.brokers - set(event.view.brokers) and event.asked.mono >= incident.started.mono:
                 incident.recovery.sign(event.at)
             incident.recovery.on_cluster(event.asked, event.at, event.view, incident.brokers)
 
     def on_unreachable(self, event: ClusterUnreachable) -> None:
-        for incident in self._open:
+        for incident in self.open:
             down = {partition for operation, partition in incident.unavailable if operation is Operation.PRODUCE}
             incident.recovery.on_unreachable(event.asked, event.at, incident.brokers, down)
 
     def on_acked(self, partition: ProbePartition, sent: Instant, at: Instant) -> None:
-        for incident in self._open:
+        for incident in self.open:
             incident.recovery.on_acked(partition, sent, at)
 
     def on_read(self, partition: ProbePartition, sent: Instant, at: Instant) -> None:
-        for incident in self._open:
+        for incident in self.open:
             incident.recovery.on_read(partition, sent, at)
 
     def on_lag(self, records: int, at: Instant) -> None:
         """Note how far the verifier is behind, over all partitions."""
         self._past.lag(records, at)
-        for incident in self._open:
+        for incident in self.open:
             incident.recovery.on_lag(records, at)
 
     def on_slots(self, changes: SlotChanges, now: Instant) -> None:
@@ -171,49 +160,30 @@ class Incidents:
                 self._outage_ended(edge)
             else:
                 self._outage_began(edge, now)
-        for (operation, partition), seconds in changes.partition_seconds.items():
-            cause = self._cause_of(operation, partition)
-            self._count("partition_unavailable_seconds_total", operation, cause, seconds)
-        for operation, seconds in changes.any_seconds.items():
-            if seconds > 0:
-                down = [
-                    self._owners[key]
-                    for key in changes.partition_seconds
-                    if key[0] is operation and key in self._owners
-                ]
-                newest = max(down, key=lambda one: one.started.mono, default=None)
-                cause = newest.cause if newest is not None else Cause.UNKNOWN
-                self._count("unavailable_seconds_total", operation, cause, seconds)
+        self._commands.extend(self._outages.counts(changes))
         if changes.blind_seconds > 0:
-            for incident in self._open:
+            for incident in self.open:
                 incident.blind = True
 
     def _outage_began(self, edge: Edge, now: Instant) -> None:
-        incident = self._hit(edge.partition, edge.at) or self._owner_since(edge.at)
+        incident = self._book.that_struck(edge.partition, edge.at) or self._book.newest_since(edge.at)
         if incident is None:
             incident = self._begin(edge.at, now, Cause.UNKNOWN)
         self._move_back(incident, edge.at)
         incident.unavailable.add((edge.operation, edge.partition))
         incident.recovery.sign(now)
         self._disturb(incident, now)
-        self._owners[edge.operation, edge.partition] = incident
+        self._outages.began(edge.operation, edge.partition, incident)
 
     def _outage_ended(self, edge: Edge) -> None:
-        for incident in self._open:
+        for incident in self.open:
             if (edge.operation, edge.partition) in incident.unavailable:
                 incident.unavailable.discard((edge.operation, edge.partition))
                 incident.recovery.outage_over(edge.at)
 
-    def _cause_of(self, operation: Operation, partition: ProbePartition) -> Cause:
-        owner = self._owners.get((operation, partition))
-        return owner.cause if owner is not None else Cause.UNKNOWN
-
-    def _count(self, metric: str, operation: Operation, cause: Cause, amount: float) -> None:
-        self._commands.append(Count(metric, (("operation", operation.value), ("cause", cause.value)), amount))
-
     def _broker_lost(self, brokers: set[int], since: Instant, at: Instant, cause: Cause) -> Incident:
-        named = [one for one in self._open if one.brokers & brokers]
-        incident = named[-1] if named else self._owner_since(since) or self._begin(since, at, cause, brokers)
+        named = [one for one in self.open if one.brokers & brokers]
+        incident = named[-1] if named else self._book.newest_since(since) or self._begin(since, at, cause, brokers)
         if not brokers <= incident.brokers:
             self._disturb(incident, at)
         incident.brokers |= brokers
@@ -233,22 +203,14 @@ class Incidents:
 
     def attribute(self, partition: ProbePartition, last_ack: Instant | None, first_ack: Instant) -> Incident:
         """Return the incident, open or closed, that a loss belongs to; if there is none, open one."""
-        earliest = last_ack.mono if last_ack is not None else float("-inf")
-        candidates = [
-            one
-            for one in (*self._closed, *self._open)
-            if one.started.mono <= first_ack.mono and (one.closed is None or one.closed.mono >= earliest)
-        ]
-        if not candidates and len(self._open) >= MAX_OPEN:
-            return self._open[-1]
-        if not candidates:
-            return self._begin(last_ack or first_ack, first_ack, Cause.UNKNOWN)
-        replicas = self._past.replicas(partition)
-        return max(candidates, key=lambda one: (bool(one.brokers & replicas), one.started.mono, one.cause.specificity))
+        incident = self._book.under_way(last_ack, first_ack, self._past.replicas(partition))
+        if incident is None and self._book.is_full:
+            incident = self.open[-1]
+        return incident or self._begin(last_ack or first_ack, first_ack, Cause.UNKNOWN)
 
     def on_loss(self, incident_id: str, acks: Acks, count: int, *, seen: bool, at: Instant) -> None:
         """Charge proved losses to an incident. `seen`: they had been read before."""
-        incident = self._find(incident_id)
+        incident = self._book.find(incident_id)
         if incident is None:
             return
         incident.lost[acks] += count
@@ -258,17 +220,17 @@ class Incidents:
         self._tally(incident, "records_lost_total", labels, count, at)
         if acks is Acks.ALL and not incident.is_open:
             incident.verdict = Verdict.FAILED
-            incident.reasons.append(f"{count} acknowledged records were found lost after it was closed (acks=all)")
+            incident.note("acknowledged records were found lost after it was closed (acks=all)")
 
     def on_duplicates(self, incident_id: str, acks: Acks, count: int, at: Instant) -> None:
-        incident = self._find(incident_id)
+        incident = self._book.find(incident_id)
         if incident is not None:
             incident.duplicated[acks] += count
             self._tally(incident, "records_duplicated_total", (("acks", acks.value),), count, at)
 
     def improve_cause(self, incident_id: str, cause: Cause, at: Instant) -> None:
         """Take a better explanation; after the cause is final it only shows as `cause_revised`."""
-        incident = self._find(incident_id)
+        incident = self._book.find(incident_id)
         if incident is None:
             return
         incident.improve(cause)
@@ -287,18 +249,16 @@ class Incidents:
 
     def recheck_finished(self, incident_id: str, *, complete: bool = True) -> None:
         """Answer `needs_recheck`. `complete`: the whole log of the incident was re-read."""
-        incident = self._find(incident_id)
+        incident = self._book.find(incident_id)
         if incident is not None and incident.state is IncidentState.RECHECKING:
             incident.recheck_complete = complete
 
     def tick(self, now: Instant) -> Step:
         """Move incidents on, and return everything that happened since the tick before."""
-        for incident in tuple(self._open):
+        for incident in self.open:
             self._advance(incident, now)
             self._commands.extend(incident.finalise_cause(now))
-            if not incident.is_open:
-                self._open.remove(incident)
-                self._closed.append(incident)
+        self._book.file_closed()
         step = Step(tuple(self._changes), tuple(self._commands))
         self._changes, self._commands = [], []
         return step
@@ -325,38 +285,19 @@ class Incidents:
             incident.disturb()
             self._changes.append(IncidentChange("reopened", now, incident))
 
-    # --- finding and making
-
-    def _find(self, incident_id: str) -> Incident | None:
-        return next((one for one in (*self._open, *self._closed) if one.id == incident_id), None)
-
-    def _owner_since(self, since: Instant) -> Incident | None:
-        """Return the incident that a sign dating from `since` joins: the newest begun by then, else the newest."""
-        begun = [one for one in self._open if one.started.mono <= since.mono] or self._open
-        return begun[-1] if begun else None
-
-    def _hit(self, partition: ProbePartition, since: Instant) -> Incident | None:
-        """Return the newest incident that struck the leader of `partition`, at most a moment after `since`."""
-        struck = [
-            one
-            for one in self._open
-            if one.recovery.baseline.leaders.get(partition) in one.brokers and one.started.mono <= since.mono + ABSORB
-        ]
-        return struck[-1] if struck else None
+    # --- beginning
 
     def _begin(self, started: Instant, now: Instant, cause: Cause, brokers: Iterable[int] = ()) -> Incident:
-        self._number += 1
         failed = set(brokers)
         incident = Incident(
-            id=f"{int(started.wall)}-{self._number}",
+            id=self._book.next_id(started),
             cause=cause,
             opened=now,
             recovery=self._past.recovery(started, failed),
             brokers=failed,
             final_at=now.mono + FREEZE_AFTER,
         )
-        self._open.append(incident)
-        self._open.sort(key=lambda one: one.started.mono)
+        self._book.add(incident)
         self._changes.append(IncidentChange("opened", now, incident))
         return incident
 
@@ -370,36 +311,15 @@ class Incidents:
         before = incident.recovery
         incident.recovery = self._past.recovery(started, incident.brokers)
         incident.recovery.carry_over(before)
-        self._open.sort(key=lambda one: one.started.mono)
+        self._book.sort()
 
     # --- state
 
     def to_state(self) -> dict[str, Any]:
-        return {
-            "number": self._number,
-            "open": [incident.to_state() for incident in self._open],
-            "closed": [incident.to_state() for incident in self._closed],
-        }
+        return self._book.to_state()
 
     def restore(self, state: Mapping[str, Any], now: Instant) -> None:
-        """Take over what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else.
-
-        Instants are dated by the wall clock, and a monotonic clock begins anew with each process.
-        """
-
-        def rebase(wall: float) -> Instant:
-            return Instant(now.mono - (now.wall - float(wall)), float(wall))
-
-        def incidents(key: str) -> list[Incident]:
-            return [
-                Incident.from_state(
-                    saved,
-                    rebase,
-                    session_timeout=self._past.session_timeout,
-                    lag_tolerance=self._past.lag_tolerance,
-                )
-                for saved in state[key]
-            ]
-
-        self._number = int(state["number"])
-        self._open, self._closed = incidents("open")[-MAX_OPEN:], deque(incidents("closed"), maxlen=MAX_CLOSED)
+        """Take over what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        self._book.restore(
+            state, now, session_timeout=self._past.session_timeout, lag_tolerance=self._past.lag_tolerance
+        )

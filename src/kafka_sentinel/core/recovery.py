@@ -201,6 +201,12 @@ class Recovery:
         }
         return {phase: None if at is None else max(0.0, at.mono - self.started.mono) for phase, at in instants.items()}
 
+    def forget_details(self) -> None:
+        """Keep only the instants: what is known per partition is of no use after the close."""
+        self.partitions, self.leaderless, self.acked, self.read = set(), set(), {}, {}
+        self.baseline = Baseline({}, {}, self.baseline.lag)
+        self._leaders_seen = None
+
     # --- state: instants as wall clock, for the monotonic one ends with the process
 
     def to_state(self) -> dict[str, Any]:

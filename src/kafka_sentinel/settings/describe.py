@@ -108,6 +108,8 @@ def _words(annotation: object, metadata: list[object]) -> str:
     if origin is list:
         (item,) = get_args(annotation)
         return f"a list of{_length(marks)} {'sections' if is_model(item) else f'items, each {_words(item, [])}'}"
+    if annotation is str and (limit := _length(marks)):
+        return f"text of{limit} characters"
     return _bounds(marks) if annotation is int else PLAIN[annotation]
 
 

@@ -102,9 +102,6 @@ class Experiment(Section):
         default=False,
         description="Allow it to go below min.insync.replicas; never to lose the last in-sync replica or the quorum.",
     )
-    load: int | None = Field(
-        default=None, ge=1, le=1000, description="Records per partition and interval while it runs. Null: as always."
-    )
 
     @model_validator(mode="after")
     def _comes_due(self) -> Experiment:

@@ -27,14 +27,16 @@ function present(status, at) {
   const lost = int(records.lost) + int(records.lost_before);
   const open = list(status.incidents).find((incident) => incident.closed_at === null || incident.closed_at === undefined);
   const summary = vouch(status, records, at);
-  if (lost > 0) return { state: "loss", headline: `${plural(lost, "acknowledged record")} lost`, summary: lastLoss(status) + tail(open, summary, at) };
-  if (status.health === "loss") return { state: "loss", headline: "Acknowledged records lost", summary: lastLoss(status) + tail(open, summary, at) };
-  if (status.health === "blind") return blind(summary);
-  if (status.health === "starting") return { state: "starting", headline: "Starting", summary: "No broker has answered yet." };
-  if (open || status.health === "incident") return during(open, summary, at);
-  return { state: "ok", headline: "No acknowledged record lost", summary };
+  const past = lost > 0 ? `${plural(lost, "acknowledged record")} lost in all. ` : "";
+  if (status.health === "blind") return blind(past + summary);
+  if (status.health === "loss") return { state: "loss", headline: lossHeadline(lost), summary: lastLoss(status) + tail(open, summary, at) };
+  if (status.health === "starting") return { state: "starting", headline: "Starting", summary: `No record was read back yet. ${past}` };
+  if (open || status.health === "incident") return during(open, lost, past + summary, at);
+  // Whoever resumed after a loss has seen it; the total stays in sight.
+  return { state: "ok", headline: lost > 0 ? "No further record lost" : "No acknowledged record lost", summary: past + (lost > 0 ? lastLoss(status) : "") + summary };
 }
 
+const lossHeadline = (lost) => (lost > 0 ? `${plural(lost, "acknowledged record")} lost` : "Acknowledged records lost");
 const tail = (open, summary, at) => (open ? `${cause(open.cause)} under way for ${ticking(at - int(open.started_at))}. ${summary}` : summary);
 
 function lastLoss(status) {
@@ -50,10 +52,10 @@ const blind = (summary) => ({
   summary: `Nothing can be reached, so nothing is claimed about now. ${summary}`,
 });
 
-function during(open, summary, at) {
+function during(open, lost, summary, at) {
   const since = num(dict(open).started_at);
   const text = `Incident: ${cause(dict(open).cause).toLowerCase()}${str(dict(open).fault) && `, ${open.fault}`}`;
-  const lasting = since === null ? "" : `For ${ticking(at - since)} now; no acknowledged record lost. `;
+  const lasting = since === null ? "" : `For ${ticking(at - since)} now${lost > 0 ? "" : "; no acknowledged record lost"}. `;
   return { state: "incident", headline: text, summary: lasting + summary };
 }
 
@@ -63,12 +65,15 @@ function vouch(status, records, at) {
   if (acked === 0) return "No record was acknowledged yet.";
   const judged = int(records.verified) + int(records.lost);
   const watched = watchedShare(status, at);
-  const eyes = watched === null ? "" : ` Sentinel could see for ${share(watched)} of ${seconds(at - status.started_at)}.`;
+  const eyes = watched === null ? "" : ` Sentinel could see for ${share(watched)} of ${seconds(at - beginning(status))}.`;
   return `${count(acked)} acknowledged, ${share(judged / acked)} of them read back.${eyes}`;
 }
 
+// When the totals began: with the state, or else with the process.
+const beginning = (status) => num(status.since) ?? num(status.started_at);
+
 export function watchedShare(status, at) {
-  const since = num(status.started_at);
+  const since = beginning(status);
   const blindFor = num(status.blind_seconds);
   return since === null || blindFor === null || at <= since ? null : Math.max(0, 1 - blindFor / (at - since));
 }

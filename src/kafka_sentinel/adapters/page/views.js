@@ -142,7 +142,8 @@ function incidentRow(incident, limit, now, heads) {
   const phases = dict(incident.phases);
   const verdict = str(incident.verdict) || str(incident.state) || UNKNOWN;
   const mood = { passed: "fine", failed: "bad" }[verdict] ?? "warn";
-  const reasons = items(incident.reasons).map(str).join("; ");
+  const revised = str(incident.cause_revised) && `later recognised as: ${cause(incident.cause_revised).toLowerCase()}`;
+  const reasons = [...items(incident.reasons).map(str), revised].filter(Boolean).join("; ");
   const cells = [
     h("td", null, moment(incident.started_at, now)),
     h("td", { class: "wide" }, h("b", null, cause(incident.cause)), ` ${what(incident)}`, reasons && h("small", { class: "block" }, reasons)),
@@ -188,7 +189,8 @@ export const losses = (all, now) => all.map((loss) => {
     h("td", { class: "number" }, count(loss.offset), h("small", { class: "block" }, `leader epoch ${str(loss.leader_epoch_before) || UNKNOWN}`)),
     h("td", null, { before: "yes", never: "no" }[loss.seen] ?? UNKNOWN),
     h("td", null, moment(loss.acked_at, now)), h("td", null, moment(loss.proved_at, now)),
-    h("td", { class: "wide" }, str(loss.stands_there) || "nothing: the log ends before", h("small", { class: "block" }, `topic id ${str(loss.topic_id) || UNKNOWN}`)),
+    h("td", { class: "wide" }, str(loss.stands_there) || "nothing: the log ends before",
+      h("small", { class: "block" }, [str(loss.reason), `topic id ${str(loss.topic_id) || UNKNOWN}`].filter(Boolean).join("; "))),
     h("td", null, str(loss.incident) || UNKNOWN));
 });
 

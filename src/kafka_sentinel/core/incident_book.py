@@ -1,0 +1,137 @@
+"""The list of incidents, open and closed, and the questions it can be asked."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kafka_sentinel.core.incident import Cause, Incident
+from kafka_sentinel.core.types import Instant, ProbePartition
+
+MAX_OPEN = 8  # further signs and faults join the newest
+MAX_CLOSED = 100  # closed incidents remembered
+ABSORB = 5.0  # seconds by which the first sign of a fault may come before the news of the injection
+
+
+class IncidentBook:
+    def __init__(self) -> None:
+        self._open: list[Incident] = []  # by t0, oldest first
+        self._closed: deque[Incident] = deque(maxlen=MAX_CLOSED)
+        self._number = 0
+
+    @property
+    def open(self) -> tuple[Incident, ...]:
+        """The open incidents, oldest t0 first."""
+        return tuple(self._open)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._open) >= MAX_OPEN
+
+    def __iter__(self) -> Iterator[Incident]:
+        """Newest first: the open ones, then the closed ones in the order of their closing."""
+        yield from reversed(self._open)
+        yield from reversed(self._closed)
+
+    def find(self, incident_id: str) -> Incident | None:
+        return next((one for one in self if one.id == incident_id), None)
+
+    def open_by_cause(self) -> Counter[Cause]:
+        return Counter(incident.cause for incident in self._open)
+
+    def last_phases(self) -> dict[tuple[Cause, str], float]:
+        """Return the seconds of each phase in the last closed incident of each cause."""
+        return {
+            (incident.cause, phase): seconds
+            for incident in self._closed
+            for phase, seconds in incident.phases().items()
+            if seconds is not None
+        }
+
+    # --- which one
+
+    def newest_since(self, since: Instant) -> Incident | None:
+        """Return the open incident that a sign dating from `since` joins: the newest begun by then, else the newest."""
+        begun = [one for one in self._open if one.started.mono <= since.mono] or self._open
+        return begun[-1] if begun else None
+
+    def that_struck(self, partition: ProbePartition, since: Instant) -> Incident | None:
+        """Return the newest open incident that struck the leader of `partition`, at most a moment after `since`."""
+        struck = [
+            one
+            for one in self._open
+            if one.recovery.baseline.leaders.get(partition) in one.brokers and one.started.mono <= since.mono + ABSORB
+        ]
+        return struck[-1] if struck else None
+
+    def first_signs_of(self, at: Instant, brokers: set[int]) -> Incident | None:
+        """Return the natural incident that an injection at `at` into `brokers` explains."""
+        for incident in reversed(self._open):
+            natural = incident.cause is not Cause.EXPERIMENT and not incident.final
+            if natural and incident.brokers <= brokers and incident.started.mono >= at.mono - ABSORB:
+                return incident
+        return None
+
+    def under_way(self, after: Instant | None, until: Instant, replicas: set[int]) -> Incident | None:
+        """Return the incident, open or closed, that was under way within [after, until].
+
+        Of several, the newest whose brokers hold one of `replicas`, then the most specific. `after`: None is ever.
+        """
+        earliest = after.mono if after is not None else float("-inf")
+        candidates = [
+            one
+            for one in self
+            if one.started.mono <= until.mono and (one.closed is None or one.closed.mono >= earliest)
+        ]
+        return max(
+            candidates,
+            key=lambda one: (bool(one.brokers & replicas), one.started.mono, one.cause.specificity),
+            default=None,
+        )
+
+    # --- changes
+
+    def next_id(self, started: Instant) -> str:
+        """Return an id that is unique over restarts, also of a Sentinel that lost its state."""
+        self._number += 1
+        return f"{int(started.wall)}-{self._number}"
+
+    def add(self, incident: Incident) -> None:
+        self._open.append(incident)
+        self.sort()
+
+    def sort(self) -> None:
+        """Restore the order after the t0 of an incident was moved."""
+        self._open.sort(key=lambda one: one.started.mono)
+
+    def file_closed(self) -> None:
+        self._closed.extend(one for one in self._open if not one.is_open)
+        self._open = [one for one in self._open if one.is_open]
+
+    # --- state
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "number": self._number,
+            "open": [incident.to_state() for incident in self._open],
+            "closed": [incident.to_state() for incident in self._closed],
+        }
+
+    def restore(self, state: Mapping[str, Any], now: Instant, *, session_timeout: float, lag_tolerance: int) -> None:
+        """Take over what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else.
+
+        Instants are dated by the wall clock there: a monotonic clock begins anew with each process.
+        """
+
+        def rebase(wall: float) -> Instant:
+            return Instant(now.mono - (now.wall - float(wall)), float(wall))
+
+        def incidents(key: str) -> list[Incident]:
+            return [
+                Incident.from_state(saved, rebase, session_timeout=session_timeout, lag_tolerance=lag_tolerance)
+                for saved in state[key]
+            ]
+
+        number, under_way, closed = int(state["number"]), incidents("open"), incidents("closed")
+        self._number, self._open, self._closed = number, under_way[-MAX_OPEN:], deque(closed, maxlen=MAX_CLOSED)

@@ -1,0 +1,158 @@
+"""Acknowledged records really lost, in three ways, and found to the record (docs/verification.md: b and c).
+
+The truth is `acknowledged by the client` minus `present in the log`, the latter read by another client library with a
+parser of its own. What a run of the ledger says has to equal it exactly.
+"""
+
+from __future__ import annotations
+
+from kafka_sentinel.core.types import Acks
+from tests.kafka import truth
+from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wait_for
+
+ALL_THREE = [[1, 2, 3]]
+SESSION = {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5}
+RATE = {"manage_topic": False, "records_per_interval": 10}  # 100 records/s
+
+
+def written_for(seconds: float, sentinel: Sentinel, acks: Acks = Acks.ALL) -> None:
+    """Wait until records have been acknowledged for that long from now on."""
+    before = len(sentinel.acked(0, acks))
+    wait_for(lambda: len(sentinel.acked(0, acks)) >= before + int(seconds * 100), 30, "acknowledgements")
+
+
+def isolate_leader_by_pausing(lab, sentinel: Sentinel, acks: str = "all") -> None:
+    lab.pause(2)
+    lab.pause(3)
+    wait_for(lambda: sentinel.isr(0, acks) == [1], 30, lambda: f"ISR of {acks} shrinks: {sentinel.isr(0, acks)}")
+
+
+def check_losses(lab, sentinel: Sentinel, topic: str, acks: Acks, *, least: int) -> None:
+    """Compare every lost record with the truth: which, where, whether it had been read, in which incident."""
+    acked, read = sentinel.acked(0, acks), sentinel.read(0, acks)
+    log = truth.read_log(lab.bootstrap_servers, topic, 0)
+    expected = set(acked) - truth.present(log.records)
+    said = sentinel.lost(acks.value)
+    assert len(expected) >= least, "the recipe lost nothing worth looking for"
+    assert set(said) == expected
+    incidents = {incident["id"]: incident for incident in sentinel.incidents()}
+    for key, evidence in said.items():
+        assert evidence["offset"] == acked[key][0]
+        assert (evidence["seen"] == "before") == (key in read)
+        assert evidence["topic_id"]
+        assert evidence["stands_there"]
+        assert evidence["leader_epoch_before"] >= 0 or evidence["seen"] == "never"
+        incident = incidents[evidence["incident"]]
+        assert incident["started_at"] <= evidence["proved_at"]
+    figures = sentinel.records(acks.value)
+    assert figures["lost"] == len(expected)
+    assert figures["lost_before"] == len(expected & read)
+    assert figures["sent"] == sentinel.runtime.sent[acks, 0]
+    assert_identities(figures)
+    charged = sum(incident["lost_by_acks"][acks.value] for incident in incidents.values())
+    assert charged == len(expected)
+
+
+def proved_within(sentinel: Sentinel, acks: Acks, acked_before: int, seconds: float) -> None:
+    """Wait for the first acknowledgement after the election, and from then on at most `seconds` for the proof."""
+    wait_for(lambda: len(sentinel.acked(0, acks)) > acked_before, 40, "writes resume")
+    wait_for(lambda: sentinel.lost(acks.value), seconds, lambda: f"the loss is proved: {sentinel.records(acks.value)}")
+
+
+def test_b_unclean_election_loses_what_was_read(lab_separate, make_topic):
+    lab = lab_separate
+    topic = make_topic(lab, config={"min.insync.replicas": "1", "unclean.leader.election.enable": "true"})
+    with Sentinel(configuration(lab.bootstrap_servers, topic, probe=RATE, cluster=SESSION)) as sentinel:
+        sentinel.wait_verified(200)
+        isolate_leader_by_pausing(lab, sentinel)
+        written_for(2.5, sentinel)
+        lab.kill(1)
+        lab.wipe(1)
+        acked = len(sentinel.acked(0))
+        lab.resume(2)
+        lab.resume(3)
+        proved_within(sentinel, Acks.ALL, acked, 5)
+        lab.start(1)
+        lab.wait_ready([1])
+        sentinel.quiesce()
+        check_losses(lab, sentinel, topic, Acks.ALL, least=100)
+        assert all(evidence["seen"] == "before" for evidence in list(sentinel.lost().values())[:50])
+
+
+def test_b_clean_election_loses_what_acks_1_promised(lab_separate, make_topic):
+    lab = lab_separate
+    topic = make_topic(lab, config={"min.insync.replicas": "2"})
+    make_topic(lab, config={"min.insync.replicas": "2"}, name=f"{topic}-acks1")
+    probe = {**RATE, "acks_one": {"enabled": True, "topic": f"{topic}-acks1"}}
+    with Sentinel(configuration(lab.bootstrap_servers, topic, probe=probe, cluster=SESSION)) as sentinel:
+        sentinel.wait_verified(100)
+        sentinel.wait_verified(100, acks="1")
+        isolate_leader_by_pausing(lab, sentinel, "1")
+        written_for(2.5, sentinel, Acks.ONE)
+        lab.kill(1)
+        lab.wipe(1)
+        acked = len(sentinel.acked(0, Acks.ONE))
+        lab.resume(2)
+        lab.resume(3)
+        proved_within(sentinel, Acks.ONE, acked, 5)
+        lab.start(1)
+        lab.wait_ready([1])
+        sentinel.quiesce(90)
+        check_losses(lab, sentinel, f"{topic}-acks1", Acks.ONE, least=100)
+        assert sentinel.records("1")["lost_before"] == 0, "the high watermark stood still: nobody can have read them"
+        assert sentinel.records("all")["lost"] == 0
+
+
+def test_b_c_leader_returns_empty_and_all_that_was_read_is_gone(lab_separate, make_topic):
+    lab = lab_separate
+    topic = make_topic(lab, config={"min.insync.replicas": "1", "unclean.leader.election.enable": "false"})
+    with Sentinel(configuration(lab.bootstrap_servers, topic, probe=RATE, cluster=SESSION)) as sentinel:
+        sentinel.wait_verified(200)
+        lab.kill(2)
+        lab.kill(3)
+        wait_for(lambda: sentinel.isr() == [1], 30, "ISR shrinks")
+        written_for(1.0, sentinel)
+        verified = sentinel.records()["verified"]
+        lab.kill(1)
+        acked = len(sentinel.acked(0))
+        lab.wipe(1)
+        lab.start(1)
+        proved_within(sentinel, Acks.ALL, acked, 5)
+        lab.start(2)
+        lab.start(3)
+        lab.wait_ready([1, 2, 3])
+        sentinel.quiesce(90)
+        check_losses(lab, sentinel, topic, Acks.ALL, least=200)
+        assert sentinel.records()["lost_before"] >= verified, "(c) everything had been read and verified before it vanished"
+
+
+def test_a_leaders_killed_ten_times_lose_and_duplicate_nothing(lab_combined):
+    lab = lab_combined
+    topic = "kills"
+    kills = 10
+    probe = {"records_per_interval": 4}  # 6 partitions × 40/s
+    with Sentinel(configuration(lab.bootstrap_servers, topic, probe=probe, cluster=SESSION)) as sentinel:
+        sentinel.wait_partitions(6)
+        sentinel.wait_verified(500)
+        for number in range(kills):
+            victim = next(p["leader"] for p in sentinel.status["partitions"] if p["partition"] == number % 6)
+            assert victim in lab.brokers
+            lab.kill(victim)
+            before = sentinel.records()["verified"]
+            sentinel.wait_verified(before + 400, 60)
+            lab.start(victim)
+            lab.wait_ready([victim])
+            wait_for(
+                lambda: all(len(p["isr"]) == 3 for p in sentinel.status["partitions"]), 60, "ISR full again"
+            )
+        figures = sentinel.quiesce(90)
+        acked = {(p, key) for p in range(6) for key in sentinel.acked(p)}
+        assert figures["acked"] == len(acked) == figures["verified"]
+        assert len(acked) > kills * 400
+        assert (figures["lost"], figures["duplicated"], figures["reordered"], figures["suspected"]) == (0, 0, 0, 0)
+        assert_identities(figures)
+        for partition in range(6):
+            log = truth.read_log(lab.bootstrap_servers, topic, partition)
+            present = truth.present(log.records)
+            assert set(sentinel.acked(partition)) <= present
+            assert truth.extra_copies(log.records) == 0
