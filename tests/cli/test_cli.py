@@ -124,6 +124,27 @@ def test_run_and_check_need_servers(sentinel, command):
     assert "kafka.bootstrap_servers is missing" in err
 
 
+def run_in_a_process(**environ):
+    """`run` sets up the log of its whole process, so it gets one of its own."""
+    command = [sys.executable, "-m", "kafka_sentinel", "run"]
+    return subprocess.run(command, env={**os.environ, **environ}, check=False, capture_output=True, text=True)
+
+
+def test_run_names_a_property_the_client_does_not_take():
+    done = run_in_a_process(**{SERVERS: "a:1", "KAFKA_SENTINEL__KAFKA__PROPERTIES": '{"no.such.thing": "1"}'})
+    assert done.returncode == 2
+    assert 'No such configuration property: "no.such.thing"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_says_that_there_is_no_folder_for_its_state(tmp_path):
+    file = str(tmp_path / "none" / "state")
+    done = run_in_a_process(**{SERVERS: f"127.0.0.1:{closed_port()}", "KAFKA_SENTINEL__STATE__FILE": file})
+    assert done.returncode == 3
+    assert f"there is no folder {tmp_path / 'none'}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_show_prints_what_is_in_effect_without_secrets(sentinel, config, monkeypatch):
     file = config("http: {port: 1234}\nkafka: {properties: {ssl.keystore.password: hunter2}}\n")
     monkeypatch.setenv("KAFKA_SENTINEL__NAME", "stage")

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from tests.core.recovery_world import ALL3, P0, P1, PARTS, World, at, new_incidents, observed
+from tests.core.recovery_world import ALL3, P0, P1, P2, PARTS, World, at, new_incidents, observed
 
 from kafka_sentinel.core.commands import Count
 from kafka_sentinel.core.events import ClusterUnreachable
@@ -334,6 +334,24 @@ def test_natural_signs_join_the_open_incident():
     (incident,) = incidents.open
     assert incident.brokers == {1, 2}
     assert incident.started == at(10)
+
+
+@pytest.mark.parametrize(
+    ("partition", "since", "chosen"),
+    [
+        (P0, 210, 0),  # the first struck its leader
+        (P1, 210, 1),
+        (P2, 150, 0),  # nobody did: the newest that had begun
+        (P2, 210, 1),
+    ],
+)
+def test_an_outage_belongs_to_the_incident_that_struck_the_leader(partition, since, chosen):
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    opened = faults(incidents, (100, 1), (200, 2))
+    edge = Edge(Operation.PRODUCE, partition, available=False, at=at(since))
+    incidents.on_slots(SlotChanges({}, (edge,), {(Operation.PRODUCE, partition): 2.0}, {}, 0.0), at(since + 2))
+    assert [bool(one.unavailable) for one in opened] == [chosen == 0, chosen == 1]
 
 
 def test_open_incidents_are_bounded():

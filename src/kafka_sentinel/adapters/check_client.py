@@ -38,10 +38,19 @@ class Right(StrEnum):
 
 RIGHTS = {getattr(AclOperation, right.name): right for right in Right}
 NOT_ALLOWED = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "we may not {action}: add an ACL that allows it on this topic",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "we may not {action}: add an ACL that allows it on this group",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "we may not {action}: add an ACL that allows it on the cluster",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: (
+        "we may not {action}: allow Describe, DescribeConfigs, Read, Write, Create and Alter on this topic by ACLs"
+    ),
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "we may not {action}: allow Describe and Read on this group by ACLs",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "we may not {action}: allow it on the cluster by an ACL",
 }
+COMING_UP = frozenset(  # a coordinator that has only just been asked for, as in a cluster without any group yet
+    {
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
 
 
 class Cluster(NamedTuple):
@@ -148,19 +157,23 @@ class KafkaAnswers:
 
     def group_rights(self, group: str) -> frozenset[Right] | None:
         """Return what we may do with the group, which need not exist; None if the broker does not say."""
-        futures = self._admin.describe_consumer_groups(
-            [group], include_authorized_operations=True, request_timeout=self._timeout
-        )
-        try:
-            answer = self._wait(futures[group], "Describe")
-        except Unanswered as error:
-            if error.code == KafkaError.GROUP_ID_NOT_FOUND:
-                return None
-            raise
-        return _rights(answer.authorized_operations)
+        deadline = time.monotonic() + self._timeout
+        while True:
+            futures = self._admin.describe_consumer_groups(
+                [group], include_authorized_operations=True, request_timeout=self._timeout
+            )
+            try:
+                return _rights(self._wait(futures[group], "Describe").authorized_operations)
+            except Unanswered as error:
+                if error.code == KafkaError.GROUP_ID_NOT_FOUND:
+                    return None
+                if error.code not in COMING_UP or time.monotonic() > deadline:
+                    raise
+            self._admin.poll(POLL)
 
     def quorum(self) -> tuple[int, tuple[int, ...]]:
         """Return the leader and the voters of the KRaft quorum, which only the other client library can ask for."""
+        from kafka.errors import ClusterAuthorizationFailedError  # noqa: PLC0415 - as above
         from kafka.errors import KafkaError as OtherKafkaError  # noqa: PLC0415 - as above
 
         from kafka import KafkaAdminClient  # noqa: PLC0415 - half a second that no other command should pay
@@ -177,6 +190,10 @@ class KafkaAnswers:
                 client.close()
             voters = sorted(voter["replica_id"] for voter in partition["current_voters"])
             return int(partition["leader_id"]), tuple(voters)
+        except ClusterAuthorizationFailedError:
+            raise Unanswered(
+                "we may not ask the KRaft quorum: add an ACL that allows Describe on the cluster"
+            ) from None
         except (OtherKafkaError, OSError, ValueError, LookupError, TypeError) as error:
             raise Unanswered(f"the KRaft quorum cannot be asked: {type(error).__name__}: {error}") from None
 
@@ -191,7 +208,8 @@ class KafkaAnswers:
             return future.result()
         except KafkaException as raised:
             error = kafka_error(raised)
-            sentence = NOT_ALLOWED.get(error.code(), "{reason}").format(action=action, reason=error.str())
+            reason = f"{error.str().strip(' :')} ({error.name()})"
+            sentence = NOT_ALLOWED.get(error.code(), "{reason}").format(action=action, reason=reason)
             raise Unanswered(sentence, error.code()) from None
 
 

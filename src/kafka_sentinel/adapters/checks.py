@@ -84,8 +84,8 @@ def _probe_topic(settings: Settings, name: str, kafka: KafkaAnswers, cluster: Cl
     problems = [*_replication(settings, topic), *_retention(settings, topic), *_spread(settings, topic, cluster)]
     yield from (Finding(outcome, check, sentence) for outcome, sentence in problems)
     if not any(outcome is Outcome.FAIL for outcome, _ in problems):
-        copies = f"{len(topic.replicas)} partitions, {min(topic.replicas)} replicas each, min.insync.replicas "
-        yield Finding(Outcome.OK, check, f"{copies}{'not known' if topic.min_isr is None else topic.min_isr}")
+        shape = f"partitions: {len(topic.replicas)}, replicas of each: {min(topic.replicas)}, min.insync.replicas: "
+        yield Finding(Outcome.OK, check, f"{shape}{'not known' if topic.min_isr is None else topic.min_isr}")
     yield _rights(settings, topic)
 
 

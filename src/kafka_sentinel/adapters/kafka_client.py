@@ -26,6 +26,7 @@ DEFAULTS: ClientProperties = {
     "reconnect.backoff.max.ms": 500,
     "allow.auto.create.topics": False,
     "log_level": 0,  # errors arrive as events; a broker being down would otherwise fill standard error
+    "log.queue": True,  # and a queue that nobody reads keeps the rest off it, the text of fatal errors
 }
 
 
@@ -34,6 +35,8 @@ def client_config(*layers: ClientProperties) -> dict[str, ClientValue]:
     config = dict(DEFAULTS)
     for layer in layers:
         config.update(layer)
+    if config["log_level"] != DEFAULTS["log_level"]:
+        config["log.queue"] = False  # somebody wants to see it, and the queue would grow
     return config
 
 

@@ -91,6 +91,13 @@ class ProbeProducer:
         """Set the rate of each partition. A partition is always sent at least one record in each slot."""
         self._commands.put(lambda: self._set_rate(records_per_second))
 
+    def renew(self, code: str = "TOPIC_REPLACED") -> None:
+        """Go on with a new incarnation: the topic is another one of the same name.
+
+        A client keeps to the leaders of the old topic for as long as their epochs are higher than those of the new.
+        """
+        self._commands.put(lambda: self._renew(code))
+
     # --- the thread
 
     def _run(self) -> None:
@@ -204,7 +211,9 @@ class ProbeProducer:
         assert self._client is not None
         self._report(self._client.poll(timeout))
         if self._client.fatal is not None:
-            self._replace(self._client.fatal)
+            code, text = self._client.fatal
+            self._post([AdapterError(self._now(), self._subject, code, text)])
+            self._replace(code)
 
     def _report(self, reports: Reports) -> None:
         """Post what the client reported, as known at this instant."""
@@ -254,13 +263,19 @@ class ProbeProducer:
 
     def _replace(self, code: str) -> None:
         """Bury a client that died, wait a little, and go on with a new incarnation of the same run."""
-        self._post([AdapterError(self._now(), self._subject, code, "the client died of a fatal error and is replaced")])
         self._abandon(code, ABANDON)
         least, most = BACKOFF
         pause = min(least * 2**self._deaths, most) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, nothing secret
         self._deaths += 1
-        if self._worker.stopping.wait(max(pause, least)):
-            return
+        if not self._worker.stopping.wait(max(pause, least)):
+            self._reincarnate(code)
+
+    def _renew(self, code: str) -> None:
+        if self._client is not None:
+            self._abandon(code, ABANDON)
+            self._reincarnate(code)
+
+    def _reincarnate(self, code: str) -> None:
         self._incarnation += 1
         self._client = ProducerClient(self._options)
         self._post([ProducerRestarted(self._now(), self._options.acks, self._incarnation, code)])

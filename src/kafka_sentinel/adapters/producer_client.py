@@ -66,7 +66,7 @@ class ProducerClient:
     def __init__(self, options: ProducerOptions) -> None:
         self._topic = options.topic
         self._reports = Reports()
-        self.fatal: str | None = None  # the code of the fatal error this client died of
+        self.fatal: tuple[str, str] | None = None  # code and text of the fatal error this client died of
         self._producer = Producer(
             {**options.client_properties(), "on_delivery": self._delivered, "error_cb": self._failed}
         )
@@ -127,4 +127,4 @@ class ProducerClient:
 
     def _note_fatal(self, error: KafkaError, *, certain: bool = False) -> None:
         if self.fatal is None and (certain or error.fatal() or error.code() == KafkaError._FATAL):  # noqa: SLF001 - the client's public name for it
-            self.fatal = error_name(error.code())
+            self.fatal = error_name(error.code()), error.str()

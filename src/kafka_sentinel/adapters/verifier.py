@@ -74,6 +74,13 @@ class Verifier:
         """Go on reading `partition` at `offset` (BEGINNING: where the log starts), whether it is being read or not."""
         self._commands.put(lambda: self._go_on(partition.partition, offset))
 
+    def renew(self) -> None:
+        """Forget all positions and take a new client: the topic is another one of the same name.
+
+        A client keeps to the leaders of the old topic for as long as their epochs are higher than those of the new.
+        """
+        self._commands.put(self._renew)
+
     # --- the thread
 
     def _run(self) -> None:
@@ -84,12 +91,11 @@ class Verifier:
                 except KafkaException as error:
                     self._rebuild(error)
         finally:
-            if self._consumer is not None:
-                self._consumer.close()
+            self._close()
 
     def _read(self) -> None:
-        consumer = self._consumer or self._build()
         self._obey()
+        consumer = self._consumer or self._build()
         # `consume` alone would wait for a full batch: one record is awaited, and whatever else is there taken with it.
         messages = consumer.consume(1, self._options.wait)
         if messages:
@@ -111,9 +117,7 @@ class Verifier:
     def _rebuild(self, error: KafkaException) -> None:
         """Replace a client that raised; every partition goes on where it was."""
         self._post([adapter_error(self._now(), self._subject, error)])
-        if self._consumer is not None:
-            self._consumer.close()
-        self._consumer = None
+        self._close()
         self._worker.stopping.wait(self._options.rebuild_pause)
 
     def _failed(self, error: KafkaError) -> None:
@@ -137,9 +141,18 @@ class Verifier:
 
     def _go_on(self, partition: int, offset: int) -> None:
         self._release(partition)
+        if self._consumer is not None:
+            self._consumer.incremental_assign([self._place(partition, offset)])
         self._positions[partition] = offset
-        assert self._consumer is not None
-        self._consumer.incremental_assign([self._place(partition, offset)])
+
+    def _renew(self) -> None:
+        self._positions.clear()
+        self._close()
+
+    def _close(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+        self._consumer = None
 
     def _release(self, partition: int) -> None:
         if self._positions.pop(partition, None) is not None and self._consumer is not None:

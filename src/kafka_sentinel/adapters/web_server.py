@@ -81,7 +81,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def service_actions(self) -> None:
         oldest_allowed = time.monotonic() - DEADLINE
         with self._lock:
-            for request in [request for request, since in self._open.items() if False]:
+            for request in [request for request, since in self._open.items() if since < oldest_allowed]:
                 self._cut(request)
 
     def handle_error(self, request: Request, client_address: object) -> None:  # noqa: ARG002  # given by the base class

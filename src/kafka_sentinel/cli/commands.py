@@ -16,6 +16,7 @@ from kafka_sentinel.cli.common import (
     FAILED_CHECK,
     INTERRUPTED,
     RUNTIME_FAILURE,
+    USAGE,
     DurationType,
     Trouble,
     config_option,
@@ -70,13 +71,19 @@ def run(config: Path | None) -> None:
     """
     settings = load_settings(config, needs_kafka=True)
     from kafka_sentinel.adapters import logs  # noqa: PLC0415 - the adapters take a second that --help need not pay
+    from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.state_file import StateFileError  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.web_server import WebError  # noqa: PLC0415 - as above
-    from kafka_sentinel.runtime import run_daemon  # noqa: PLC0415 - as above
 
     logs.configure(settings.log, secrets=settings.kafka.secrets())
     for remark in settings.remarks():
         logs.write("warning", remark, {})
+    try:
+        KafkaAnswers(settings.kafka, timeout=1.0)  # asks nothing: the client says which property it does not take
+    except Unanswered as error:
+        raise Trouble(str(error), code=USAGE) from None
+    from kafka_sentinel.runtime import run_daemon  # noqa: PLC0415 - as above
+
     try:
         sys.exit(run_daemon(settings))
     except (StateFileError, WebError) as error:

@@ -129,9 +129,14 @@ class LabCluster:
         """SIGCONT; returns when the process goes on."""
         self._node(node).resume()
 
-    def wipe(self, node: int) -> None:
-        """Lose the disk of a stopped node: its data directory is emptied and formatted anew."""
-        self._node(node).wipe()
+    def wipe(self, node: int, *, same_disk: bool = False) -> None:
+        """Lose the data of a stopped node. It gets a new disk, formatted anew, or an empty `same_disk`.
+
+        The difference shows when the node is the only candidate for leader: Kafka elects it the moment it is unfenced
+        if its disk is known by then. A new disk may be made known too late, and the partition then has no leader until
+        another broker is unfenced.
+        """
+        self._node(node).wipe(same_disk=same_disk)
 
     def state(self, node: int) -> str:
         """Return running, paused or stopped."""

@@ -99,12 +99,18 @@ class Node:
             if done.returncode != 0:
                 raise LabError(f"formatting node {self.id} failed:\n{(done.stdout + done.stderr).strip()}")
 
-    def wipe(self) -> None:
-        """Lose the disk: delete the data and format it again. The metadata log stays."""
+    def wipe(self, *, same_disk: bool) -> None:
+        """Delete the data, and format anew unless the disk stays `same_disk`. The metadata log stays."""
         with self._lock:
             self._demand(ProcessState.STOPPED)
-            shutil.rmtree(self.folder / "data")
-            self.format()
+            data = self.folder / "data"
+            identity = (data / "meta.properties").read_bytes()
+            shutil.rmtree(data)
+            if same_disk:
+                data.mkdir()
+                (data / "meta.properties").write_bytes(identity)
+            else:
+                self.format()
 
     def start(self) -> None:
         with self._lock:

@@ -1,0 +1,426 @@
+"""Simulated Kafka adapters. They obey the contracts of core/events.py to the letter, with the worst timing these allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kafka_sentinel.core.claims import ClaimsTracker
+from kafka_sentinel.core.events import (
+    ProducerRestarted,
+    ReaderLost,
+    RecheckDone,
+    RecheckFailed,
+    RecordsAcked,
+    RecordsRead,
+    RecordsRejected,
+    RecordsSent,
+    RecordsUncertain,
+)
+from kafka_sentinel.core.types import Sighting, SightingKind, Span
+from tests.sim.kafka_model import NO_ANSWER, PENDING, Answered, Payload, Refused
+
+BEGINNING = -2
+MAX_IN_FLIGHT = 5
+REFRESH = 5.0  # seconds after which a client looks for the leader even if nothing went wrong
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """One batch on its way. A client may send several copies of it."""
+
+    partition: object
+    run: int
+    first: int
+    payloads: list
+    deadline: float
+    settled: bool = False
+    attempts: int = 0
+    held: bool = False
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What the producer remembers of one partition in the current run."""
+
+    following: int = 0
+    claims: ClaimsTracker = field(default_factory=ClaimsTracker)
+    queue: list = field(default_factory=list)  # requests the client has not settled, oldest first
+
+
+class Producer:
+    def __init__(self, life, acks):
+        self.life, self.world, self.acks = life, life.world, acks
+        self.channel = f"producer-{acks}"
+        self.probed = ()
+        self.streams: dict[object, _Stream] = {}
+        self.reports = []  # what the client knows and nobody has polled: (kind, request, detail)
+        self.dead_until = 0.0
+        self.incarnation = 0
+        life.every(self.world.options.interval, self._slot)
+        life.every(self.world.options.poll, self._poll)
+
+    def probe(self, partitions):
+        self.probed = tuple(one for one in partitions if one.acks is self.acks)
+
+    # --- sending
+
+    def _slot(self):
+        world, options, rng = self.world, self.world.options, self.world.rng
+        if world.now < self.dead_until:
+            return
+        if self.dead_until:
+            self.dead_until = 0.0
+            self.incarnation += 1
+            self._post([ProducerRestarted(self.life.instant(), self.acks, self.incarnation, "_FATAL")])
+        if rng.random() < 0.5:
+            self._poll()
+        if world.faulty(options.fatal):
+            self._abandon()
+            return
+        at, events, batches = self.life.instant(), [], []
+        for partition in self.probed:
+            stream = self.streams.setdefault(partition, _Stream())
+            count = rng.randint(1, options.batch)
+            events.append(RecordsSent(at, partition, self.life.run, stream.following, count))
+            batches.append((partition, stream, count))
+        self._post(events)
+        for partition, stream, count in batches:
+            self._send(partition, stream, count, at)
+
+    def _send(self, partition, stream, count, at):
+        world, rng = self.world, self.world.rng
+        first, claims = stream.following, stream.claims.claims()
+        cards = world.oracle.sent(partition, self.life.run, first, count)
+        payloads = [
+            Payload("record", world.instance, self.life.run, card.sequence, at.wall, claims, card) for card in cards
+        ]
+        for payload in payloads:
+            if world.faulty(world.options.corrupt):
+                payload.kind = "corrupted"
+        stream.claims.sent(first, count)
+        stream.following += count
+        kept = count
+        if world.faulty(world.options.reject):
+            kept = rng.randint(0, count - 1)
+            for card in cards[kept:]:
+                card.rejected = True
+            rejected = RecordsRejected(
+                self.life.instant(), partition, self.life.run, first + kept, count - kept, "_QUEUE_FULL"
+            )
+            self._post([rejected])
+        if kept:
+            request = Request(
+                partition, self.life.run, first, payloads[:kept], world.now + world.options.delivery_timeout
+            )
+            stream.queue.append(request)
+            self.life.at(request.deadline, lambda: self._give_up(request, "_MSG_TIMED_OUT"))
+            self._attempt(request)
+
+    def _attempt(self, request):
+        """Send a copy of the request to whom the client takes for the leader."""
+        world, options, rng = self.world, self.world.options, self.world.rng
+        if request.settled:
+            return
+        queue = self.streams[request.partition].queue
+        window = 1 if options.idempotent else MAX_IN_FLIGHT
+        if request not in queue[:window]:
+            self.life.after(options.poll, lambda: self._attempt(request))
+            return
+        request.attempts += 1
+        attempt = request.attempts
+        broker = world.leader_for(self, request.partition)
+        delay = rng.uniform(0.001, options.latency)
+        if world.faulty(options.held_request):
+            delay = rng.uniform(1.0, 15.0)
+            request.held = True
+        if broker >= 0:
+            world.after(delay, lambda: self._arrive(request, attempt, broker))
+        self.life.after(options.socket_timeout, lambda: self._timed_out(request, attempt))
+
+    def _arrive(self, request, attempt, broker):
+        """The network delivers a copy. The client that sent it may be long gone."""
+        world, options = self.world, self.world.options
+
+        def answer(offset):
+            self._respond(request, attempt, Refused("NOT_LEADER") if offset is None else Answered(offset))
+
+        outcome = world.partitions[request.partition].produce(
+            broker,
+            request.payloads,
+            acks_all=self.acks.value == "all",
+            idempotent=options.idempotent,
+            answer=answer,
+        )
+        if outcome not in (PENDING, NO_ANSWER):
+            self._respond(request, attempt, outcome)
+
+    def _respond(self, request, attempt, outcome):
+        world, options = self.world, self.world.options
+        if world.faulty(options.lost_response):
+            return
+        delay = world.rng.uniform(0.001, options.latency)
+        self.life.after(delay, lambda: self._answered(request, attempt, outcome))
+
+    def _answered(self, request, attempt, outcome):
+        if request.settled or attempt != request.attempts:
+            return  # the client has given up this copy
+        if isinstance(outcome, Answered):
+            self._settle(request)
+            offset = None if self.world.faulty(self.world.options.no_offset) else outcome.offset
+            self.reports.append(("acked", request, offset))
+        else:
+            self.world.forget_leader(self, request.partition)
+            self.life.after(0.1, lambda: self._attempt(request))
+
+    def _timed_out(self, request, attempt):
+        if not request.settled and attempt == request.attempts:
+            self.world.forget_leader(self, request.partition)
+            self._attempt(request)
+
+    def _give_up(self, request, code):
+        if not request.settled:
+            self._settle(request)
+            self.reports.append(("uncertain", request, code))
+
+    def _settle(self, request):
+        request.settled = True
+        self.streams[request.partition].queue.remove(request)
+
+    def _abandon(self):
+        """The client died of a fatal error: what it had not settled is uncertain."""
+        for stream in self.streams.values():
+            for request in list(stream.queue):
+                self._give_up(request, "_FATAL")
+        self._poll()
+        self.dead_until = self.world.now + self.world.rng.uniform(0.5, 3.0)
+
+    # --- what became of it
+
+    def _poll(self):
+        reports, self.reports = self.reports, []
+        acked, events, at = {}, [], self.life.instant()
+        for kind, request, detail in reports:
+            cards = [payload.truth for payload in request.payloads]
+            if kind == "acked":
+                span = Span(request.first, len(cards), detail)
+                acked.setdefault(request.partition, []).append(span)
+                self.streams[request.partition].claims.acked([span])
+                for card in cards:
+                    self.world.oracle.acknowledged(card)
+            else:
+                for card in cards:
+                    card.gave_up = True
+                events.append(RecordsUncertain(at, request.partition, self.life.run, request.first, len(cards), detail))
+        for partition, spans in acked.items():
+            # Spans come as they were reported, which need not be the order of the sequences.
+            latencies = (0.01,) * len(spans)
+            events.append(RecordsAcked(at, partition, self.life.run, tuple(spans), latencies))
+        self._post(events)
+
+    def _post(self, events):
+        self.life.post(self.channel, events)
+
+
+def sightings_of(entries, first_offset):
+    """Group what stands from `first_offset` on into sightings: one for each run of records that continue each other."""
+    found = []
+    for offset, entry in enumerate(entries, first_offset):
+        payload = entry.payload
+        if payload is None:
+            continue
+        kind = SightingKind(payload.kind)
+        last = found[-1] if found else None
+        if kind is not SightingKind.RECORD:
+            if last and last.kind is kind and last.offset + last.count == offset and last.leader_epoch == entry.epoch:
+                found[-1] = last._replace(count=last.count + 1)
+            else:
+                found.append(Sighting(kind, offset, 1, entry.epoch))
+            continue
+        new = Sighting(
+            kind,
+            offset,
+            1,
+            entry.epoch,
+            payload.instance,
+            payload.run,
+            payload.sequence,
+            payload.sent_wall,
+            payload.claims,
+        )
+        if last and _continues(last, new):
+            found[-1] = new._replace(offset=last.offset, first=last.first, count=last.count + 1)
+        else:
+            found.append(new)
+    return tuple(found)
+
+
+def _continues(last, new):
+    return (
+        last.kind is new.kind
+        and (last.leader_epoch, last.instance, last.run) == (new.leader_epoch, new.instance, new.run)
+        and last.offset + last.count == new.offset
+        and last.first + last.count == new.first
+    )
+
+
+class Reader:
+    """The verifier of one acknowledgement level."""
+
+    def __init__(self, life, acks):
+        self.life, self.world, self.acks = life, life.world, acks
+        self.channel = f"verifier-{acks}"
+        self.positions: dict[object, int] = {}
+        self.last_entry: dict[object, object] = {}
+        self.stalled_until = 0.0
+        life.every(self.world.options.reader_interval, self._read_all)
+
+    def assign(self, partition, offset):
+        self.positions[partition] = offset
+        self.last_entry.pop(partition, None)
+
+    def probe(self, partitions):
+        for partition in [one for one in self.positions if one not in partitions]:
+            del self.positions[partition]
+
+    def _read_all(self):
+        if self.world.now >= self.stalled_until:
+            for partition in list(self.positions):
+                self._read(partition)
+
+    def _read(self, partition):
+        world, options, rng = self.world, self.world.options, self.world.rng
+        broker = world.leader_for(self, partition)
+        served = world.partitions[partition].readable(broker)
+        if served is None:
+            world.forget_leader(self, partition)
+            return
+        log, start, hw = served
+        position = self.positions[partition]
+        if position == BEGINNING:
+            position = start
+        elif position < start or position > len(log):
+            self._lose(partition, position, served, "offset out of range")
+            return
+        elif options.detects_truncation and self._truncated(partition, position, log):
+            self._lose(partition, position, served, "log truncated")
+            return
+        end = min(hw, position + rng.randint(1, options.reader_limit))
+        if end <= position:
+            return
+        entries = log[position:end]
+        world.oracle.was_read(entries)
+        found = sightings_of(entries, position)
+        begun = self.positions[partition] == BEGINNING
+        event = RecordsRead(
+            at=self.life.instant(),
+            partition=partition,
+            start=(found[0].offset if found else end) if begun else position,
+            position=end,
+            sightings=found,
+            latencies=(0.05,) if found else (),
+            log_start=start if rng.random() < 0.8 else None,
+        )
+        self.positions[partition] = end
+        self.last_entry[partition] = log[end - 1]
+        self.life.post(self.channel, [event])
+
+    def _truncated(self, partition, position, log):
+        last = self.last_entry.get(partition)
+        return last is not None and position > 0 and log[position - 1] is not last
+
+    def _lose(self, partition, position, served, reason):
+        del self.positions[partition]
+        world = self.world
+        low, high = served[1], served[2]
+        if world.faulty(world.options.reader_no_answer):
+            low = high = None
+        self.life.post(self.channel, [ReaderLost(self.life.instant(), partition, position, low, high, reason)])
+
+
+class Rechecker:
+    """Answers every command with exactly one event."""
+
+    def __init__(self, life):
+        self.life, self.world = life, life.world
+        self._number = 0
+
+    def submit(self, command):
+        world, options, rng = self.world, self.world.options, self.world.rng
+        self._number += 1
+        channel = f"recheck-{self._number % 2}"
+        delay = rng.uniform(0.05, 0.5)
+        if world.faulty(options.recheck_slow):
+            delay = rng.uniform(1.0, 20.0)
+        self.life.after(delay, lambda: self._begin(command, channel))
+
+    def _begin(self, command, channel):
+        world, options, rng = self.world, self.world.options, self.world.rng
+        if world.faulty(options.recheck_fails):
+            self._fail(command, channel, "a broker did not answer")
+            return
+        topic_id = world.topic_ids.get(command.partition.acks)
+        served = self._served(command.partition)
+        if served is None or topic_id is None:
+            self.life.after(rng.uniform(0.5, 5.0), lambda: self._fail(command, channel, "no leader"))
+            return
+        start = max(command.start, served[1])
+        if start >= command.end:
+            self._done(command, channel, start, start, served[1], topic_id, [])
+            return
+        middle = command.end
+        if world.faulty(options.recheck_split):
+            middle = rng.randint(start, command.end)
+        self._go_on(command, channel, topic_id, start, served[1], [], start, middle, 20)
+
+    def _served(self, partition):
+        world = self.world
+        kafka = world.partitions[partition]
+        if kafka.zombies and world.faulty(world.options.recheck_stale):
+            return kafka.readable(sorted(kafka.zombies)[0])
+        return kafka.readable(kafka.leader)
+
+    def _go_on(self, command, channel, topic_id, start, log_start, found, position, goal, tries):
+        """Read [position, goal) and then the rest; wait a little where the log ends before it."""
+        world = self.world
+        served = self._served(command.partition)
+        if served is None or served[1] > position or position > len(served[0]):
+            self._fail(command, channel, "lost the log")
+            return
+        log, _, hw = served
+        end = min(goal, hw)
+        if end > position:
+            entries = log[position:end]
+            world.oracle.was_read(entries)
+            found.extend(self._entries(entries, position))
+            position = end
+        if position >= command.end or tries == 0:
+            self._done(command, channel, start, position, log_start, topic_id, found)
+            return
+        goal = command.end
+        pause = world.rng.uniform(0.1, 0.5)
+        self.life.after(
+            pause,
+            lambda: self._go_on(command, channel, topic_id, start, log_start, found, position, goal, tries - 1),
+        )
+
+    @staticmethod
+    def _entries(entries, position):
+        return list(sightings_of(entries, position))
+
+    def _done(self, command, channel, start, position, log_start, topic_id, found):
+        same = self.world.topic_ids.get(command.partition.acks) == topic_id
+        event = RecheckDone(
+            at=self.life.instant(),
+            recheck=command.recheck,
+            partition=command.partition,
+            start=start,
+            position=position,
+            log_start=log_start,
+            topic_id=topic_id if same else None,
+            sightings=tuple(found),
+        )
+        self.life.post(channel, [event])
+
+    def _fail(self, command, channel, reason):
+        event = RecheckFailed(self.life.instant(), command.recheck, command.partition, reason)
+        self.life.post(channel, [event])
