@@ -13,8 +13,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from kafka_sentinel import __version__
 from kafka_sentinel.adapters import logs
@@ -51,6 +52,8 @@ TICK = 0.1  # seconds the loop waits for an event before it tells the engine tha
 PUBLISH_EVERY = 0.5  # seconds between two snapshots for the page and the metrics
 STOP_TIMEOUT = 5.0  # seconds each adapter gets to end
 
+Answer = TypeVar("Answer")
+
 
 class Fleet(Protocol):
     """What can break brokers and put them right again."""
@@ -81,6 +84,7 @@ class Runtime:
         """`producer_extra`: client properties for the probe producer that no user should set (the drills do)."""
         self.settings = settings
         self._mailbox: queue.Queue[Sequence[Event]] = queue.Queue(MAILBOX)
+        self._questions: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # each asker waits for its own
         self._stopping = threading.Event()
         self._died: tuple[str, BaseException] | None = None
         self._last_tick = time.monotonic()
@@ -96,6 +100,8 @@ class Runtime:
             known={"experiment": [item.name for item in settings.experiments.items]},
             acks=tuple(level.value for level in self.engine.config.acks),
         )
+        for phase, seconds in self.engine.config.slo_recovery.items():
+            self.metrics.set_gauge("slo_seconds", {"phase": phase}, seconds)
         self._writer = StateWriter(self._state_file, post=self.post, now=now, on_death=self._on_death)
         self._adapters = KafkaAdapters(
             settings,
@@ -119,6 +125,12 @@ class Runtime:
         loaded = self._state_file.load()
         if loaded.reason:
             logs.write("warning", "state not used", {"reason": loaded.reason, "set_aside": str(loaded.set_aside)})
+        if loaded.state is not None and loaded.state.get("name") != self.settings.name:
+            aside = self._state_file.set_aside()
+            logs.write(
+                "warning", "state is another Sentinel's", {"its": loaded.state.get("name"), "kept_as": str(aside)}
+            )
+            return None
         return loaded.state
 
     # --- the mailbox
@@ -133,6 +145,31 @@ class Runtime:
                     return
             else:
                 return
+
+    def ask(self, question: Callable[[Engine], Answer], timeout: float = 10.0) -> Answer:
+        """Have the loop, the only thread that may touch the engine, answer. Not to be called from that thread.
+
+        Raises what `question` raises, and TimeoutError if the loop has not answered within `timeout` seconds.
+        """
+        answer: Future[Answer] = Future()
+
+        def reply() -> None:
+            if not answer.set_running_or_notify_cancel():
+                return  # nobody waits any more
+            try:
+                answer.set_result(question(self.engine))
+            except Exception as error:  # noqa: BLE001 - the asker's, whatever it is
+                answer.set_exception(error)
+
+        self._questions.put(reply)
+        try:
+            return answer.result(timeout)
+        finally:
+            answer.cancel()
+
+    def stop_sending(self) -> None:
+        """Send no more records. What is in flight is still waited for and read; probing does not begin again."""
+        self._adapters.stop_sending()
 
     def _on_death(self, name: str, error: BaseException) -> None:
         if self._died is None:
@@ -172,6 +209,8 @@ class Runtime:
         logs.write("info", "started", {"version": __version__, "run": f"{self.engine.truth.run:016x}"})
 
     def _turn(self) -> None:
+        while not self._questions.empty():
+            self._questions.get_nowait()()
         try:
             events: Sequence[Event] = self._mailbox.get(timeout=TICK)
         except queue.Empty:
@@ -189,6 +228,15 @@ class Runtime:
         self.snapshot.publish(status)
         self.metrics.update_from_status(status)
         self.metrics.set_gauge("mailbox_depth", {}, self._mailbox.qsize())
+        engine = self.engine
+        if engine.state_saved is not None:
+            self.metrics.set_gauge("checkpoint_last_success_timestamp_seconds", {}, engine.state_saved.wall)
+        if engine.truth.last_recheck is not None:
+            self.metrics.set_gauge("recheck_last_success_timestamp_seconds", {}, engine.truth.last_recheck.wall)
+        for partition, lag in engine.group_lag().items():
+            self.metrics.set_gauge(
+                "consumer_lag_records", {"reader": "group", "partition": str(partition.partition)}, lag
+            )
 
     def _do(self, command: Command) -> None:  # noqa: C901  one arm per command: the table of who does what
         match command:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from kafka_sentinel.adapters.admin import ClusterWatcher, WatchOptions
+from kafka_sentinel.adapters.group_consumer import GroupConsumer, GroupOptions
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
 from kafka_sentinel.adapters.producer import ProbeProducer
 from kafka_sentinel.adapters.producer_client import ProducerOptions
@@ -13,6 +16,13 @@ from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
 from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, Recheck
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
+
+
+class Part(Protocol):
+    """What has a thread of its own."""
+
+    def start(self) -> None: ...
+    def stop(self, timeout: float) -> bool: ...
 
 
 class KafkaAdapters:
@@ -26,7 +36,8 @@ class KafkaAdapters:
         now: Now,
         on_death: OnDeath,
     ) -> None:
-        common = settings.kafka.client_config()
+        timeout = {"socket.timeout.ms": int(settings.probe.socket_timeout * 1000)}
+        common: ClientProperties = {**timeout, **settings.kafka.client_config()}
         topics = probe_topics(settings)
         probe = settings.probe
         self._producers = {
@@ -71,6 +82,16 @@ class KafkaAdapters:
             now=now,
             on_death=on_death,
         )
+        group = settings.group_consumer
+        self._groups = [
+            GroupConsumer(
+                GroupOptions(common=common, topics=topics, group_id=group.group_id, protocol=group.protocol),
+                post=post,
+                now=now,
+                on_death=on_death,
+            )
+            for _ in range(group.enabled)
+        ]
         self._quorum = QuorumWatcher(
             QuorumOptions(client=settings.kafka.quorum_config(), interval=settings.cluster.quorum_interval),
             post=post,
@@ -79,7 +100,7 @@ class KafkaAdapters:
         )
 
     def start(self) -> None:
-        for part in (*self._verifiers.values(), self._rechecker, self._keeper, self._cluster, self._quorum):
+        for part in self._readers():
             part.start()
         for producer in self._producers.values():
             producer.start()
@@ -88,8 +109,23 @@ class KafkaAdapters:
         """Stop what sends first, then what reads. Each part gets `timeout` seconds."""
         for producer in self._producers.values():
             producer.stop(timeout)
-        for part in (*self._verifiers.values(), self._rechecker, self._keeper, self._cluster, self._quorum):
+        for part in self._readers():
             part.stop(timeout)
+
+    def stop_sending(self) -> None:
+        """Have the producers send no more; they still wait for what is in flight. The readers read on."""
+        for producer in self._producers.values():
+            producer.probe(())
+
+    def _readers(self) -> list[Part]:
+        return [
+            *self._verifiers.values(),
+            *self._groups,
+            self._rechecker,
+            self._keeper,
+            self._cluster,
+            self._quorum,
+        ]
 
     def begin_run(self, run: int) -> None:
         for producer in self._producers.values():

@@ -326,3 +326,37 @@ def test_every_slot_ends_in_exactly_one_result(outcomes):
         assert sum(judge.totals.slots[operation, result] for result in SlotResult) == len(outcomes)
     assert judge.totals.any_seconds[PRODUCE] <= judge.totals.partition_seconds[PRODUCE] + 1e-9
     assert judge.totals.partition_seconds[PRODUCE] <= end + 3.0
+
+
+def starting_judge():
+    judge = Availability(slo_produce=1.0, slo_consume=1.0, interval=0.5, startup=30.0)
+    judge.probe([P0])
+    return judge
+
+
+def test_what_is_late_before_the_first_success_is_our_own_start_and_not_counted():
+    judge = starting_judge()
+    for number in range(10):
+        judge.sent(P0, number, at(number * 0.5))
+        judge.tick(at(number * 0.5), blind=False)
+    ticks(judge, 5.0, 8.0)
+    assert judge.unavailable(Operation.PRODUCE) == []
+    assert not judge.totals.slots
+
+
+def test_a_partition_that_never_works_is_down_once_the_start_is_over():
+    judge = starting_judge()
+    for number in range(80):
+        judge.sent(P0, number, at(number * 0.5))
+        judge.tick(at(number * 0.5), blind=False)
+    assert judge.unavailable(Operation.PRODUCE) == [P0]
+
+
+def test_after_the_first_success_everything_is_judged():
+    judge = starting_judge()
+    judge.sent(P0, 0, at(0.0))
+    judge.acked(P0, 0, 1, at(0.1))
+    judge.sent(P0, 1, at(0.5))
+    judge.tick(at(0.6), blind=False)
+    ticks(judge, 1.0, 3.0)
+    assert judge.unavailable(Operation.PRODUCE) == [P0]

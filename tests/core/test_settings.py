@@ -213,13 +213,11 @@ def test_security_that_fits_is_taken(tmp_path):
 
 
 def test_groups_by_protocol():
-    def groups(**given):
-        return Settings.model_validate({"group_consumer": given}).group_consumer.groups()
+    def group(**given):
+        return Settings.model_validate({"group_consumer": given}).group_consumer
 
-    assert groups() == {"classic": "kafka-sentinel"}
-    assert groups(protocol="consumer", group_id="g") == {"consumer": "g"}
-    assert groups(protocol="both", group_id="g") == {"classic": "g-classic", "consumer": "g-consumer"}
-    assert groups(enabled=False) == {}
+    assert (group().enabled, group().protocol, group().group_id) == (True, "classic", "kafka-sentinel")
+    assert group(protocol="consumer").protocol == "consumer"
 
 
 def test_experiments_become_specifications_of_the_core():

@@ -1,6 +1,6 @@
 """librdkafka's in-process mock brokers, with its switches for errors: real clients talk to them over real sockets.
 
-The switches are not part of the Python binding, so they are called in the shared library that the binding brought along.
+The switches are not part of the Python binding, so they are called in the shared library that it brought along.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import confluent_kafka
 
@@ -60,9 +61,10 @@ class MockCluster:
         assert self._handle, error.value
         self._cluster = self._library.rd_kafka_handle_mock_cluster(self._handle)
         self.topic = topic
+        self._brokers = brokers
         assert self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, brokers) == 0
 
-    def __enter__(self) -> MockCluster:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
@@ -83,14 +85,17 @@ class MockCluster:
         )
 
     def lead(self, partition: int, broker: int) -> None:
-        """Make `broker` the leader (-1: nobody)."""
+        """Make `broker` the leader."""
         self._library.rd_kafka_mock_partition_set_leader(self._cluster, self.topic.encode(), partition, broker)
 
-    def down(self, broker: int) -> None:
-        self._library.rd_kafka_mock_broker_set_down(self._cluster, broker)
+    def silence(self) -> None:
+        """Close all connections and accept none."""
+        for broker in range(1, self._brokers + 1):
+            self._library.rd_kafka_mock_broker_set_down(self._cluster, broker)
 
-    def up(self, broker: int) -> None:
-        self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
+    def revive(self) -> None:
+        for broker in range(1, self._brokers + 1):
+            self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
 
     def delete_records(self, partition: int, before: int) -> None:
         """Delete the records below offset `before`, as a retention policy would."""

@@ -304,7 +304,7 @@ class Reader:
         elif options.detects_truncation and self._truncated(partition, position, log):
             self._lose(partition, position, served, "log truncated")
             return
-        end = min(hw, position + rng.randint(1, options.reader_limit))
+        end = hw if world.healed else min(hw, position + rng.randint(1, options.reader_limit))
         if end <= position:
             return
         entries = log[position:end]

@@ -11,6 +11,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 OPEN = ("in_flight", "awaiting", "unresolved")
+ACKED = ("awaiting", "verified", "lost", "expired", "corrupted", "unaccounted")
+MAX_INTERVALS = 20_000
+MAX_RUNS = 17
 
 
 class SimulationError(Exception):
@@ -88,16 +91,6 @@ class Card:
         return f"{where} ({', '.join(true)}; {self.standing} standing, {self.damaged} damaged, sent {self.sent_at:.2f})"
 
 
-@dataclass(slots=True)
-class Heard:
-    """What one life of the engine was told, by partition and run."""
-
-    sent: Counter = field(default_factory=Counter)
-    acked: Counter = field(default_factory=Counter)
-    rejected: Counter = field(default_factory=Counter)
-    uncertain: Counter = field(default_factory=Counter)
-
-
 class Oracle:
     def __init__(self, clock):
         self._clock = clock
@@ -110,8 +103,7 @@ class Oracle:
         self.truncated: Counter = Counter()  # partition → how often its log lost entries
         self.expired_any: Counter = Counter()
         self.deleted_topics: Counter = Counter()
-        self.lives = 0
-        self.lost_state = 0  # lives that began without what an earlier one knew
+        self.heard: dict[tuple[object, int], Counter] = defaultdict(Counter)  # what the engine was told of a run
         self.injected: set[str] = set()
 
     # --- told by the world
@@ -172,81 +164,242 @@ class Oracle:
                 for card in cards:
                     card.deleted = True
 
+    def was_read(self, entries):
+        """Some reader of Sentinel was given these entries."""
+        for entry in entries:
+            if entry.payload is not None and entry.payload.truth is not None:
+                self.read_ever.add(id(entry.payload.truth))
+
+    def told(self, event):
+        """The engine was told this about the records of a run."""
+        heard = self.heard[event.partition, event.run]
+        match type(event).__name__:
+            case "RecordsSent":
+                heard["sent"] += event.count
+            case "RecordsRejected":
+                heard["rejected"] += event.count
+            case "RecordsUncertain":
+                heard["uncertain"] += event.count
+            case "RecordsAcked":
+                heard["acked"] += sum(span.count for span in event.spans)
+
     # --- safety, at every step
 
-    def losses_claimed(self, fields, *, reads_gone):
-        """Judge one evidence of loss. `reads_gone`: unused names are ignored."""
-        del reads_gone
+    def losses_claimed(self, fields):
+        """Judge one evidence of loss."""
         for card in self._named(fields):
+            wrong = None
             if not card.acked:
-                raise FalseVerdictError(f"called lost, but never acknowledged: {card.describe()}; {fields}")
-            if not card.gone and not (card.standing == 0 and card.most > 1 and card.expired):
-                raise FalseVerdictError(f"called lost, but it never left the log: {card.describe()}; {fields}")
-            if card.standing == 0 and card.expired and not card.gone:
-                raise FalseVerdictError(f"called lost, but retention took it: {card.describe()}; {fields}")
+                wrong = "was never acknowledged"
+            elif card.deleted and not card.gone:
+                wrong = "went with its deleted topic"
+            elif not card.gone and card.most == 1:
+                wrong = "was taken by retention" if card.expired else "never left the log"
+            if wrong:
+                raise FalseVerdictError(f"called lost, but it {wrong}: {card.describe()}; {fields}")
 
     def _named(self, fields):
         for (partition, run), cards in self.cards.items():
-            if partition.acks.value == fields["acks"] and partition.partition == fields["partition"]:
-                if f"{run:016x}" == fields["run"]:
-                    first = fields["first_sequence"]
-                    found = cards[first : first + fields["count"]]
-                    if len(found) != fields["count"]:
-                        raise FalseVerdictError(f"called lost, but never sent: {fields}")
-                    return found
+            where = (partition.acks.value, partition.partition, f"{run:016x}")
+            if where == (fields["acks"], fields["partition"], fields["run"]):
+                first = fields["first_sequence"]
+                found = cards[first : first + fields["count"]]
+                if len(found) != fields["count"]:
+                    raise FalseVerdictError(f"called lost, but never sent: {fields}")
+                return found
         raise FalseVerdictError(f"called lost, of a run that does not exist: {fields}")
 
-    def check_identities(self, records):
+    def check_identities(self, records, accounts, run):
+        """Check the sums of the status, and those of the present run against what the engine was told."""
         for acks, sums in records.items():
-            problems = []
-            if any(value < 0 for value in sums.values()):
-                problems.append("negative")
-            if sums["sent"] != sums["acked"] + sums["rejected"] + sums["uncertain"] + sums["in_flight"]:
-                problems.append("sent != acked + rejected + uncertain + in_flight")
-            never = sums["lost"] - sums["lost_before"]
-            if sums["acked"] != sum(
-                (sums["verified"], never, sums["expired"], sums["corrupted_acked"], sums["unaccounted"], sums["awaiting"])
-            ):
-                problems.append("acked != verified + lost never + expired + corrupted + unaccounted + awaiting")
-            if sums["uncertain"] != sums["present"] + sums["absent"] + sums["unresolved"]:
-                problems.append("uncertain != present + absent + unresolved")
-            if problems:
-                raise IdentityError(f"acks={acks}: {'; '.join(problems)}: {sums}")
+            rest = sums["acked"] - sum(
+                (
+                    sums["verified"],
+                    sums["lost"] - sums["lost_before"],
+                    sums["expired"],
+                    sums["unaccounted"],
+                    sums["awaiting"],
+                )
+            )
+            holds = {
+                "nothing is negative": all(value >= 0 for value in sums.values()),
+                "sent = acked + rejected + uncertain + in_flight": sums["sent"]
+                == sums["acked"] + sums["rejected"] + sums["uncertain"] + sums["in_flight"],
+                "acked = verified + lost never + expired + corrupted + unaccounted + awaiting": 0
+                <= rest
+                <= self.damaged[acks],
+                "uncertain = present + absent + unresolved": sums["uncertain"]
+                == sums["present"] + sums["absent"] + sums["unresolved"],
+            }
+            broken = [words for words, true in holds.items() if not true]
+            if broken:
+                raise IdentityError(f"acks={acks}: does not hold: {'; '.join(broken)}: {sums}")
+        for (partition, its_run), states in accounts.items():
+            if its_run == run:
+                self._check_told(partition, run, states)
+
+    def _check_told(self, partition, run, states):
+        size = {state: sum(count for _, count in spans) for state, spans in states.items()}
+        held = Counter(
+            sent=sum(size.values()) - size["lost_before"] - size["suspected"],
+            rejected=size.get("rejected", 0),
+            uncertain=sum(size.get(state, 0) for state in ("unresolved", "present", "absent")),
+            acked=sum(size.get(state, 0) for state in ACKED),
+        )
+        heard = self.heard[partition, run]
+        if any(held[name] != heard[name] for name in ("sent", "rejected", "uncertain", "acked")):
+            raise IdentityError(f"{partition} run {run:x}: holds {dict(held)}, but was told {dict(heard)}")
 
     def check_anomalies(self, records):
         """No anomaly may be counted more often than it ever was there."""
+        truths = {"duplicated": self.extra_copies, "corrupted": self.damaged, "foreign": self.foreign}
         for acks, sums in records.items():
-            for name, truth in (("duplicated", self.extra_copies), ("corrupted", self.damaged), ("foreign", self.foreign)):
+            for name, truth in truths.items():
                 if sums[name] > truth[acks]:
                     raise FalseVerdictError(f"acks={acks}: {name} = {sums[name]}, but only {truth[acks]} ever were")
 
-    def check_accounts(self, accounts, *, final=False, settled_before=0.0):
+    def check_accounts(self, accounts):
         """Judge the state Sentinel holds each record in. `accounts`: (partition, run) → state → (first, count)…"""
         for (partition, run), states in accounts.items():
-            cards = self.cards.get((partition, run))
-            if cards is None:
-                raise FalseVerdictError(f"{partition} has an account of run {run:x}, which never was")
+            cards = self.cards.get((partition, run), ())
             for state, spans in states.items():
                 for first, count in spans:
                     if first + count > len(cards):
                         raise FalseVerdictError(f"{partition} run {run:x}: {state} {first}+{count} was never sent")
                     for card in cards[first : first + count]:
                         self._judge(card, state)
-        del final, settled_before
 
     def _judge(self, card, state):
+        # Of one that stood twice a copy may have been taken, and one that stood only damaged cannot be recognised.
+        gone = card.gone or card.most != 1
         wrong = None
         if state in ("awaiting", "verified", "lost", "expired", "corrupted") and not card.acked:
             wrong = "was never acknowledged"
+        elif state == "absent" and card.acked:
+            wrong = "was acknowledged"
         elif state == "rejected" and not card.rejected:
             wrong = "was not rejected"
-        elif state in ("verified", "present") and not (card.written and id(card) in self.read_ever):
+        elif state in ("verified", "present") and id(card) not in self.read_ever:
             wrong = "was never read"
-        elif state in ("lost", "lost_before") and not card.gone and card.most <= 1:
+        elif state in ("lost", "lost_before") and not gone:
             wrong = "never left the log"
-        elif state == "expired" and not card.expired:
+        elif state == "expired" and not (card.expired or (card.gone and self.expired_any[card.partition])):
             wrong = "was not taken by retention"
         elif state == "corrupted" and not card.written:
             wrong = "was never written"
         if wrong:
             raise FalseVerdictError(f"held as {state}, but it {wrong}: {card.describe()}")
+
+    def check_bounds(self, accounts):
+        for (partition, _), states in accounts.items():
+            intervals = sum(len(spans) for spans in states.values())
+            if intervals > MAX_INTERVALS:
+                raise BoundError(f"{partition}: {intervals} intervals in one account")
+        runs = Counter(partition for partition, _ in accounts)
+        if runs and max(runs.values()) > MAX_RUNS:
+            raise BoundError(f"more than {MAX_RUNS} runs kept: {runs}")
+
+    # --- liveness: once everything is healed
+
+    def unsettled(self, accounts, before):
+        """Say which records sent before that time are still open; None if all are settled."""
+        for (partition, run), states in accounts.items():
+            cards = self.cards[partition, run]
+            for state in (*OPEN, "suspected"):
+                for first, count in states.get(state, ()):
+                    old = [card for card in cards[first : first + count] if card.sent_at < before]
+                    if old:
+                        return f"{len(old)} records are still {state}, such as {old[0].describe()}"
+        return None
+
+    def check_final(self, accounts, records, *, before, clean):
+        """Everything has settled: compare with the truth, record by record. `clean`: Sentinel lived through it all."""
+        held = _by_sequence(accounts)
+        for (partition, run), cards in self.cards.items():
+            known = held.get((partition, run))
+            if known is None:
+                continue
+            for card in cards:
+                if card.sent_at < before:
+                    self._check_settled(card, known.get(card.sequence, set()), own=clean)
+        if clean:
+            self._check_counts(records)
+
+    def _check_settled(self, card, states, *, own):
+        allowed = self._allowed(card, own=own)
+        if allowed is not None and not any(states == one for one in allowed):
+            raise InexactError(f"settled as {sorted(states)}, allowed is {allowed}: {card.describe()}")
+
+    def _allowed(self, card, *, own):
+        """Return the sets of states a settled record may be in; None: any."""
+        if card.deleted or card.gone and (card.standing or card.expired) or card.most > 1:
+            return None  # several answers are right, and safety has judged them
+        if card.rejected:
+            verdicts = [{"rejected"}]
+        elif not card.acked:
+            if card.standing:
+                verdicts = [{"present"}]
+            elif not card.written:
+                verdicts = [{"absent"}]
+            else:
+                verdicts = [{"present"}, {"absent"}]
+        elif card.standing:
+            verdicts = [{"verified"}]
+        elif card.damaged:
+            verdicts = [{"corrupted"}, {"lost"}, {"verified", "lost_before"}]
+        elif card.expired:
+            verdicts = [{"verified"}, {"expired"}, {"corrupted"}]
+        else:
+            verdicts = [{"lost"}, {"verified", "lost_before"}]
+            if not card.most:  # it never stood there sound
+                verdicts.append({"corrupted"})
+        if not own:
+            verdicts += [{"unaccounted"}, {"present"}, set()]
+        return verdicts
+
+    def _check_counts(self, records):
+        for acks, sums in records.items():
+            partitions = [partition for partition in self.log if partition.acks == acks]
+            standing = self._standing(partitions)
+            for name, least in standing.items():
+                if sums[name] < least:
+                    raise InexactError(f"acks={acks}: {name} = {sums[name]}, but {least} stand in the log")
+            untouched = not any(
+                count[one] for one in partitions for count in (self.truncated, self.expired_any, self.deleted_topics)
+            )
+            if untouched:
+                reordered = sum(self._reordered(one) for one in partitions)
+                if sums["reordered"] != reordered:
+                    raise InexactError(f"acks={acks}: reordered = {sums['reordered']}, but it is {reordered}")
+
+    def _standing(self, partitions):
+        payloads = [payload for one in partitions for payload in self.log[one].values()]
+        sound = Counter(id(one.truth) for one in payloads if one.truth is not None and one.kind == "record")
+        return {
+            "duplicated": sum(number - 1 for number in sound.values()),
+            "corrupted": sum(one.kind == "corrupted" for one in payloads),
+            "foreign": sum(one.truth is None for one in payloads),
+        }
+
+    def _reordered(self, partition):
+        """Count the records whose first copy stands behind a higher sequence of their run."""
+        highest, met, count = Counter(), set(), 0
+        for _, payload in sorted(self.log[partition].items(), key=lambda item: item[0]):
+            card = payload.truth
+            if card is None or payload.kind != "record" or id(card) in met:
+                continue
+            met.add(id(card))
+            count += card.sequence < highest[card.run]
+            highest[card.run] = max(highest[card.run], card.sequence)
+        return count
+
+
+def _by_sequence(accounts):
+    held = {}
+    for key, states in accounts.items():
+        known = held[key] = defaultdict(set)
+        for state, spans in states.items():
+            for first, count in spans:
+                for sequence in range(first, first + count):
+                    known[sequence].add(state)
+    return held

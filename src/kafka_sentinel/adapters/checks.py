@@ -47,8 +47,8 @@ def run_checks(settings: Settings, connect: Callable[[], KafkaAnswers]) -> Itera
     yield from _probe_topic(settings, settings.probe.topic, kafka, cluster)
     if settings.probe.acks_one.enabled:
         yield from _probe_topic(settings, settings.probe.acks_one.topic, kafka, cluster)
-    for group in settings.group_consumer.groups().values():
-        yield _group(group, kafka)
+    if settings.group_consumer.enabled:
+        yield _group(settings.group_consumer.group_id, kafka)
     yield _quorum(settings, kafka)
 
 

@@ -126,5 +126,6 @@ class ProducerClient:
                 return gathered
 
     def _note_fatal(self, error: KafkaError, *, certain: bool = False) -> None:
-        if self.fatal is None and (certain or error.fatal() or error.code() == KafkaError._FATAL):  # noqa: SLF001 - the client's public name for it
+        vague = self.fatal is None or self.fatal[0] == error_name(KafkaError._FATAL)  # noqa: SLF001 - the client's public name for it
+        if vague and (certain or error.fatal() or error.code() == KafkaError._FATAL):  # noqa: SLF001 - the client's public name for it
             self.fatal = error_name(error.code()), error.str()

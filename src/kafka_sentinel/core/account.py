@@ -3,27 +3,28 @@
     IN_FLIGHT ─┬─ REJECTED
                ├─ UNCERTAIN ─┬─ PRESENT
                │             └─ ABSENT ──(arrives after all: late)── PRESENT
-               └─ AWAITING ──┬─ VERIFIED      first sighting; a later loss is flagged `lost_before`, nothing is taken back
+               └─ AWAITING ──┬─ VERIFIED      first sighting; one lost later stays, flagged `lost_before`
                              ├─ LOST          proved, and never seen
                              ├─ EXPIRED       retention passed it unread
                              ├─ CORRUPTED     its offset holds a damaged record
                              └─ UNACCOUNTED   our own blind spot, or a deleted topic
 
 An account whose producer is gone (`orphan`: an earlier run of ours) learns of sequences by sighting them and of
-acknowledgements from the claims that surviving records make.
+acknowledgements from the claims that surviving records make. So there UNCERTAIN may become AWAITING or UNACCOUNTED,
+and PRESENT may become AWAITING.
+
+Sequences that are settled and have left the log are folded into sums, so that an account does not grow with its age.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
 
 from kafka_sentinel.core.ranges import OffsetMap, RangeSet
+from kafka_sentinel.core.sends import Batch, Sends
 from kafka_sentinel.core.types import Instant, ProbePartition
-
-MAX_BATCHES = 65_536  # unsettled sends remembered one by one; beyond it neighbours are merged
 
 
 class State(StrEnum):
@@ -44,19 +45,12 @@ ACKED = frozenset(
     {State.AWAITING, State.VERIFIED, State.LOST, State.EXPIRED, State.CORRUPTED, State.UNACCOUNTED},
 )
 UNSURE = frozenset({State.UNCERTAIN, State.PRESENT, State.ABSENT})
+OPEN = (State.IN_FLIGHT, State.UNCERTAIN, State.AWAITING)
+LOST_BEFORE = "lost_before"
 
 
 class InvariantError(Exception):
     """The ledger contradicts itself: a defect of Sentinel, never of Kafka."""
-
-
-class Batch(NamedTuple):
-    """Sequences [first, end) whose send started at `sent_at`, when the highest acknowledged offset was `barrier`."""
-
-    first: int
-    end: int
-    sent_at: Instant
-    barrier: int
 
 
 class Account:
@@ -67,14 +61,18 @@ class Account:
         self.next_sequence = 0
         self.sets: dict[State, RangeSet] = {state: RangeSet() for state in State}
         self.tally: dict[State, int] = dict.fromkeys(State, 0)  # kept apart from `sets`: the two must agree
-        self.positions = OffsetMap()  # acknowledged (or found) sequence → offset
+        self.folded: Counter[str] = Counter()  # sums of what is no longer in `sets` and `lost_before`
+        self.positions = OffsetMap()  # sequence → where it was acknowledged, or where it stands if that is known
         self.seen = RangeSet()  # sequences that stand in the log as we last read it
+        self.twice = RangeSet()  # sequences that were seen at two places
         self.suspected = RangeSet()  # acknowledged sequences under suspicion; a subset of AWAITING and VERIFIED
         self.lost_before = RangeSet()  # VERIFIED once, lost since
+        self.reordered = RangeSet()  # counted as standing behind a higher sequence
         self.blind = RangeSet()  # UNCERTAIN only because we were not there: settle as UNACCOUNTED, not ABSENT
+        self.doubtful = RangeSet()  # perhaps written to a topic that was deleted since: settle as UNACCOUNTED, not LOST
         self.highest_seen = -1  # highest sequence that stands in the log as we last read it
-        self._batches: list[Batch] = []
-        self._firsts: list[int] = []
+        self.earlier = (0, -1)  # (offset, highest sequence below it), from an earlier process
+        self.sends = Sends()
 
     # --- states
 
@@ -95,143 +93,149 @@ class Account:
         self.tally[target] += count
         if removed != count or added != count:
             raise InvariantError(
-                f"run {self.run:016x} {self.partition}: {count} sequences from {first} should go from {source} to "
-                f"{target}, but {removed} were in {source} and {count - added} in {target} already",
+                f"{self}: {count} sequences from {first} should go from {source} to {target}, "
+                f"but {removed} were in {source} and {count - added} in {target} already",
             )
 
     def move_all(self, first: int, count: int, source: State, target: State) -> int:
         """Move those of the window that are in `source`; the others stay. Returns how many moved."""
-        return sum(self._moved(piece, source, target) for piece in self.sets[source].covered(first, count))
-
-    def _moved(self, piece: tuple[int, int], source: State, target: State) -> int:
-        self.move(*piece, source, target)
-        return piece[1]
+        pieces = self.sets[source].covered(first, count)
+        for piece in pieces:
+            self.move(*piece, source, target)
+        return sum(length for _, length in pieces)
 
     def count(self, *states: State) -> int:
-        return sum(len(self.sets[state]) for state in states)
+        return sum(len(self.sets[state]) + self.folded[state.value] for state in states)
+
+    @property
+    def lost_after_sighting(self) -> int:
+        """How many were verified first and proved lost later."""
+        return len(self.lost_before) + self.folded[LOST_BEFORE]
+
+    def __str__(self) -> str:
+        return f"run {self.run:016x} {self.partition.acks}/{self.partition.partition}"
 
     def check(self) -> None:
         """Check the identities. Raises InvariantError with what does not hold."""
-        sizes = {state: len(members) for state, members in self.sets.items()}
+        sizes = {state: self.count(state) for state in State}
         if sizes != self.tally:
-            raise InvariantError(
-                f"run {self.run:016x} {self.partition}: tally {self.tally} is not what is held {sizes}"
-            )
+            raise InvariantError(f"{self}: tally {self.tally} is not what is held {sizes}")
         if sum(sizes.values()) != self.next_sequence:
-            raise InvariantError(
-                f"run {self.run:016x} {self.partition}: {self.next_sequence} sent, but {sum(sizes.values())} accounted for",
-            )
-        subset = self.count(State.AWAITING, State.VERIFIED)
-        if len(self.suspected) > subset or len(self.lost_before) > sizes[State.VERIFIED]:
-            raise InvariantError(f"run {self.run:016x} {self.partition}: more suspected or lost than acknowledged")
+            raise InvariantError(f"{self}: {self.next_sequence} sent, but {sum(sizes.values())} accounted for")
+        self._check_within("suspected", self.suspected, State.AWAITING, State.VERIFIED)
+        self._check_within("lost before", self.lost_before, State.VERIFIED)
+        self._check_within("blind", self.blind, State.UNCERTAIN)
+
+    def _check_within(self, name: str, members: RangeSet, *states: State) -> None:
+        for first, count in members.spans():
+            inside = sum(length for state in states for _, length in self.sets[state].covered(first, count))
+            if inside != count:
+                raise InvariantError(f"{self}: of {count} {name} from {first} only {inside} are in {states}")
 
     # --- sends
 
     def remember_send(self, batch: Batch) -> None:
-        self._batches.append(batch)
-        self._firsts.append(batch.first)
-        if len(self._batches) > MAX_BATCHES:
-            self._merge_batches()
-
-    def _merge_batches(self) -> None:
-        """Halve the memory of sends: the earlier instant and the lower barrier stand for both, which errs to the safe side."""
-        pairs = zip(self._batches[::2], self._batches[1::2], strict=False)
-        merged = [Batch(a.first, b.end, a.sent_at, min(a.barrier, b.barrier)) for a, b in pairs]
-        if len(self._batches) % 2:
-            merged.append(self._batches[-1])
-        self._batches = merged
-        self._firsts = [batch.first for batch in merged]
+        self.sends.remember(batch)
 
     def forget_settled_sends(self) -> None:
-        lowest = min(
-            (low for state in (State.IN_FLIGHT, State.AWAITING) if (low := self.sets[state].lowest) is not None),
-            default=self.next_sequence,
-        )
-        settled = 0
-        while settled < len(self._batches) and self._batches[settled].end <= lowest:
-            settled += 1
-        if settled:
-            del self._batches[:settled], self._firsts[:settled]
-
-    def batches(self, first: int, count: int) -> list[Batch]:
-        """Return the remembered sends that overlap the window."""
-        index = max(bisect_right(self._firsts, first) - 1, 0)
-        found = []
-        while index < len(self._batches) and self._batches[index].first < first + count:
-            if self._batches[index].end > first:
-                found.append(self._batches[index])
-            index += 1
-        return found
+        """Forget the sends below the lowest sequence that still waits for an acknowledgement or a sighting."""
+        self.sends.forget_below(self._lowest(self.sets[State.IN_FLIGHT], self.sets[State.AWAITING]))
 
     def sent_at(self, sequence: int) -> Instant | None:
         """Return when the send of `sequence` started, if that is still remembered."""
-        found = self.batches(sequence, 1)
-        return found[0].sent_at if found else None
-
-    def lower_barriers(self, barrier: int) -> None:
-        """The log went backwards: what is in flight can be acknowledged lower than what was known when it was sent."""
-        self._batches = [b if b.barrier <= barrier else b._replace(barrier=barrier) for b in self._batches]
+        return self.sends.sent_at(sequence)
 
     # --- what the log shows
 
     def pieces_awaiting(self, first: int, count: int) -> list[tuple[int, int]]:
         return self.sets[State.AWAITING].covered(first, count)
 
-    def lost_candidates(self, first: int, count: int) -> list[tuple[int, int]]:
-        """Return the awaiting pieces of the window as [start, end): where a loss changes from "seen before" to "never"."""
-        return [(start, start + length) for start, length in self.sets[State.AWAITING].covered(first, count)]
-
     def unplaced(self) -> list[tuple[int, int]]:
-        """Return the awaiting sequences whose acknowledgement named no offset."""
-        return [
-            gap
-            for first, count in self.sets[State.AWAITING].spans()
-            for gap in _uncovered(self.positions, first, count)
-        ]
+        """Return the awaiting sequences of which no offset is known."""
+        gaps = []
+        for first, count in self.sets[State.AWAITING].spans():
+            placed = RangeSet.of((piece.first, piece.count) for piece in self.positions.overlapping(first, count))
+            gaps += placed.missing(first, count)
+        return gaps
 
-    def forget_below(self, log_start: int) -> None:
-        """The log starts at `log_start` now: positions below it can be proved no more."""
-        for piece in self.positions.below(log_start):
-            self.positions.remove(piece.first, piece.count)
+    # --- growth
+
+    @property
+    def floor(self) -> int:
+        """Sequences below it are settled, and their records have left the log."""
+        return self._lowest(*(self.sets[state] for state in OPEN), self.suspected, self.positions, self.seen)
+
+    @property
+    def intervals(self) -> int:
+        """The memory this account takes."""
+        return self.positions.intervals + self.seen.intervals + sum(each.intervals for each in self.sets.values())
+
+    def _lowest(self, *members: RangeSet | OffsetMap) -> int:
+        return min((low for each in members if (low := each.lowest) is not None), default=self.next_sequence)
+
+    def fold(self) -> None:
+        """Keep only sums of what lies below the floor."""
+        floor = self.floor
+        for state, members in self.sets.items():
+            self.folded[state.value] += members.remove_below(floor)
+        self.folded[LOST_BEFORE] += self.lost_before.remove_below(floor)
+        self.reordered.remove_below(floor)
+        self.twice.remove_below(floor)
+        self.doubtful.remove_below(floor)
+
+    def forget_places_below(self, sequence: int) -> None:
+        """Vouch no longer for what stands of the sequences below, so that they can be folded once they are settled."""
+        for members in (self.positions, self.seen, self.suspected):
+            members.remove_below(sequence)
 
     # --- state on disk
 
     def to_state(self) -> dict[str, object]:
         return {
             "run": f"{self.run:016x}",
-            "orphan": self.orphan,
             "next": self.next_sequence,
             "sets": {state.value: members.spans() for state, members in self.sets.items() if members},
+            "folded": {name: total for name, total in self.folded.items() if total},
             "positions": [list(piece) for piece in self.positions],
-            "lost_before": self.lost_before.spans(),
-            "blind": self.blind.spans(),
             "suspected": self.suspected.spans(),
+            "lost_before": self.lost_before.spans(),
+            "reordered": self.reordered.spans(),
+            "blind": self.blind.spans(),
+            "doubtful": self.doubtful.spans(),
+            "highest": max(self.highest_seen, self.earlier[1]),
         }
 
     @classmethod
     def from_state(cls, partition: ProbePartition, state: Mapping[str, object]) -> Account:
-        """Bring back an account of an earlier process. What was in flight then is uncertain now, by our own blindness."""
+        """Bring back an account of an earlier process. What was in flight is uncertain now, by our own blindness."""
         account = cls(partition, int(str(state["run"]), 16), orphan=True)
         account.next_sequence = whole(state["next"])
-        sets = state["sets"]
-        assert isinstance(sets, Mapping)
-        for name, spans in sets.items():
-            account.sets[State(name)] = RangeSet.of(spans)
-        account.tally = {name: len(members) for name, members in account.sets.items()}
+        for name, spans in mapping(state["sets"]).items():
+            account.sets[State(name)] = RangeSet.of(pairs(spans))
+        account.folded = Counter({name: whole(total) for name, total in mapping(state["folded"]).items()})
+        account.tally = {name: account.count(name) for name in State}
         account.positions = OffsetMap(triples(state["positions"]))
-        account.lost_before = RangeSet.of(pairs(state["lost_before"]))
-        account.blind = RangeSet.of(pairs(state["blind"]))
         account.suspected = RangeSet.of(pairs(state["suspected"]))
-        for first, count in account.sets[State.IN_FLIGHT].spans():
-            account.move(first, count, State.IN_FLIGHT, State.UNCERTAIN)
-            account.blind.add(first, count)
+        account.lost_before = RangeSet.of(pairs(state["lost_before"]))
+        account.reordered = RangeSet.of(pairs(state["reordered"]))
+        account.blind = RangeSet.of(pairs(state["blind"]))
+        account.doubtful = RangeSet.of(pairs(state["doubtful"]))
+        account.earlier = (0, whole(state["highest"]))
+        account.stop_sending()
         account.check()
         return account
 
+    def stop_sending(self) -> None:
+        """Its producer is gone, and with it the answers to what was in flight."""
+        for first, count in self.sets[State.IN_FLIGHT].spans():
+            self.move(first, count, State.IN_FLIGHT, State.UNCERTAIN)
+            self.blind.add(first, count)
 
-def _uncovered(positions: OffsetMap, first: int, count: int) -> list[tuple[int, int]]:
-    covered = RangeSet.of((piece.first, piece.count) for piece in positions.overlapping(first, count))
-    return covered.missing(first, count)
+
+def mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected an object, found {value!r}")
+    return value
 
 
 def whole(value: object) -> int:
@@ -241,10 +245,12 @@ def whole(value: object) -> int:
 
 
 def pairs(value: object) -> Iterable[tuple[int, int]]:
-    assert isinstance(value, list | tuple)
-    return [(first, count) for first, count in value]
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"expected a list of pairs, found {value!r}")
+    return [(whole(first), whole(count)) for first, count in value]
 
 
 def triples(value: object) -> Iterable[tuple[int, int, int]]:
-    assert isinstance(value, list | tuple)
-    return [(first, count, offset) for first, count, offset in value]
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"expected a list of triples, found {value!r}")
+    return [(whole(first), whole(count), whole(offset)) for first, count, offset in value]

@@ -8,6 +8,9 @@ what cannot be written cannot be read either, so a partition that takes no write
 A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`is_blind`), it stood
 still (two ticks further apart than `STALL`), or its producer sent nothing for longer than that.
 
+A partition that has not worked once is not judged for the first `startup` seconds: what is late then is Sentinel's own
+start, and the slots are not counted.
+
 A partition is unavailable from the send of its first bad slot until the acknowledgement (read) of the first good one
 sent later. A bad slot that is older than a good one counts, but opens nothing. Blind time counts as neither.
 """
@@ -50,6 +53,7 @@ class _Track:
     pending: dict[int, _Slot] = field(default_factory=dict)  # sequence of the probe → slot, ascending
     down: bool = False
     accrued: float = 0.0  # monotonic instant up to which the current unavailability was counted
+    opened: float | None = None  # when the first slot was sent
     last_good: float = float("-inf")  # send instants of the newest slots judged so far
     last_bad: float = float("-inf")
 
@@ -62,7 +66,12 @@ class _Track:
                 next(reversed(self.pending.values())).weight += 1
                 return
             del self.pending[oldest]
+        self.opened = at.mono if self.opened is None else self.opened
         self.pending[sequence] = _Slot(at)
+
+    def starting(self, sent: float, startup: float) -> bool:
+        """Tell whether a slot sent at that monotonic second is from before the partition was ever known to work."""
+        return self.last_good == float("-inf") and self.opened is not None and sent - self.opened < startup
 
     def take(self, first: int, count: int) -> list[_Slot]:
         """Remove and return the slots whose probe is among [first, first + count)."""
@@ -95,10 +104,12 @@ class _Covered:
 class Availability:
     """Judges the slots of every probed partition. Durations in seconds."""
 
-    def __init__(self, *, slo_produce: float, slo_consume: float, interval: float) -> None:
+    def __init__(self, *, slo_produce: float, slo_consume: float, interval: float, startup: float = 0.0) -> None:
+        """`startup`: seconds a partition has for its very first success before it is judged."""
         self.totals = Totals()
         self._slo = {Operation.PRODUCE: slo_produce, Operation.CONSUME: slo_consume}
         self._interval = interval
+        self._startup = startup
         self._tracks: dict[tuple[Operation, ProbePartition], _Track] = {}
         self._last_slot: dict[ProbePartition, float | None] = {}  # None: probed, but nothing was sent yet
         self._stalled: set[ProbePartition] = set()
@@ -213,6 +224,8 @@ class Availability:
         slot.judged = True
         track = self._tracks[operation, partition]
         sent = slot.sent.mono
+        if not good and track.starting(sent, self._startup):
+            return
         if not good and self._blind:
             self._slots[operation, SlotResult.BLIND] += slot.weight
         elif good:

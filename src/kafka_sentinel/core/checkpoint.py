@@ -17,6 +17,7 @@ def to_state(engine: Engine) -> dict[str, object]:
     return {
         "name": engine.config.name,
         "cluster_id": engine.view.cluster_id if engine.view is not None else None,
+        "since": engine.since,
         "alive_at": engine.now.wall,
         "truth": engine.truth.to_state(),
         "availability": engine.availability.totals.to_state(),
@@ -31,10 +32,13 @@ def to_state(engine: Engine) -> dict[str, object]:
 def restore(engine: Engine, state: Mapping[str, object]) -> None:
     """Bring a fresh engine to where an earlier process left off. The time between the two was blind."""
     truth, incidents, experiments = _map(state, "truth"), _map(state, "incidents"), _map(state, "experiments")
-    losses, natural_losses, alive_at = state["losses"], state["natural_losses"], state["alive_at"]
+    losses, natural_losses = state["losses"], state["natural_losses"]
+    alive_at, since = state["alive_at"], state["since"]
     assert isinstance(losses, list)
     assert isinstance(natural_losses, list)
     assert isinstance(alive_at, int | float)
+    assert isinstance(since, int | float)
+    engine.since = since
     engine.truth.restore(truth)
     engine.availability.totals = Totals.from_state(_map(state, "availability"))
     engine.incidents.restore(incidents, engine.started)

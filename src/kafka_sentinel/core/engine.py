@@ -44,6 +44,7 @@ from kafka_sentinel.core.events import (
     StateSaveFailed,
     Tick,
 )
+from kafka_sentinel.core.experiment_run import MAY_BE_IN_EFFECT
 from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.group import GroupAccount
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
@@ -60,6 +61,8 @@ from kafka_sentinel.core.verdicts import Loss
 MAX_LOSSES = 100  # pieces of evidence kept for people to read; the counts have no bound
 MAX_NATURAL_LOSSES = 100  # instants at which brokers were lost without our doing
 ENSURE_TOPIC_EVERY = 10.0  # seconds between two attempts
+STARTUP = 30.0  # seconds a partition has to work for the first time: client, topic and reader come up
+EXPLAIN_EVERY = 5.0  # seconds; every guard looks at every partition of the cluster
 TICK = 0.2  # seconds; work that depends on time alone is done at most this often
 SAY_AGAIN = 60.0  # seconds before an adapter error that goes on is logged again
 LATELY = 5.0  # seconds within which a success shows that Kafka was reachable
@@ -97,6 +100,7 @@ class Engine:
     def __init__(self, config: EngineConfig, *, run: int, started: Instant, state: Mapping[str, object] | None) -> None:
         self.config = config
         self.started = started
+        self.since = started.wall  # when the totals began, over all processes
         self.now = started
         self.truth = Truth(
             instance=config.instance,
@@ -107,7 +111,10 @@ class Engine:
             background_interval=config.recheck_interval,
         )
         self.availability = Availability(
-            slo_produce=config.slo_produce, slo_consume=config.slo_consume, interval=config.probe_interval
+            slo_produce=config.slo_produce,
+            slo_consume=config.slo_consume,
+            interval=config.probe_interval,
+            startup=STARTUP,
         )
         self.incidents = Incidents(
             settle=config.settle, session_timeout=config.session_timeout, slo=config.slo_recovery
@@ -131,6 +138,8 @@ class Engine:
         self._lows: dict[str, dict[ProbePartition, int]] = {}  # per open incident: from where its recheck reads
         self._rechecking: dict[str, set[ProbePartition]] = {}  # per incident: partitions whose recheck is awaited
         self._said: dict[tuple[str, str], float] = {}  # adapter errors in the log: subjects and codes are closed sets
+        self._explanation: list[dict[str, object]] = []
+        self._next_explanation = started.mono
         self._generation = 0
         self._next_checkpoint = self._next_ensure = self._next_tick = started.mono
         self._commands: list[Command] = []
@@ -244,8 +253,6 @@ class Engine:
                 self.incidents.on_fault(
                     event.at, experiment_run=run.id, fault=run.fault, target=target, brokers=event.targets
                 )
-        else:
-            self.incidents.on_healed(event.experiment_run)
         self._commands += self.experiments.on_fault(event)
 
     def _group(self, event: GroupRead | GroupRebalanced | GroupCommitted) -> None:
@@ -286,7 +293,7 @@ class Engine:
                     for loss in losses:
                         self._lost(loss, regressed, asked)
                 case CopiesFound(partition=partition, count=count, at=at):
-                    incident = self.incidents.attribute(partition, at, at)
+                    incident = self.incidents.attribute(partition, self.truth.last_recheck or at, at)
                     self.incidents.on_duplicates(incident.id, partition.acks, count, at)
                     self._log(
                         "warning",
@@ -326,6 +333,7 @@ class Engine:
             "topic_id": loss.topic_id,
             "stands_there": loss.stands_there,
             "incident": incident.id,
+            "cause": incident.cause.value,
         }
         self.losses = [evidence, *self.losses][:MAX_LOSSES]
         self._log(
@@ -371,6 +379,7 @@ class Engine:
         self._tick_incidents()
         self._note_steadiness()
         self._commands += self.experiments.on_tick(self.world())
+        self._note_healed_faults()
         if self.experiments.needs_save or now.mono >= self._next_checkpoint:
             self.save()
 
@@ -412,6 +421,14 @@ class Engine:
         self._rechecking[incident.id] = set(self.truth.ledgers)
         for partition in self.truth.ledgers:
             self.truth.rechecks.incident(incident.id, partition, lows.get(partition, 0), self.now)
+
+    def _note_healed_faults(self) -> None:
+        """Tell the incidents of faults that are no longer in effect, however their runs came to that."""
+        run = self.experiments.under_way
+        in_effect = run.id if run is not None and run.state in MAY_BE_IN_EFFECT else None
+        for incident in self.incidents.open:
+            if incident.fault_active and incident.experiment_run not in (None, in_effect):
+                self.incidents.on_healed(str(incident.experiment_run))
 
     def _note_steadiness(self) -> None:
         """Note since when everything works, for the guards."""
@@ -473,13 +490,26 @@ class Engine:
     def status(self) -> dict[str, object]:
         return status(self)
 
-    def explain(self) -> list[dict[str, object]]:
-        """Return every experiment with every guard's answer as of now."""
-        return self.experiments.explain(self.world())
+    def explained(self) -> dict[str, object]:
+        """Return the experiments with every guard's answer, as of at most `EXPLAIN_EVERY` seconds ago."""
+        world = self.world()
+        if self.now.mono >= self._next_explanation:
+            self._next_explanation = self.now.mono + EXPLAIN_EVERY
+            self._explanation = self.experiments.explain(world)
+        return {**self.experiments.status(world), "items": self._explanation}
 
     def lag(self) -> int:
         """Return how many acknowledged records the verifier has yet to read."""
         return sum(len(ledger.own.sets[State.AWAITING]) for ledger in self.truth.ledgers.values())
+
+    def group_lag(self) -> dict[ProbePartition, int]:
+        """Return how many acknowledged records the group consumer has yet to be handed, per acks=all partition."""
+        lags = {
+            partition: self.group.lag(partition, ledger.highest_acked + 1)
+            for partition, ledger in self.truth.ledgers.items()
+            if partition.acks is Acks.ALL
+        }
+        return {partition: lag for partition, lag in lags.items() if lag is not None}
 
     def overdue(self, acks: Acks) -> int:
         before = self.now.mono - self.config.slo_overdue

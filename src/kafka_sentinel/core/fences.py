@@ -32,6 +32,11 @@ class Fences:
         wait = self._waits.get(key)
         return wait.fence if wait else None
 
+    def under_way(self, key: int) -> bool:
+        """Whether a record has been sent that may become the fence, or is it already."""
+        wait = self._waits.get(key)
+        return wait is not None and wait.sequence is not None
+
     def forget(self, key: int) -> None:
         self._waits.pop(key, None)
 
@@ -42,24 +47,38 @@ class Fences:
 
     def acked(self, run: int, spans: tuple[Span, ...]) -> None:
         for wait in self._waits.values():
-            if wait.fence is not None or wait.sequence is None or wait.run != run:
-                continue
-            for span in spans:
-                if span.first <= wait.sequence < span.first + span.count:
-                    if span.offset is None:
-                        wait.sequence = None
-                    else:
-                        wait.fence = Fence(run, wait.sequence, span.offset + wait.sequence - span.first)
-                    break
+            if wait.fence is None and wait.sequence is not None and wait.run == run:
+                _take(wait, spans, wait.sequence)
 
     def gave_up(self, run: int, first: int, count: int) -> None:
         """Take the next send instead of a candidate that was rejected or is uncertain."""
         for wait in self._waits.values():
-            if wait.fence is None and wait.run == run and wait.sequence is not None:
-                if first <= wait.sequence < first + count:
-                    wait.sequence = None
+            candidate = wait.sequence if wait.fence is None and wait.run == run else None
+            if candidate is not None and first <= candidate < first + count:
+                wait.sequence = None
+
+    def void_from(self, offset: int) -> None:
+        """What stood at or above `offset` is gone: fences there mark nothing, and the next sends take their place."""
+        for wait in self._waits.values():
+            if wait.fence is not None and wait.fence.offset >= offset:
+                wait.sequence = wait.fence = None
+
+    def restart(self) -> None:
+        """Begin all waits anew: whatever is in flight may go to a topic that is no more."""
+        for wait in self._waits.values():
+            wait.sequence = wait.fence = None
 
     def run_ended(self, run: int) -> None:
         for wait in self._waits.values():
             if wait.fence is None and wait.run == run:
                 wait.sequence = None
+
+
+def _take(wait: _Wait, spans: tuple[Span, ...], candidate: int) -> None:
+    for span in spans:
+        if span.first <= candidate < span.first + span.count:
+            if span.offset is None or span.offset < 0:
+                wait.sequence = None  # acknowledged, but nobody knows where: it marks no place in the log
+            else:
+                wait.fence = Fence(wait.run, candidate, span.offset + candidate - span.first)
+            return

@@ -1,7 +1,11 @@
 """Questions to a fresh reader: raised by the ledger, asked once a fence exists, judged by `verdicts`.
 
 A question waits for its fence (only partitions that take writes can prove anything), is asked, and is asked again with
-a later fence, after a growing pause, until a valid answer comes: a suspicion is never dropped.
+a later fence, after a growing pause, until a valid answer comes: a suspicion is never dropped. If the log goes
+backwards while a question is under way, its answer may be older than that, and it is asked again.
+
+What a re-read finds missing besides is a suspicion of its own, and reaches the margin lower: so a truncation is
+followed down to where the log is unchanged, however far below its first sign that is.
 """
 
 from __future__ import annotations
@@ -14,23 +18,31 @@ from kafka_sentinel.core.commands import Recheck
 from kafka_sentinel.core.events import RecheckDone, RecheckFailed
 from kafka_sentinel.core.ledger import CopySighted, PartitionLedger, Regressed, Suspected
 from kafka_sentinel.core.types import Fence, Instant, ProbePartition
-from kafka_sentinel.core.verdicts import Loss, Validity, judge, validity
+from kafka_sentinel.core.verdicts import Judgement, Loss, Validity, judge, validity
 
 MAX_ASKED = 16  # questions under way at once, over all partitions; the others wait their turn
-ANSWER_TIMEOUT = 120.0  # seconds; then the question counts as failed and is asked again
-RETRY_FIRST, RETRY_MAX = 0.25, 10.0  # seconds; doubling
+MAX_WAITING = 4  # suspicions of one partition are spread over at most so many questions that wait for a fence
+ANSWER_TIMEOUT = 360.0  # seconds; then the question counts as failed and is asked again
+RETRY_FIRST, RETRY_MAX = 0.25, 5.0  # seconds; doubling
+MAX_LOOKS = 4  # how often a question that raises no suspicion is asked in vain before it is dropped
+NOWHERE = 1 << 62  # above every offset
 
 
 class Purpose(StrEnum):
+    """In the order in which questions are asked."""
+
     SUSPICION = "suspicion"
     COPIES = "copies"
     INCIDENT = "incident"
     BACKGROUND = "background"
 
 
+ORDER = {purpose: rank for rank, purpose in enumerate(Purpose)}
+
+
 @dataclass(slots=True)
 class Question:
-    number: int
+    number: int  # a new one each time it is asked again, so that a late answer is not taken for the new one
     purpose: Purpose
     partition: ProbePartition
     low: int
@@ -41,7 +53,9 @@ class Question:
     incident: str | None = None
     topic_gone: bool = False
     fence: Fence | None = None
+    asked: Recheck | None = None
     asked_at: Instant | None = None
+    stale: bool = False  # the log went backwards since it was asked
     retry_at: float = 0.0
     attempts: int = 0
 
@@ -76,30 +90,54 @@ class Rechecks:
     def open_questions(self) -> list[Question]:
         return list(self._questions.values())
 
+    # --- raising questions
+
     def regressed(self, regression: Regressed) -> None:
-        """Note what raised the suspicions just reported (the ledger reports a regression after them, within one event)."""
+        """Note what raised the suspicions just reported (a ledger reports a regression after them, in one event)."""
         for question in self._questions.values():
-            if question.partition == regression.partition and question.purpose is Purpose.SUSPICION:
-                deeper = question.regressed is None or question.regressed.divergence > regression.divergence
-                if deeper and question.asked_at is None:
+            if question.partition != regression.partition:
+                continue
+            if question.asked_at is not None:
+                question.stale = True
+            elif question.purpose is Purpose.SUSPICION:
+                known = question.regressed
+                if known is None or known.divergence > regression.divergence:
                     question.regressed = regression
 
     def suspect(self, suspected: Suspected, at: Instant, *, topic_gone: bool = False) -> None:
+        self._suspect(suspected, at, topic_gone=topic_gone)
+
+    def _suspect(self, suspected: Suspected, at: Instant, *, topic_gone: bool) -> Question:
         question = self._joinable(suspected.partition, at, topic_gone=topic_gone)
         question.low = min(question.low, suspected.low)
         question.suspects.append(suspected)
+        return question
 
     def _joinable(self, partition: ProbePartition, at: Instant, *, topic_gone: bool) -> Question:
-        """Return the partition's question that has not been asked yet, its fence moved past `at`; else a new one."""
-        for question in self._questions.values():
-            same = question.partition == partition and question.topic_gone == topic_gone
-            if same and question.purpose is Purpose.SUSPICION and question.asked_at is None:
-                if at.mono > question.opened.mono:
-                    question.opened = at
-                    self._ledgers[partition].fences.wait(question.number, at)
-                return question
-        question = self._open(Purpose.SUSPICION, partition, low=1 << 62, high=None, at=at)
+        """Return a question of the partition that has not been asked, its fence moved past `at`; else a new one.
+
+        One whose fence is under way already is left alone, lest a stream of suspicions postpone it for ever.
+        """
+        fences = self._ledgers[partition].fences
+        waiting = [
+            question
+            for question in self._questions.values()
+            if (question.partition, question.topic_gone) == (partition, topic_gone)
+            and question.purpose is Purpose.SUSPICION
+            and question.asked_at is None
+        ]
+        if waiting and (at.mono <= waiting[-1].opened.mono or not fences.under_way(waiting[-1].number)):
+            return self._moved(waiting[-1], at)
+        if len(waiting) >= MAX_WAITING:
+            return self._moved(waiting[-1], at)
+        question = self._open(Purpose.SUSPICION, partition, low=NOWHERE, high=None, at=at)
         question.topic_gone = topic_gone
+        return question
+
+    def _moved(self, question: Question, at: Instant) -> Question:
+        if at.mono > question.opened.mono:
+            question.opened = at
+            self._ledgers[question.partition].fences.wait(question.number, at)
         return question
 
     def copies(self, sighted: CopySighted, at: Instant) -> None:
@@ -145,21 +183,20 @@ class Rechecks:
             question.low = 0
             self._again(question, at)
 
+    # --- asking
+
     def tick(self, now: Instant) -> list[Recheck]:
         """Return the questions that can be asked now."""
-        asked = 0
-        commands = []
-        for question in self._questions.values():
+        for question in self.open_questions:
             if question.asked_at is not None and now.mono - question.asked_at.mono > ANSWER_TIMEOUT:
                 self._again(question, now)
-            asked += question.asked_at is not None
-        for question in self._questions.values():
-            if asked >= MAX_ASKED:
+        commands: list[Recheck] = []
+        free = MAX_ASKED - sum(question.asked_at is not None for question in self._questions.values())
+        for question in sorted(self._questions.values(), key=lambda each: ORDER[each.purpose]):
+            if len(commands) >= free:
                 break
             if question.asked_at is None and now.mono >= question.retry_at and self._fenced(question):
-                question.asked_at = now
-                asked += 1
-                commands.append(self._command(question))
+                commands.append(self._ask(question, now))
         return commands
 
     def _fenced(self, question: Question) -> bool:
@@ -168,63 +205,87 @@ class Rechecks:
         question.fence = self._ledgers[question.partition].fences.ready(question.number)
         return question.fence is not None
 
-    def _command(self, question: Question) -> Recheck:
+    def _ask(self, question: Question, now: Instant) -> Recheck:
         end = question.high if question.high is not None else question.fence.offset + 1 if question.fence else 0
         start = max(min(question.low, end) - self._margin, 0)
-        return Recheck(question.number, question.partition, start, end, question.fence)
+        question.asked = Recheck(question.number, question.partition, start, end, question.fence)
+        question.asked_at = now
+        question.stale = False
+        return question.asked
 
     def _again(self, question: Question, now: Instant) -> None:
         """Ask again, later, with a later fence."""
-        question.asked_at = None
-        question.attempts += 1
+        fences = self._ledgers[question.partition].fences
+        del self._questions[question.number]
+        fences.forget(question.number)
+        question.number = self._next_number
+        self._next_number += 1
+        self._questions[question.number] = question
+        question.asked = question.asked_at = None
         question.retry_at = now.mono + min(RETRY_FIRST * 2 ** min(question.attempts, 10), RETRY_MAX)
+        question.attempts += 1
         if question.high is None:
             question.opened = now
-            self._ledgers[question.partition].fences.wait(question.number, now)
+            fences.wait(question.number, now)
+
+    def _in_vain(self, question: Question, now: Instant) -> None:
+        droppable = question.purpose in (Purpose.BACKGROUND, Purpose.COPIES)
+        if droppable and question.attempts + 1 >= MAX_LOOKS:
+            del self._questions[question.number]  # the log changes under it: the next look starts afresh
+        else:
+            self._again(question, now)
+
+    # --- answers
 
     def failed(self, event: RecheckFailed) -> None:
         question = self._questions.get(event.recheck)
-        if question is None:
-            return
-        if question.purpose in (Purpose.BACKGROUND, Purpose.COPIES) and question.attempts >= 3:
-            del self._questions[question.number]
-        else:
-            self._again(question, event.at)
+        if question is not None and question.asked_at is not None:
+            self._in_vain(question, event.at)
 
     def done(self, event: RecheckDone, *, topic_id: str | None, ids_known: bool) -> Answered | TopicReplaced | None:
         """Judge an answer. None: it proves nothing, the question stays (or it was closed meanwhile)."""
         question = self._questions.get(event.recheck)
-        if question is None or question.asked_at is None:
+        if question is None or question.asked is None:
             return None
-        end = self._command(question).end
-        valid = validity(event, end=end, fence=question.fence, topic_id=topic_id, ids_known=ids_known)
+        asked = question.asked
+        valid = validity(
+            event, start=asked.start, end=asked.end, fence=question.fence, topic_id=topic_id, ids_known=ids_known
+        )
         if valid is Validity.OTHER_TOPIC:
+            question.topic_gone = question.purpose is Purpose.SUSPICION
+            question.low = 0
+            self._again(question, event.at)
             return TopicReplaced(event.partition, event.topic_id)
-        if valid is not Validity.VALID:
-            if question.purpose in (Purpose.BACKGROUND, Purpose.COPIES):
-                del self._questions[question.number]  # the range changed under it: the next look starts afresh
-            else:
-                self._again(question, event.at)
+        if valid is not Validity.VALID or question.stale:
+            self._in_vain(question, event.at)
             return None
         return self._judge(question, event)
 
     def _judge(self, question: Question, event: RecheckDone) -> Answered:
         ledger = self._ledgers[question.partition]
         ledger.log_starts_at(event.log_start)
-        ledger.reread(event.start, event.position, event.sightings)
+        answer = ledger.reread(event.start, event.position, event.sightings)
         regression = question.regressed
-        losses = [
-            loss
-            for suspected in question.suspects
-            for loss in judge(
-                ledger,
-                suspected,
-                event,
-                fence=question.fence,
-                topic_gone=question.topic_gone,
-                regressed_to=regression.divergence if regression else None,
-            )
-        ]
+        by = Judgement(
+            done=event,
+            answer=answer,
+            fence=question.fence,
+            topic_gone=question.topic_gone,
+            regressed_to=regression.divergence if regression else None,
+        )
+        losses = [loss for suspected in question.suspects for loss in judge(ledger, suspected, by)]
         del self._questions[question.number]
         ledger.fences.forget(question.number)
+        self._follow_down(ledger, question, event.at)
         return Answered(question, tuple(losses), event.position, event.log_start)
+
+    def _follow_down(self, ledger: PartitionLedger, question: Question, at: Instant) -> None:
+        """What the re-read found missing besides has the same cause, and is a question of its own."""
+        found = [effect for effect in ledger.effects if isinstance(effect, Suspected)]
+        ledger.effects = [effect for effect in ledger.effects if not isinstance(effect, Suspected)]
+        for suspected in found:
+            account = ledger.accounts.get(suspected.run)
+            if account is not None and account.suspected.covered(suspected.first, suspected.count):
+                heir = self._suspect(suspected, at, topic_gone=False)
+                heir.regressed = heir.regressed or question.regressed
+                heir.incident = heir.incident or question.incident

@@ -49,6 +49,7 @@ def status(engine: Engine) -> dict[str, object]:
         "version": engine.config.version,
         "now": now.wall,
         "started_at": engine.started.wall,
+        "since": engine.since,
         "instance": engine.config.name,
         "run": f"{engine.truth.run:016x}",
         "health": health(engine),
@@ -63,7 +64,7 @@ def status(engine: Engine) -> dict[str, object]:
         "partitions": [_partition(engine, partition) for partition in sorted(engine.truth.ledgers)],
         "incidents": engine.incidents.status(),
         "losses": list(engine.losses),
-        "experiments": engine.experiments.status(engine.world()),
+        "experiments": engine.explained(),
         "history": engine.latency.history(),
     }
 

@@ -109,6 +109,7 @@ class Truth:
     departed: Counter[tuple[Acks, str]] = field(default_factory=Counter)  # sums of ledgers that were started over
     violations: int = 0
     last_recheck: Instant | None = None
+    reread: dict[ProbePartition, Instant] = field(default_factory=dict)  # when what was last answered was asked
     rechecks: Rechecks = field(init=False)
     _settlements: dict[ProbePartition, Settlement] = field(default_factory=dict)
     _reported: dict[ProbePartition, Counter[str]] = field(default_factory=dict)
@@ -248,6 +249,7 @@ class Truth:
                 if question.purpose is Purpose.BACKGROUND:
                     self._cursors[event.partition] = position
                     self.last_recheck = event.at
+                    self.reread[event.partition] = question.opened
             case None:
                 pass
         copies = ledger.counted["duplicated"] - self._reported[event.partition]["duplicated"]
@@ -331,6 +333,15 @@ class Truth:
             self._cursors[ledger.partition] = ledger.log_start
             if all(self._cursors.get(each, -1) >= 0 for each in self.ledgers):
                 self._cursors = dict.fromkeys(self.ledgers, -1)
+
+    def reread_all(self, at: Instant) -> tuple[ProbePartition, ...]:
+        """Have all that was read and is retained read again. Returns what is awaited: `reread` tells what is done."""
+        awaited = []
+        for partition, ledger in self.ledgers.items():
+            if (high := ledger.position or 0) > ledger.log_start:
+                self.rechecks.background(partition, ledger.log_start, high, at)
+                awaited.append(partition)
+        return tuple(awaited)
 
     def _report(self, ledger: PartitionLedger) -> None:
         """Turn what the ledger has counted since the last report into metrics."""

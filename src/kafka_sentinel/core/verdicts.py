@@ -8,17 +8,20 @@ A suspected record is judged only by a *valid* re-read. That is one in which
 Then the log, as it stood after the suspicion, has been read from below the record's offset to above the last offset
 it could have. A record found in it is cleared. One that is not found is lost: it was acknowledged, and it is not there.
 
-Two exceptions, where not being found has another cause: the topic it was acknowledged in is gone (`unaccounted`), or
-the log now starts above its offset and the log never went backwards below it (`expired`).
+Not being found can have another cause: the topic it was acknowledged in is gone (`unaccounted`), the log now starts
+above its offset and never went backwards below it (`expired`), or a damaged record stands at its offset (`corrupted`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
+from kafka_sentinel.core.account import Account, State
 from kafka_sentinel.core.events import RecheckDone
 from kafka_sentinel.core.ledger import PartitionLedger, Suspected
+from kafka_sentinel.core.logview import Answer
 from kafka_sentinel.core.types import Fence, Instant, ProbePartition, SightingKind
 
 
@@ -28,11 +31,12 @@ class Validity(StrEnum):
     OTHER_TOPIC = "the topic was deleted and made anew"
     NO_FENCE = "the fence was not found where it was acknowledged"
     SHORT = "the log ended before the end of the range"
+    LATE = "the read began above the beginning of the range and of the log"
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Proof that `count` acknowledged records from sequence `first` are gone. Offsets and epochs of -1 are not known."""
+    """Proof that `count` acknowledged records from sequence `first` are gone. -1: offset or epoch not known."""
 
     partition: ProbePartition
     run: int
@@ -48,9 +52,32 @@ class Loss:
     proved_at: Instant
 
 
-def validity(done: RecheckDone, *, end: int, fence: Fence | None, topic_id: str | None, ids_known: bool) -> Validity:
-    """Judge the re-read itself. `ids_known`: whether this cluster tells topic ids at all (brokers before 2.8 do not)."""
-    if ids_known and done.topic_id is None:
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a suspicion is judged by. `answer`: what was re-read. `regressed_to`: how far the log went back, if so."""
+
+    done: RecheckDone
+    answer: Answer
+    fence: Fence | None
+    topic_gone: bool
+    regressed_to: int | None
+
+
+def validity(
+    done: RecheckDone,
+    *,
+    start: int,
+    end: int,
+    fence: Fence | None,
+    topic_id: str | None,
+    ids_known: bool,
+) -> Validity:
+    """Judge the re-read of [start, end) itself.
+
+    `ids_known`: whether this cluster tells topic ids at all (brokers before 2.8 do not). `topic_id`: the one the
+    records in question were acknowledged under.
+    """
+    if ids_known and (done.topic_id is None or topic_id is None):
         return Validity.NO_TOPIC_ID
     if ids_known and done.topic_id != topic_id:
         return Validity.OTHER_TOPIC
@@ -58,6 +85,8 @@ def validity(done: RecheckDone, *, end: int, fence: Fence | None, topic_id: str 
         return Validity.NO_FENCE
     if done.position < end:
         return Validity.SHORT
+    if done.start > max(start, done.log_start):
+        return Validity.LATE
     return Validity.VALID
 
 
@@ -71,49 +100,75 @@ def _found(done: RecheckDone, fence: Fence) -> bool:
     )
 
 
-def judge(
-    ledger: PartitionLedger,
-    suspected: Suspected,
-    done: RecheckDone,
-    *,
-    fence: Fence | None,
-    topic_gone: bool,
-    regressed_to: int | None,
-) -> list[Loss]:
+def judge(ledger: PartitionLedger, suspected: Suspected, by: Judgement) -> list[Loss]:
     """Judge one suspicion by a valid re-read that the ledger has taken in. Returns the losses it proves."""
     account = ledger.accounts.get(suspected.run)
     if account is None:
         return []
-    for first, count in account.seen.covered(suspected.first, suspected.count):
-        ledger.clear(suspected.run, first, count)
+    first, count = suspected.first, suspected.count
+    standing = ledger.standing_elsewhere(account, first, count, by.answer, by.done.start)
+    for piece in standing.covered(first, count):
+        ledger.clear(suspected.run, *piece)
     losses = []
-    for gap_first, gap_count in account.seen.missing(suspected.first, suspected.count):
-        for first, count in account.suspected.covered(gap_first, gap_count):
-            if topic_gone:
-                ledger.set_aside(suspected.run, first, count)
-                continue
-            offset = suspected.low + first - suspected.first if suspected.placed else -1
-            gone_below = max(min(done.log_start - offset, count), 0) if suspected.placed else 0
-            if gone_below and (regressed_to is None or regressed_to > offset):
-                ledger.expire(suspected.run, first, gone_below)
-                first, count, offset = first + gone_below, count - gone_below, offset + gone_below  # noqa: PLW2901  the rest
-            losses += _prove(ledger, suspected, done, fence, first, count, offset)
+    for gap in standing.missing(first, count):
+        for missing in account.suspected.covered(*gap):
+            losses += _condemn(ledger, account, suspected, missing, by)
     return losses
 
 
+def _condemn(
+    ledger: PartitionLedger, account: Account, suspected: Suspected, missing: tuple[int, int], by: Judgement
+) -> list[Loss]:
+    """Say why these suspected sequences are not in the log; what no other cause explains is lost."""
+    first, count = missing
+    if by.topic_gone:
+        ledger.set_aside(account.run, first, count)
+        return []
+    for doubt in account.doubtful.covered(first, count):
+        ledger.set_aside(account.run, *doubt)
+    ledger.expire(account.run, first, _passed_by_log_start(suspected, missing, by))
+    losses = []
+    for rest in account.suspected.covered(first, count):
+        offset = suspected.low + rest[0] - suspected.first if suspected.placed else -1
+        _damaged(ledger, account, rest, offset, by)
+        for condemned in account.suspected.covered(*rest):
+            at = offset + condemned[0] - rest[0] if offset >= 0 else -1
+            losses += _prove(ledger, suspected, condemned, at, by)
+    return losses
+
+
+def _passed_by_log_start(suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
+    """Return how many of them the log start has passed, and so explains.
+
+    The offset of an unplaced record is not known, only that it was not below `low`: if the log starts above that, any
+    of them may have stood where nothing can be read any more.
+    """
+    first, count = missing
+    if not suspected.placed:
+        return count if by.done.log_start > suspected.low else 0
+    offset = suspected.low + first - suspected.first
+    if by.regressed_to is not None and by.regressed_to <= offset:
+        return 0
+    return max(min(by.done.log_start - offset, count), 0)
+
+
+def _damaged(ledger: PartitionLedger, account: Account, rest: tuple[int, int], offset: int, by: Judgement) -> None:
+    """Where a damaged record stands at their offset, and the log never went backwards, it is they that are damaged."""
+    if offset < 0 or (by.regressed_to is not None and by.regressed_to <= offset):
+        return
+    for found in by.answer.overlapping(offset, rest[1]):
+        if found.value.kind is SightingKind.CORRUPTED:
+            ledger.damaged(account.run, rest[0] + found.first - offset, found.count)
+
+
 def _prove(
-    ledger: PartitionLedger,
-    suspected: Suspected,
-    done: RecheckDone,
-    fence: Fence | None,
-    first: int,
-    count: int,
-    offset: int,
+    ledger: PartitionLedger, suspected: Suspected, condemned: tuple[int, int], offset: int, by: Judgement
 ) -> list[Loss]:
     losses = []
-    account = ledger.accounts[suspected.run]
-    edges = sorted({first, first + count, *(edge for span in account.lost_candidates(first, count) for edge in span)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    first, count = condemned
+    unseen = ledger.accounts[suspected.run].sets[State.AWAITING].covered(first, count)
+    edges = sorted({first, first + count, *(edge for start, length in unseen for edge in (start, start + length))})
+    for start, end in pairwise(edges):
         never, before = ledger.prove_lost(suspected.run, start, end - start)
         if never or before:
             at = offset + start - first if offset >= 0 else -1
@@ -126,25 +181,25 @@ def _prove(
                     offset=at,
                     seen="never" if never else "before",
                     leader_epoch_before=suspected.leader_epoch,
-                    stands_there=stands_at(ledger, done, at),
-                    topic_id=done.topic_id,
-                    fence=fence,
+                    stands_there=stands_at(by.answer, by.done, at),
+                    topic_id=by.done.topic_id,
+                    fence=by.fence,
                     reason=suspected.reason,
-                    proved_at=done.at,
+                    proved_at=by.done.at,
                 ),
             )
     return losses
 
 
-def stands_at(ledger: PartitionLedger, done: RecheckDone, offset: int) -> str:
+def stands_at(answer: Answer, done: RecheckDone, offset: int) -> str:
     """Say what the log holds now at the offset at which a record was acknowledged."""
     if offset < 0:
         return "its offset is not known"
-    standing = ledger.log.get(offset)
+    standing = answer.get(offset)
     if standing is not None:
         return standing.describe()
     if offset >= done.position:
-        return f"nothing: the log had {done.position} as its next offset when it was re-read"
+        return f"nothing: the log was read up to offset {done.position}, where it had nothing of this record"
     if offset < done.log_start:
         return f"nothing: the log starts at {done.log_start}"
     return "nothing"

@@ -1,0 +1,253 @@
+"""What is known of one probe partition, and the suspicion that a record is no longer where it should be."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from kafka_sentinel.core.account import ACKED, LOST_BEFORE, OPEN, UNSURE, Account, InvariantError, State
+from kafka_sentinel.core.fences import Fences
+from kafka_sentinel.core.logview import LogView, Standing
+from kafka_sentinel.core.ranges import Piece, RangeMap
+from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, Effect, GiveUp, Reposition, Suspected
+from kafka_sentinel.core.types import Instant, ProbePartition, SightingKind
+
+MAX_INTERVALS = 20_000  # of the log view, the copies, and each account; beyond it the oldest quarter is let go
+MAX_RETIRED = 256  # ended runs whose records are still recognised, and not accounted for a second time
+
+
+class Book:
+    def __init__(self, partition: ProbePartition, *, instance: int, run: int) -> None:
+        self.partition = partition
+        self.instance = instance
+        self.run = run
+        self.accounts: dict[int, Account] = {run: Account(partition, run)}
+        self.log = LogView()
+        self.copies = LogView()  # what was counted as an extra copy, by offset
+        self.fences = Fences()
+        self.position: int | None = None  # the verifier's next offset; None until its first read
+        self.first_read: int | None = None  # where this process began to read
+        self.log_start = 0
+        self.highest_acked = -1
+        self.last_ack_at: Instant | None = None
+        self.give_ups: list[GiveUp] = []
+        self.counted: Counter[str] = Counter()  # events of this process, by metric-like name
+        self.effects: list[Effect] = []
+        self.archived: Counter[str] = Counter()  # sums of accounts that ended and left
+        self.retired: dict[int, None] = {}  # their runs, oldest first
+        self._own_floor: int | None = (
+            None  # lowest offset at which a record of the current run was seen or acknowledged
+        )
+        self._reposition_sent = False
+        self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process
+
+    @property
+    def own(self) -> Account:
+        return self.accounts[self.run]
+
+    def take_effects(self) -> list[Effect]:
+        effects, self.effects = self.effects, []
+        return effects
+
+    def reposition(self, offset: int) -> None:
+        self.position = offset
+        self._reposition_sent = True
+        self.effects.append(Reposition(self.partition, offset))
+
+    # --- suspicion
+
+    def _suspect(
+        self,
+        account: Account,
+        piece: Piece[int],
+        reason: str,
+        *,
+        placed: bool = True,
+        epochs: RangeMap[int] | None = None,
+    ) -> None:
+        """Suspect the acknowledged sequences of `piece` = (sequence, count, offset), unless they are suspected already.
+
+        `epochs`: the leader epochs of those that stood there a moment ago, which makes it a new suspicion in any case.
+        """
+        if epochs is None:
+            epochs = self._void(account, piece) if placed else RangeMap()
+        for again in epochs.overlapping(piece.first, piece.count):
+            account.suspected.remove(again.first, again.count)
+        for state in (State.AWAITING, State.VERIFIED):
+            for window in account.sets[state].covered(piece.first, piece.count):
+                for trusted in account.suspected.missing(*window):
+                    for part in account.lost_before.missing(*trusted):
+                        account.suspected.add(*part)
+                        for first, count, epoch in _with_epochs(part, epochs):
+                            low = piece.value + (first - piece.first if placed else 0)
+                            self.effects.append(
+                                Suspected(self.partition, account.run, first, count, low, placed, epoch, reason)
+                            )
+
+    def _void(self, account: Account, piece: Piece[int]) -> RangeMap[int]:
+        """Forget that these sequences stand at these offsets. Returns the leader epochs of those that did."""
+        epochs: RangeMap[int] = RangeMap()
+        for found in self.log.standing_at(account.run, piece):
+            epochs.set(found.value.sequence, found.count, found.value.leader_epoch)
+            self.log.remove(found.first, found.count)
+        for first, count, _ in epochs:
+            self._unsee(account, first, count)
+        return epochs
+
+    def _void_from(self, offset: int) -> dict[int, RangeMap[int]]:
+        """Forget the records that stand at or above `offset`. Returns their leader epochs, by run and sequence."""
+        gone: dict[int, RangeMap[int]] = {}
+        for found in reversed(self.log.overlapping(offset, max(self.log.end - offset, 0))):
+            if found.value.kind is SightingKind.RECORD:
+                epochs = gone.setdefault(found.value.run, RangeMap())
+                epochs.set(found.value.sequence, found.count, found.value.leader_epoch)
+                self.log.remove(found.first, found.count)
+        for run, epochs in gone.items():
+            if run in self.accounts:
+                for first, count, _ in epochs:
+                    self._unsee(self.accounts[run], first, count)
+        return gone
+
+    def _unsee(self, account: Account, first: int, count: int) -> None:
+        """Sequences left a place in the view: they are seen only where else they stand."""
+        account.seen.remove(first, count)
+        self._stand_lowest(account, first, count)
+        if first + count > account.highest_seen:
+            account.highest_seen = self.log.highest_sequence_below(account.run, self.log.end)
+
+    def _stand_lowest(self, account: Account, first: int, count: int) -> None:
+        """Take the lowest place at which each sequence stands, if it was ever seen at two, as its position."""
+        for twice in account.twice.covered(first, count):
+            for place in reversed(self.log.places(account.run, *twice)):
+                account.seen.add(place.first, place.count)
+                account.positions.set(*place)
+
+    def _displaced(self, found: Piece[Standing]) -> None:
+        """What stood there stands there no more. If it was acknowledged and stands nowhere else, it is suspected."""
+        self.log.remove(found.first, found.count)
+        account = self.accounts.get(found.value.run) if found.value.kind is SightingKind.RECORD else None
+        if account is None:
+            return
+        self._unsee(account, found.value.sequence, found.count)
+        for first, count in account.seen.missing(found.value.sequence, found.count):
+            piece = Piece(first, count, found.first + first - found.value.sequence)
+            epochs = RangeMap([(first, count, found.value.leader_epoch)])
+            self._suspect(account, piece, "another record stands at its offset", epochs=epochs)
+
+    def _verified(self, account: Account, first: int, count: int) -> None:
+        account.move(first, count, State.AWAITING, State.VERIFIED)
+        account.suspected.remove(first, count)
+        account.doubtful.remove(first, count)
+        self.counted["verified"] += count
+
+    # --- growth
+
+    def _forget_view_below(self, offset: int) -> None:
+        lowest = self.log.lowest
+        if lowest is None:
+            return
+        gone = self.log.overlapping(lowest, offset - lowest)
+        self.log.remove_below(offset)
+        for found in gone:
+            account = self.accounts.get(found.value.run) if found.value.kind is SightingKind.RECORD else None
+            if account is not None:
+                self._unsee(account, found.value.sequence, found.count)
+
+    def bound(self) -> None:
+        """Let go of the oldest quarter of whatever has become too fragmented. Costs nothing as long as nothing is."""
+        while self.log.intervals > MAX_INTERVALS:
+            self._forget_view_below(_quarter(self.log))
+        while self.copies.intervals > MAX_INTERVALS:
+            self.copies.remove_below(_quarter(self.copies))
+        for account in self.accounts.values():
+            if account.intervals > MAX_INTERVALS:
+                members: list[RangeMap[int] | RangeMap[None]] = [
+                    account.positions,
+                    account.seen,
+                    *account.sets.values(),
+                ]
+                edge = _quarter(max(members, key=lambda each: each.intervals))
+                self.set_aside(account.run, 0, edge)
+                account.forget_places_below(edge)
+                account.fold()
+
+    def set_aside(self, run: int, first: int, count: int) -> int:
+        """Take acknowledged sequences as unaccounted: nothing can be proved of them. Returns how many."""
+        return self._conclude(run, first, count, State.UNACCOUNTED)
+
+    def expire(self, run: int, first: int, count: int) -> int:
+        """Take acknowledged sequences as expired: the log start passed them unread. Returns how many."""
+        return self._conclude(run, first, count, State.EXPIRED)
+
+    def _conclude(self, run: int, first: int, count: int, state: State) -> int:
+        account = self.accounts[run]
+        moved = account.move_all(first, count, State.AWAITING, state)
+        account.suspected.remove(first, count)
+        account.positions.remove(first, count)
+        self.counted[state.value] += moved
+        return moved
+
+    def _forget_ended_accounts(self) -> None:
+        for account in list(self.accounts.values()):
+            account.fold()
+            settled = not any(account.sets[state] for state in OPEN)
+            if account.orphan and settled and not account.positions and not account.seen:
+                self._archive(account.run)
+
+    def _archive(self, run: int) -> None:
+        """Let go of an ended run; its sums stay, and its id, lest a record of it be accounted for again."""
+        self.archived.update(_sums(self.accounts.pop(run)))
+        self.give_ups = [each for each in self.give_ups if each.run != run]
+        self.retired[run] = None
+        while len(self.retired) > MAX_RETIRED:
+            del self.retired[next(iter(self.retired))]
+
+    # --- figures
+
+    def records(self) -> dict[str, int]:
+        """Return the sums over all accounts, in the terms of the identities (docs/verdicts.md)."""
+        sums = Counter(self.archived)
+        for account in self.accounts.values():
+            sums.update(_sums(account))
+        return dict(sums)
+
+    def check(self) -> None:
+        """Check the identities of every account. Raises InvariantError."""
+        for account in self.accounts.values():
+            account.check()
+        counted = self.counted
+        if counted["sent"] < sum(counted[name] for name in ("acked", "rejected", "uncertain")):
+            raise InvariantError(f"{self.partition}: more outcomes than records sent: {dict(counted)}")
+
+    def oldest_awaiting(self) -> Instant | None:
+        """Return when the oldest acknowledged and unread record of this run was sent; None if all are read."""
+        lowest = self.own.sets[State.AWAITING].lowest
+        return None if lowest is None else self.own.sent_at(lowest)
+
+    def overdue(self, sent_before: float) -> int:
+        """Return how many acknowledged records sent before that monotonic instant are still unread."""
+        edge = self.own.sends.sent_before(sent_before)
+        return sum(count for _, count in self.own.sets[State.AWAITING].covered(0, edge))
+
+
+def _with_epochs(part: tuple[int, int], epochs: RangeMap[int]) -> list[Piece[int]]:
+    """Cut a window of sequences where the leader epoch changes."""
+    result: RangeMap[int] = RangeMap([(*part, UNKNOWN_EPOCH)])
+    for first, count, epoch in epochs.overlapping(*part):
+        result.set(first, count, epoch)
+    return list(result)
+
+
+def _quarter(members: RangeMap[Standing] | RangeMap[int] | RangeMap[None]) -> int:
+    """Return the key below which a quarter of the intervals lie."""
+    starts = [piece.first for piece in members]
+    return starts[len(starts) // 4] if starts else 0
+
+
+def _sums(account: Account) -> dict[str, int]:
+    sums = {state.value: account.count(state) for state in State}
+    sums["sent"] = account.next_sequence
+    sums["acked"] = account.count(*ACKED)
+    sums["uncertain"] = account.count(*UNSURE)
+    sums[LOST_BEFORE] = account.lost_after_sighting
+    sums["suspected"] = len(account.suspected)
+    return sums

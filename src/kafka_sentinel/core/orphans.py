@@ -1,0 +1,131 @@
+"""Runs that are not this process's own: what they left, and how it is settled.
+
+An earlier run comes back from the state, or is met in the log. Nobody hears its acknowledgements any more, but each
+of its records says what had been acknowledged when it was sent. So every loss that a surviving record witnesses is
+proved; what nobody witnesses is our own blind spot.
+"""
+
+from __future__ import annotations
+
+from kafka_sentinel.core.account import Account, State
+from kafka_sentinel.core.book import Book
+from kafka_sentinel.core.ranges import Piece, RangeSet
+from kafka_sentinel.core.types import Claims, Sighting
+
+MAX_ACCOUNTS = 16  # runs accounted for per partition, the present one included; beyond it the oldest are set aside
+
+
+class Orphans(Book):
+    def _ours(self, sighting: Sighting) -> int:
+        """Return how many records of a span, from its first, are of our runs. The others were written by somebody else.
+
+        A run we do not know gets an account if it ended before ours began to write: its records stand below our own
+        first one. Those of an unknown run above it come from another live Sentinel of the same name. Only in the part
+        of the log that this process reads from end to end can an unknown run be accounted for.
+        """
+        account = self.accounts.get(sighting.run)
+        above = self._own_floor is not None and sighting.offset > self._own_floor
+        followed = self.first_read is not None and sighting.offset >= self.first_read
+        if account is None:
+            if sighting.run in self.retired or not (above or followed):
+                return sighting.count
+            if above:
+                return 0
+            account = self._adopt(sighting.run)
+        end = sighting.first + sighting.count
+        if account.orphan and end > account.next_sequence and followed and not above:
+            known = account.next_sequence
+            account.open_up_to(end, State.UNCERTAIN)
+            account.blind.add(known, end - known)
+        return min(max(account.next_sequence - sighting.first, 0), sighting.count)
+
+    def _adopt(self, run: int) -> Account:
+        account = Account(self.partition, run, orphan=True)
+        self.accounts[run] = account
+        self._bound_accounts()
+        return account
+
+    def _bound_accounts(self) -> None:
+        for run in [run for run in self.accounts if run != self.run][: max(len(self.accounts) - MAX_ACCOUNTS, 0)]:
+            account = self.accounts[run]
+            account.stop_sending()
+            self.set_aside(run, 0, account.next_sequence)
+            self.settle_uncertain(run, 0, account.next_sequence)
+            self._archive(run)
+
+    def _believe(self, account: Account, claims: Claims) -> None:
+        """Take a surviving record's word that others of its run were acknowledged."""
+        claimed = RangeSet.of([(claims.claims_from, claims.acked_through - claims.claims_from)])
+        for gap in claims.gaps:
+            claimed.remove(*gap)
+        for first, count in claimed.spans():
+            for piece in account.sets[State.UNCERTAIN].covered(first, count):
+                account.move(*piece, State.UNCERTAIN, State.AWAITING)
+                account.blind.remove(*piece)
+            for piece in account.sets[State.PRESENT].covered(first, count):
+                account.move(*piece, State.PRESENT, State.AWAITING)
+                self._verified(account, *piece)
+
+    def settle_uncertain(self, run: int, first: int, count: int) -> None:
+        """A fence sent well after the give-up was read past: what has not been seen was not written.
+
+        What is uncertain only because we were not there to hear the answer is unaccounted: it may have been
+        acknowledged, and lost.
+        """
+        account = self.accounts.get(run)
+        if account is None:
+            return
+        for piece in account.sets[State.UNCERTAIN].covered(first, count):
+            for blind in account.blind.covered(*piece):
+                account.move(*blind, State.UNCERTAIN, State.UNACCOUNTED)
+                account.blind.remove(*blind)
+                self.counted["unaccounted"] += blind[1]
+            self.counted["absent"] += account.move_all(*piece, State.UNCERTAIN, State.ABSENT)
+
+    def suspect_unplaced(self) -> None:
+        """A fence was read past: what was acknowledged without an offset before it, and is still unseen, is suspected.
+
+        Each stands above what was known to be acknowledged when its send started.
+        """
+        for first, count in self.own.unplaced():
+            batches = self.own.sends.overlapping(first, count)
+            low = batches[0].barrier + 1 if batches else 0
+            reason = "acknowledged without an offset, not found"
+            self._suspect(self.own, Piece(first, count, low), reason, placed=False)
+
+    def has_unsettled_orphans(self) -> bool:
+        """Whether an earlier run left something that `settle_orphans` would settle."""
+        return any(
+            account.blind
+            or account.sets[State.IN_FLIGHT]
+            or any(account.suspected.missing(*span) for span in account.unplaced())
+            for account in self.accounts.values()
+            if account.orphan
+        )
+
+    def settle_orphans(self) -> None:
+        """A fence of the present run was read past, from where this process began: all that earlier runs left is known.
+
+        What a surviving record claims and we did not find is suspected; what nobody claims and we did not find is
+        unaccounted. Where the log itself began no lower than we did, what is missing below the first record of a run
+        has left by the log start, as far as anybody can tell.
+        """
+        begin = self.first_read or 0
+        for account in [account for account in self.accounts.values() if account.orphan]:
+            account.stop_sending()
+            lowest_seen = account.seen.lowest
+            passed = 0 if begin == 0 or self.log_start < begin else account.next_sequence
+            passed = passed if lowest_seen is None else min(passed, lowest_seen)
+            for first, count in account.unplaced():
+                expired = min(max(passed - first, 0), count)
+                self.expire(account.run, first, expired)
+                rest = Piece(first + expired, count - expired, self._above_lower_ones(account, first, begin))
+                self._suspect(account, rest, "claimed as acknowledged, not found", placed=False)
+            for first, count in account.blind.spans():
+                self.settle_uncertain(account.run, first, count)
+        self._forget_ended_accounts()
+
+    def _above_lower_ones(self, account: Account, sequence: int, begin: int) -> int:
+        """Return the offset from which a sequence must stand: a run is written in the order of its sequences."""
+        below = account.positions.overlapping(0, sequence)
+        return max(below[-1].value + below[-1].count if below else 0, begin)

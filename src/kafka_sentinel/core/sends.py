@@ -1,0 +1,66 @@
+"""The sends of one run that are not settled yet: when each started, and what was known to be acknowledged then."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
+
+from kafka_sentinel.core.types import Instant
+
+MAX_BATCHES = 4_096  # sends remembered one by one; beyond it neighbours are merged
+
+
+class Batch(NamedTuple):
+    """Sequences [first, end) whose send started at `sent_at`, when the highest acknowledged offset was `barrier`."""
+
+    first: int
+    end: int
+    sent_at: Instant
+    barrier: int
+
+
+class Sends:
+    """Batches in the order of their sequences, which is the order of their instants too."""
+
+    def __init__(self) -> None:
+        self._batches: list[Batch] = []
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def remember(self, batch: Batch) -> None:
+        self._batches.append(batch)
+        if len(self._batches) > MAX_BATCHES:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Halve the memory: the earlier instant and the lower barrier stand for both, which errs to the safe side."""
+        pairs = zip(self._batches[::2], self._batches[1::2], strict=False)
+        merged = [Batch(a.first, b.end, a.sent_at, min(a.barrier, b.barrier)) for a, b in pairs]
+        if len(self._batches) % 2:
+            merged.append(self._batches[-1])
+        self._batches = merged
+
+    def forget_below(self, sequence: int) -> None:
+        settled = bisect_right(self._batches, sequence, key=lambda batch: batch.end)
+        if settled:
+            del self._batches[:settled]
+
+    def overlapping(self, first: int, count: int) -> list[Batch]:
+        low = bisect_right(self._batches, first, key=lambda batch: batch.end)
+        high = bisect_left(self._batches, first + count, key=lambda batch: batch.first)
+        return self._batches[low:high]
+
+    def sent_at(self, sequence: int) -> Instant | None:
+        """Return when the send of `sequence` started, if that is still remembered."""
+        found = self.overlapping(sequence, 1)
+        return found[0].sent_at if found else None
+
+    def sent_before(self, mono: float) -> int:
+        """Return the sequence below which every send started before that monotonic instant."""
+        index = bisect_left(self._batches, mono, key=lambda batch: batch.sent_at.mono)
+        return self._batches[index - 1].end if index else 0
+
+    def lower_barriers(self, barrier: int) -> None:
+        """The log went backwards: what is in flight can be acknowledged lower than what was known when it was sent."""
+        self._batches = [b if b.barrier <= barrier else b._replace(barrier=barrier) for b in self._batches]

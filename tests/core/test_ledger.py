@@ -1,0 +1,1283 @@
+"""What becomes of records: each anomaly fires where it should, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from kafka_sentinel.core.account import InvariantError, State
+from kafka_sentinel.core.logview import Answer
+from kafka_sentinel.core.types import Acks, Claims, Span
+from tests.core.ledger_world import CORRUPTED, FOREIGN, RECORD, THEM, Entry, World, mine
+
+
+def assert_quiet(world: World) -> None:
+    """Nothing is wrong, and nothing is suspected."""
+    sums = world.ledger.records()
+    assert world.losses == []
+    assert world.regressions == []
+    assert not world.rechecks.open_questions
+    for name in ("lost", "lost_before", "expired", "corrupted", "unaccounted", "suspected"):
+        assert sums[name] == 0, name
+    for name in ("duplicated", "reordered", "conflicting", "corrupted", "foreign", "namesake", "late"):
+        assert world.ledger.counted[name] == 0, name
+
+
+# --- nothing is wrong
+
+
+def test_a_record_is_verified_when_it_is_acknowledged_before_it_is_read():
+    world = World()
+    world.produce(10)
+    assert world.count("awaiting") == 10
+    world.read()
+    assert world.count("verified") == 10
+    assert_quiet(world)
+
+
+def test_a_record_is_verified_when_it_is_read_before_it_is_acknowledged():
+    world = World()
+    sent = world.send(10)
+    offset = world.append(*sent)
+    world.read()
+    assert world.count("in_flight") == 10
+    world.ack((0, 10, offset))
+    assert world.count("verified") == 10
+    assert_quiet(world)
+
+
+def test_verified_records_are_counted_once_however_often_they_are_read_again():
+    world = World()
+    world.produce(10)
+    world.read()
+    for _ in range(3):
+        world.recheck_everything()
+    assert world.ledger.counted["verified"] == world.count("verified") == world.ledger.own.next_sequence
+    assert_quiet(world)
+
+
+def test_a_reader_that_is_behind_leaves_records_awaiting_and_overdue_never_lost():
+    world = World()
+    world.produce(5)
+    world.wait(60)
+    half = world.mono
+    world.produce(5)
+    world.wait(600)
+    assert world.count("awaiting") == 10
+    assert world.ledger.overdue(half) == 5
+    assert world.ledger.overdue(world.mono) == 10
+    assert world.ledger.oldest_awaiting().mono < half - 50
+    assert world.rechecks.open_questions == []
+    world.read()
+    assert world.ledger.overdue(world.mono) == 0
+    assert world.ledger.oldest_awaiting() is None
+    assert_quiet(world)
+
+
+def test_an_unacknowledged_record_that_is_not_in_the_log_is_never_lost():
+    world = World()
+    sent = world.send(3)
+    world.give_up(sent.start, 3)
+    world.settle()
+    assert world.count("absent") == 3
+    assert_quiet(world)
+
+
+def test_a_rejected_record_is_never_lost():
+    world = World()
+    world.send(3)
+    world.ledger.rejected(1, 0, 3)
+    world.settle()
+    assert world.count("rejected") == 3
+    assert_quiet(world)
+
+
+def test_a_leader_change_without_truncation_says_nothing():
+    world = World()
+    world.produce(50)
+    world.read(30)
+    world.elect()
+    world.produce(20)
+    world.read()
+    world.recheck_everything()
+    assert_quiet(world)
+
+
+def test_holes_in_the_offsets_say_nothing():
+    world = World()
+    world.produce(5)
+    world.put(None)  # the marker of a foreign transaction
+    world.produce(5)
+    world.read()
+    world.recheck_everything()
+    assert_quiet(world)
+
+
+def test_re_reading_an_unchanged_log_changes_nothing():
+    world = World()
+    world.produce(30)
+    sent = world.send(2)
+    world.give_up(0 + sent.start, 2)
+    world.append(sent[1])
+    world.put(Entry(FOREIGN), Entry(CORRUPTED))
+    world.read()
+    world.settle()
+    before, counted = world.ledger.records(), dict(world.ledger.counted)
+    for _ in range(3):
+        low, high = world.log_start, len(world.log)
+        world.rechecks.background(world.ledger.partition, low, high, world.now())
+        for command in world.ask():
+            world.hand_in(world.look(command))
+    assert world.ledger.records() == before
+    assert {k: v for k, v in world.ledger.counted.items() if v} == {k: v for k, v in counted.items() if v}
+
+
+# --- the log went backwards
+
+
+def test_l1_records_read_and_verified_before_they_vanish_are_lost_with_their_evidence():
+    world = World()
+    world.produce(60)
+    world.elect()
+    world.produce(40)
+    world.read()
+    in_flight = world.send(5)
+    world.truncate(60)
+    world.give_up(in_flight.start, 5)
+    world.append(in_flight[3])  # one of the uncertain ones lands in the new log
+    world.judge()
+    assert world.lost == mine(world, range(60, 100))
+    (loss,) = [loss for loss in world.losses if loss.first == 60]
+    assert (loss.seen, loss.offset, loss.leader_epoch_before, loss.topic_id) == ("before", 60, 1, "first topic")
+    assert "sequence 103" in loss.stands_there
+    assert world.count("lost_before") == 40
+    assert world.count("lost") == 0
+    assert {r.divergence for r in world.regressions} == {61}
+    world.settle()
+    assert world.count("present") == 1
+    assert world.count("absent") == 4
+    assert world.lost == mine(world, range(60, 100))
+
+
+def test_l2_an_unread_tail_that_vanishes_without_any_error_is_lost_and_was_never_seen():
+    world = World()
+    world.produce(30)
+    world.read()
+    world.produce(70)  # above the high watermark: no reader gets it
+    world.truncate(30)
+    world.judge()
+    assert world.lost == mine(world, range(30, 100))
+    assert {loss.seen for loss in world.losses} == {"never"}
+    assert world.losses[0].offset == 30
+    assert world.losses[0].leader_epoch_before == -1
+    assert world.count("lost") == 70
+
+
+def test_l3_an_emptied_log_loses_everything_that_had_been_read():
+    world = World()
+    world.produce(87)
+    world.read()
+    world.truncate(0)
+    world.judge()
+    assert world.lost == mine(world, range(87))
+    assert {loss.seen for loss in world.losses} == {"before"}
+    assert world.count("verified") == 87 + (world.ledger.own.next_sequence - 87)
+
+
+def test_l3_found_by_the_reader_before_any_acknowledgement():
+    world = World()
+    world.produce(87)
+    world.read()
+    world.truncate(0)
+    world.read()
+    assert world.count("suspected") == 87
+    assert world.losses == []
+    world.judge()
+    assert world.lost == mine(world, range(87))
+
+
+def test_a_loss_of_seen_and_unseen_records_says_which_is_which():
+    world = World()
+    world.produce(10)
+    world.read()
+    world.produce(10)
+    world.truncate(5)
+    world.judge()
+    seen = {loss.seen: range(loss.first, loss.first + loss.count) for loss in world.losses}
+    assert seen == {"before": range(5, 10), "never": range(10, 20)}
+
+
+def test_a_silent_tail_stays_suspected_and_is_not_called_lost():
+    world = World()
+    world.produce(10)
+    world.read()
+    world.truncate(5)
+    world.read()  # the reader's error; nothing is written any more
+    for _ in range(20):
+        world.wait(60)
+        assert world.ask() == []
+    assert world.count("suspected") == 5
+    assert world.losses == []
+
+
+def test_a_truncation_deeper_than_the_first_backward_acknowledgement_is_followed_down():
+    """Late records of ours refill what was truncated, so that the first backward acknowledgement comes high up."""
+    world = World()
+    early = world.send(45)  # sent first, written last
+    world.produce(100)
+    world.read()
+    world.truncate(50)
+    world.give_up(early.start, 45)
+    world.append(*early)
+    world.judge()
+    assert world.regressions[0].divergence == 95
+    assert world.lost == mine(world, range(45 + 50, 45 + 100))
+    assert world.count("present") == 45
+    assert {answer.question.regressed for answer in world.answers if answer.losses} != {None}
+
+
+def test_in_flight_records_written_again_after_a_truncation_are_not_lost():
+    world = World()
+    world.produce(10)
+    in_flight = world.send(6)
+    world.append(*in_flight)
+    world.read()  # seen, but not acknowledged yet
+    world.truncate(8)
+    offset = world.append(*in_flight)
+    world.ack((in_flight.start, 6, offset))
+    world.judge()
+    assert world.lost == mine(world, [8, 9])
+    assert all(world.state_of(s) is State.VERIFIED for s in in_flight)
+
+
+def test_the_same_offset_acknowledged_twice_without_a_barrier_is_judged():
+    """A record in flight since before the lost ones takes the place of one: no acknowledgement went backwards for it."""
+    world = World()
+    early = world.send(1)
+    world.produce(10)
+    world.read()
+    world.truncate(5)
+    offset = world.append(*early)
+    world.ack((early.start, 1, offset))
+    world.judge()
+    assert world.lost == mine(world, range(6, 11))
+    assert world.state_of(early.start) is State.VERIFIED
+
+
+def test_two_truncations_one_after_the_other_lose_the_union():
+    world = World()
+    world.produce(50)
+    world.read()
+    world.truncate(40)
+    second = world.produce(20)
+    world.read()
+    world.truncate(30)
+    world.judge()
+    assert world.lost == mine(world, [*range(30, 50), *second])
+
+
+def test_truncated_again_while_the_recheck_is_under_way_is_asked_again():
+    world = World()
+    world.produce(50)
+    world.read()
+    world.truncate(40)
+    world.produce(1)
+    fence = [50, *world.produce(5)]
+    (command,) = world.ask()
+    world.truncate(30)
+    assert world.hand_in(world.look(command)) is None  # the fence is gone: the answer proves nothing
+    assert world.losses == []
+    world.judge()
+    assert world.lost == mine(world, [*range(30, 50), *fence])
+
+
+def test_an_answer_read_before_a_second_truncation_clears_nobody():
+    world = World()
+    world.produce(50)
+    world.read()
+    world.ledger.regressed(40, world.now())  # a false alarm: all of them still stand
+    world.drain()
+    world.produce(1)
+    (command,) = world.ask()
+    answer = world.look(command)
+    world.truncate(30)
+    world.produce(1)  # the log is known to have gone backwards, and only then the old answer is handed in
+    world.hand_in(answer)
+    world.judge()
+    assert world.lost == mine(world, range(30, 51))
+
+
+def test_a_false_alarm_clears_everybody():
+    world = World()
+    world.produce(50)
+    world.read(30)
+    world.ledger.regressed(10, world.now())
+    world.drain()
+    assert world.count("suspected") == 40
+    world.judge()
+    assert world.losses == []
+    assert world.count("suspected") == 0
+    assert world.count("verified") == world.ledger.own.next_sequence
+    assert world.ledger.counted["verified"] == world.count("verified")
+
+
+def test_vanished_after_verification_without_a_backward_acknowledgement_is_found_by_the_background_recheck():
+    world = World()
+    world.produce(50)
+    world.read()
+    world.truncate(40)
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 30)  # somebody else refills it
+    world.judge()
+    assert world.losses == []
+    world.recheck_everything()
+    assert world.lost == mine(world, range(40, 50))
+    assert {loss.seen for loss in world.losses} == {"before"}
+    assert {loss.leader_epoch_before for loss in world.losses} == {0}
+    assert all("foreign" in loss.stands_there for loss in world.losses)
+
+
+def test_vanished_after_verification_is_found_by_the_recheck_of_an_incident_and_belongs_to_it():
+    world = World()
+    world.produce(50)
+    world.read()
+    world.truncate(40)
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 30)
+    world.rechecks.incident("an incident", world.ledger.partition, 45, world.now())
+    world.judge()
+    assert world.lost == mine(world, range(40, 50))
+    assert {answer.question.incident for answer in world.answers if answer.losses} == {"an incident"}
+
+
+def test_an_unread_record_whose_offset_was_refilled_by_others_is_lost():
+    world = World()
+    world.produce(10)
+    world.truncate(5)
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 30)
+    world.judge()
+    assert world.lost == mine(world, range(5, 10))
+
+
+def test_a_stale_batch_after_a_reposition_is_not_taken():
+    world = World()
+    world.produce(20)
+    world.read(10)
+    stale = (10, 20, world.sightings(10, 20))
+    world.truncate(5)
+    world.produce(1)
+    assert world.reader == 5
+    assert not world.deliver(*stale)
+    world.judge()
+    assert world.lost == mine(world, range(5, 20))
+
+
+def test_a_batch_of_the_old_log_that_is_taken_does_not_hide_the_loss():
+    """The reader had fetched it before the truncation, and its position was below the divergence."""
+    world = World()
+    world.produce(20)
+    world.read(10)
+    old = (10, 20, world.sightings(10, 20))
+    world.truncate(15)
+    world.produce(1)
+    world.reader = 20
+    assert world.deliver(*old)
+    world.judge()
+    world.recheck_everything()
+    assert world.lost == mine(world, range(15, 20))
+
+
+def test_records_written_after_a_truncation_are_verified_where_lost_ones_stood():
+    world = World()
+    world.produce(20)
+    world.read()
+    world.truncate(10)
+    new = world.produce(20)
+    world.judge()
+    assert all(world.state_of(s) is State.VERIFIED for s in new)
+    assert world.count("lost_before") == 10
+
+
+def test_a_record_acknowledged_without_an_offset_and_verified_is_lost_when_it_vanishes():
+    world = World()
+    world.produce(5)
+    sent = world.send(1)
+    world.append(*sent)
+    world.read()
+    world.ack((sent.start, 1, None))
+    world.produce(5)
+    world.read()
+    world.truncate(5)
+    world.judge()
+    assert world.lost == mine(world, range(5, 11))
+
+
+# --- acknowledgements that do not say where
+
+
+@pytest.mark.parametrize("offset", [None, -1])
+def test_an_acknowledgement_without_an_offset_is_resolved_by_sighting(offset):
+    world = World()
+    sent = world.send(3)
+    world.append(*sent)
+    world.ack((0, 3, offset))
+    assert world.count("awaiting") == 3
+    world.settle()
+    assert world.count("verified") == world.ledger.own.next_sequence
+    assert_quiet(world)
+
+
+@pytest.mark.parametrize("offset", [None, -1])
+def test_acknowledged_without_an_offset_and_not_there_is_lost(offset):
+    world = World()
+    world.produce(5)
+    world.send(3)
+    world.ack((5, 3, offset))
+    world.settle()
+    assert world.lost == mine(world, [5, 6, 7])
+    assert world.losses[0].offset == -1
+
+
+def test_numbers_from_minus_one_upwards_are_no_offsets():
+    world = World()
+    world.produce(50)
+    world.read()
+    sent = world.send(4)
+    world.append(*sent)
+    world.ack((sent.start, 4, -1))
+    world.judge()
+    assert_quiet(world)
+
+
+def test_an_acknowledgement_that_names_a_second_copy_is_no_loss_when_only_that_copy_vanishes():
+    world = World()
+    sent = world.send(1)
+    world.append(*sent)
+    world.produce(3)
+    world.append(*sent)  # a retry
+    world.ack((sent.start, 1, 4))
+    world.produce(2)
+    world.read()
+    world.judge()
+    assert world.ledger.counted["duplicated"] == 1
+    world.truncate(3)
+    world.judge()
+    assert mine(world, sent).isdisjoint(world.lost)
+
+
+# --- uncertain
+
+
+def test_uncertain_is_present_when_it_is_read_before_or_after_the_client_gave_up():
+    world = World()
+    sent = world.send(2)
+    world.append(sent[0])
+    world.read()
+    world.give_up(0, 2)
+    assert world.count("present") == 1
+    world.append(sent[1])
+    world.settle()
+    assert world.count("present") == 2
+    assert world.ledger.counted["present"] == 2
+    assert world.ledger.counted["late"] == 0
+
+
+def test_uncertain_that_arrives_after_all_is_late_and_never_lost():
+    world = World()
+    sent = world.send(2)
+    world.give_up(0, 2)
+    world.settle()
+    assert world.count("absent") == 2
+    world.append(*sent)
+    world.settle()
+    assert world.ledger.counted["late"] == 2
+    assert world.count("present") == 2
+    assert world.losses == []
+
+
+def test_give_ups_are_bounded_and_never_settled_too_early():
+    world = World()
+    for _ in range(10_000):
+        first = world.send(2).start
+        world.give_up(first)
+        world.wait(2)
+    assert len(world.ledger.give_ups) < 5_000
+    for entry in world.ledger.give_ups[:1]:
+        assert entry.at.mono >= world.mono - 2 * 2 * 5_000
+
+
+# --- duplicates, order
+
+
+def duplicated(world: World) -> int:
+    return world.ledger.counted["duplicated"]
+
+
+def extra_copies(world: World) -> int:
+    standing = world.in_log()
+    return len(standing) - len(set(standing))
+
+
+def test_extra_copies_are_counted_once_over_several_re_reads():
+    world = World()
+    sent = world.send(4)
+    world.append(*sent)
+    world.append(*sent)
+    world.append(sent[1], sent[2])
+    world.ack((0, 4, 4))
+    world.read()
+    world.judge()
+    assert duplicated(world) == extra_copies(world) == 6
+    for _ in range(3):
+        world.recheck_everything()
+    world.ledger.regressed(2, world.now())  # a false alarm: everything is read again
+    world.drain()
+    world.judge()
+    assert duplicated(world) == 6
+    assert world.losses == []
+
+
+def test_copies_read_piece_by_piece_are_each_counted_once():
+    world = World()
+    sent = world.send(3)
+    for _ in range(4):
+        world.append(*sent)
+    world.ack((0, 3, 0))
+    while world.reader < len(world.log):
+        world.read(2)
+        for command in world.ask():
+            world.hand_in(world.look(command))
+    world.judge()
+    assert duplicated(world) == 9
+
+
+def test_a_copy_of_a_record_read_before_a_restart_is_counted_once():
+    world = World()
+    sent = world.send(3)
+    world.append(*sent)
+    world.ack((0, 3, 0))
+    world.read()
+    state = world.saved()
+    world.append(*sent)
+    after = world.restart(state=state)
+    after.settle()
+    after.recheck_everything()
+    assert duplicated(after) == 3
+    again = after.restart(state=after.saved())
+    again.settle()
+    again.recheck_everything()
+    assert duplicated(again) == 0
+
+
+def test_reading_again_is_redelivery_and_counts_nothing():
+    world = World()
+    world.produce(20)
+    world.read()
+    world.ledger.reposition(5)
+    world.drain()
+    world.read()
+    world.judge()
+    assert_quiet(world)
+
+
+def test_a_record_written_again_at_another_place_after_a_truncation_is_no_copy():
+    world = World()
+    world.produce(5)
+    sent = world.send(3)
+    world.append(*sent)
+    world.read()
+    world.truncate(4)
+    offset = world.append(*sent)
+    world.ack((sent.start, 3, offset))
+    world.judge()
+    world.recheck_everything()
+    assert duplicated(world) == 0
+    assert world.lost == mine(world, [4])
+
+
+def test_a_copy_that_vanished_and_came_again_in_a_later_epoch_is_another_copy():
+    world = World()
+    sent = world.send(2)
+    world.append(*sent, *sent)
+    world.ack((0, 2, 0))
+    world.read()
+    world.judge()
+    assert duplicated(world) == 2
+    world.truncate(2)
+    world.append(*sent)
+    world.judge()
+    world.recheck_everything()
+    assert duplicated(world) == 4
+    assert world.lost == mine(world, range(2, world.ledger.own.next_sequence)) & world.lost
+
+
+def test_records_behind_a_higher_sequence_are_reordered_each_once():
+    world = World()
+    sent = world.send(6)
+    world.append(sent[3], sent[4], sent[0], sent[1], sent[5], sent[2], sent[0])
+    world.ack((0, 2, 2), (2, 1, 5), (3, 2, 0), (5, 1, 4))
+    world.read()
+    world.judge()
+    world.recheck_everything()
+    world.ledger.regressed(1, world.now())
+    world.drain()
+    world.judge()
+    assert world.ledger.counted["reordered"] == 3
+    assert duplicated(world) == 1
+    assert world.losses == []
+
+
+def test_a_copy_behind_a_higher_sequence_is_not_reordered():
+    world = World()
+    sent = world.send(3)
+    world.append(*sent, sent[0])
+    world.ack((0, 3, 0))
+    world.read()
+    world.judge()
+    assert world.ledger.counted["reordered"] == 0
+    assert duplicated(world) == 1
+
+
+def test_order_is_followed_across_a_restart():
+    world = World()
+    world.produce(3)
+    sent = world.send(2)
+    world.append(sent[1])
+    world.read()
+    state = world.saved()
+    world.append(sent[0])
+    after = world.restart(state=state)
+    after.settle()
+    assert after.ledger.counted["reordered"] == 1
+
+
+# --- other things in the log
+
+
+def test_the_same_offset_and_epoch_with_other_content_is_conflicting():
+    world = World()
+    world.produce(5)
+    world.read()
+    world.log[2] = world.log[2]._replace(sequence=99, instance=THEM)
+    world.recheck_everything()
+    assert world.ledger.counted["conflicting"] == 1
+
+
+def test_other_content_in_a_higher_epoch_is_not_conflicting():
+    world = World()
+    world.produce(5)
+    world.read()
+    world.truncate(2)
+    world.judge()
+    world.recheck_everything()
+    assert world.ledger.counted["conflicting"] == 0
+
+
+def test_foreign_damaged_and_other_sentinels_records_are_counted_apart_and_once():
+    world = World()
+    world.produce(5)
+    world.put(Entry(FOREIGN), Entry(FOREIGN), Entry(CORRUPTED), Entry(RECORD, 9, 3, instance=THEM))
+    world.produce(5)
+    world.read()
+    for _ in range(2):
+        world.recheck_everything()
+    world.ledger.regressed(3, world.now())
+    world.drain()
+    world.judge()
+    assert world.ledger.counted["foreign"] == 3
+    assert world.ledger.counted["corrupted"] == 1
+    assert world.ledger.counted["namesake"] == 0
+    assert world.count("verified") == world.ledger.own.next_sequence
+    assert world.losses == []
+
+
+def test_foreign_records_are_counted_again_when_the_log_was_refilled():
+    world = World()
+    world.produce(5)
+    world.put(Entry(FOREIGN))
+    world.read()
+    world.truncate(5)
+    world.put(Entry(FOREIGN, epoch=world.epoch))
+    world.judge()
+    world.recheck_everything()
+    assert world.ledger.counted["foreign"] == 2
+
+
+@pytest.mark.parametrize("order", ["read first", "acknowledged first"])
+def test_a_damaged_record_at_the_offset_of_an_acknowledged_one_is_corrupted_once(order):
+    world = World()
+    world.produce(5)
+    sent = world.send(3)
+    world.append(*sent)
+    world.log[6] = Entry(CORRUPTED)
+    if order == "read first":
+        world.read()
+    world.ack((sent.start, 3, 5))
+    world.read()
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(6) is State.CORRUPTED
+    assert world.count("corrupted") == world.ledger.counted["corrupted"] == 1
+    assert world.ledger.counted["acked_corrupted"] == 1
+    assert world.losses == []
+
+
+def test_a_damaged_record_is_corrupted_even_after_a_false_alarm():
+    world = World()
+    world.produce(5)
+    world.log[2] = Entry(CORRUPTED)
+    world.ledger._suspect(world.ledger.own, next(iter(world.ledger.own.positions)), "for the test")
+    world.drain()
+    world.judge()
+    assert world.count("corrupted") == 1
+    assert world.losses == []
+
+
+def test_a_verified_record_that_is_damaged_later_is_lost():
+    world = World()
+    world.produce(5)
+    world.read()
+    world.log[2] = Entry(CORRUPTED)
+    world.recheck_everything()
+    assert world.lost == mine(world, [2])
+    assert "corrupted" in world.losses[0].stands_there
+
+
+def test_another_live_sentinel_of_our_name_is_counted_apart_and_not_accounted_for():
+    world = World()
+    world.produce(5)
+    claims = Claims(0, 100, ())
+    world.put(*[Entry(RECORD, 50, 200 + i, claims=claims) for i in range(4)])
+    world.produce(5)
+    world.read()
+    world.settle()
+    world.recheck_everything()
+    assert 50 not in world.ledger.accounts
+    assert world.ledger.counted["namesake"] == 4
+    assert world.ledger.counted["foreign"] == 4
+    assert world.count("sent") == world.ledger.own.next_sequence
+    assert world.losses == []
+
+
+def test_another_live_sentinel_that_was_there_before_us_is_not_followed():
+    log = [Entry(RECORD, 50, i) for i in range(4)]
+    world = World(log=log)
+    world.produce(5)
+    world.put(*[Entry(RECORD, 50, 4 + i) for i in range(3)])
+    world.read()
+    world.settle()
+    assert world.ledger.counted["namesake"] == 3
+    assert world.ledger.accounts[50].next_sequence == 4
+
+
+# --- the log start
+
+
+def test_what_retention_passes_unread_has_expired():
+    world = World()
+    world.produce(50)
+    world.read(10)
+    world.retain_from(30)
+    world.settle()
+    assert world.count("expired") == 20
+    assert world.losses == []
+    assert world.count("suspected") == 0
+
+
+def test_retention_of_verified_records_says_nothing():
+    world = World()
+    world.produce(50)
+    world.read()
+    world.retain_from(30)
+    world.produce(1)
+    world.read()
+    world.recheck_everything()
+    assert_quiet(world)
+
+
+def test_a_suspicion_stands_when_the_log_start_passes_it_and_the_log_had_gone_backwards():
+    world = World()
+    world.produce(50)
+    world.read(30)
+    world.truncate(20)
+    world.produce(40)
+    world.read()
+    world.retain_from(45)
+    world.judge()
+    assert world.lost == mine(world, range(20, 50))
+    assert world.count("expired") == 0
+
+
+def test_a_suspicion_without_a_regression_is_explained_by_the_log_start():
+    world = World()
+    world.produce(20)
+    world.truncate(10)
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 30)
+    world.read()
+    assert world.count("suspected") == 10
+    world.retain_from(30)
+    world.judge()
+    assert world.losses == []
+    assert world.count("expired") == 10
+
+
+def test_the_log_start_may_go_down_after_a_wipe():
+    world = World()
+    world.produce(50)
+    world.read()
+    world.retain_from(40)
+    world.produce(1)
+    world.read()
+    world.truncate(0)
+    new = world.produce(5)
+    world.judge()
+    assert world.ledger.log_start == 0
+    assert world.lost == mine(world, range(40, 51))
+    assert world.state_of(new.start) is State.VERIFIED
+    world.retain_from(3)
+    world.produce(1)
+    world.read()
+    assert world.count("expired") == 0
+
+
+# --- earlier runs
+
+
+def test_a_restart_with_state_is_no_loss_and_counts_nothing_twice():
+    world = World()
+    world.produce(50)
+    world.read(30)
+    world.send(5)
+    after = world.restart(state=world.saved())
+    assert after.count("sent") == 55
+    assert after.count("verified") == 30
+    after.settle()
+    sums = after.ledger.records()
+    assert after.losses == []
+    assert sums["sent"] == 55 + after.ledger.own.next_sequence
+    assert sums["verified"] == 50 + after.ledger.own.next_sequence
+    assert sums["unaccounted"] == 5
+    assert after.ledger.counted["verified"] == sums["verified"] - 30
+    assert after.ledger.counted["present"] == 0
+
+
+def test_the_tail_after_the_checkpoint_is_learned_by_sighting_and_claims():
+    world = World()
+    world.produce(20)
+    world.read()
+    state = world.saved()
+    for _ in range(10):
+        world.produce(3)
+    after = world.restart(state=state)
+    after.settle()
+    assert after.losses == []
+    run = after.ledger.accounts[1]
+    assert run.next_sequence == 50
+    assert run.count(State.VERIFIED) == 47  # nobody claims the last batch: its acknowledgement was heard by nobody
+    assert run.count(State.PRESENT) == 3
+
+
+def test_without_state_a_loss_is_proved_for_every_record_that_a_surviving_one_claims():
+    world = World()
+    for _ in range(10):
+        world.produce(10)
+    sent = world.send(10)
+    world.truncate(40)
+    world.ack((sent.start, 10, world.append(*sent)))  # claims 0..99
+    world.produce(5)  # claims 100..109 too
+    after = world.restart()
+    after.settle()
+    run = after.ledger.accounts[1]
+    assert after.lost == {(1, s) for s in range(40, 100)}
+    assert {loss.seen for loss in after.losses} == {"never"}
+    assert run.count(State.VERIFIED) == 50
+    assert run.count(State.PRESENT) == 5
+    assert run.count(State.UNACCOUNTED) == 0
+    sums = after.ledger.records()
+    assert sums["sent"] == 115 + after.ledger.own.next_sequence
+    assert sums["acked"] == 110 + after.ledger.own.next_sequence
+
+
+def test_without_state_what_nobody_claims_is_unaccounted_to_the_record():
+    world = World()
+    world.produce(10)
+    sent = world.send(10)
+    world.give_up(sent.start, 10)  # uncertain, and never written
+    world.produce(10)
+    last = world.send(6)
+    world.append(*last[3:])  # three of the last were never written either
+    after = world.restart()
+    after.settle()
+    run = after.ledger.accounts[1]
+    assert after.losses == []
+    assert run.count(State.UNACCOUNTED) == 10 + 3
+    assert run.count(State.VERIFIED) == 20
+    assert run.count(State.PRESENT) == 3
+    assert run.next_sequence == 36
+
+
+def test_without_state_what_retention_took_is_no_loss():
+    world = World()
+    for _ in range(5):
+        world.produce(10)
+    world.retain_from(22)
+    after = world.restart()
+    after.settle()
+    assert after.losses == []
+    assert after.ledger.accounts[1].count(State.EXPIRED) == 22
+
+
+def test_with_state_an_old_log_start_does_not_explain_a_loss():
+    world = World()
+    for _ in range(5):
+        world.produce(10)
+    world.read()
+    world.retain_from(22)
+    world.produce(1)
+    world.read()
+    state = world.saved()
+    world.produce(10)  # after the checkpoint, and lost
+    sent = world.send(5)
+    world.truncate(51)
+    world.ack((sent.start, 5, world.append(*sent)))
+    world.produce(1)
+    after = world.restart(state=state)
+    after.settle()
+    assert after.lost == {(1, s) for s in range(51, 61)}
+
+
+def test_with_state_a_loss_during_the_absence_is_found_by_the_first_acknowledgement():
+    world = World()
+    world.produce(50)
+    world.read()
+    state = world.saved()
+    world.truncate(30)
+    after = world.restart(state=state)
+    after.judge()
+    assert after.lost == {(1, s) for s in range(30, 50)}
+    assert {loss.seen for loss in after.losses} == {"before"}
+
+
+def test_suspicions_survive_a_restart():
+    world = World()
+    world.produce(50)
+    world.read(40)
+    world.truncate(30)
+    world.produce(1)
+    assert world.count("suspected") == 20
+    after = world.restart(state=world.saved())
+    assert after.count("suspected") == 20
+    after.settle()
+    assert after.lost == {(1, s) for s in range(30, 50)}
+    assert len(after.regressions) == 0, "the log went backwards once, and that was told by the process that saw it"
+
+
+def test_proved_losses_survive_a_restart_and_are_not_proved_again():
+    world = World()
+    world.produce(50)
+    world.read(40)
+    world.truncate(30)
+    world.judge()
+    after = world.restart(state=world.saved())
+    after.settle()
+    after.recheck_everything()
+    assert after.losses == []
+    assert (after.count("lost"), after.count("lost_before")) == (10, 10)
+
+
+def test_three_restarts_settle_every_run():
+    world = World()
+    for _ in range(4):
+        world.produce(10)
+        world.send(2)
+        world.read(7)
+        world = world.restart(state=world.saved())
+    world.settle()
+    sums = world.ledger.records()
+    assert world.losses == []
+    assert sums["verified"] == 40 + world.ledger.own.next_sequence
+    assert sums["unaccounted"] == 8
+    assert sums["awaiting"] == sums["unresolved"] == 0
+
+
+def test_a_new_run_in_the_same_process_hears_the_answers_of_the_old_one():
+    world = World()
+    world.produce(5)
+    world.read()
+    sent = world.send(4)
+    offset = world.append(*sent[:2])
+    world.ledger.start_run(2)
+    world.run = 2
+    world.claims = type(world.claims)()
+    world.ledger.acked(1, (Span(5, 2, offset),), world.now())
+    world.ledger.uncertain(1, 7, 1, world.now())
+    world.settle()
+    world.ledger.acked(1, (Span(8, 1, 99),), world.now())  # too late to matter
+    assert world.losses == []
+    old = world.ledger.accounts[1]
+    assert old.count(State.VERIFIED) == 7
+    assert old.count(State.ABSENT) == 1
+    assert old.count(State.UNACCOUNTED) == 1
+
+
+def test_a_successor_does_not_account_for_old_records_again():
+    world = World()
+    world.produce(20)
+    world.read(10)
+    fresh = world.ledger.successor()
+    (reposition,) = fresh.take_effects()
+    assert reposition.offset == 10
+    fresh.start_run(2)
+    fresh.read(10, 20, world.sightings(10, 20))
+    fresh.reread(0, 20, world.sightings(0, 20))
+    fresh.check()
+    assert fresh.records()["sent"] == 0
+    assert fresh.counted["foreign"] == 0
+    assert fresh.take_effects() == []
+
+
+def test_a_background_recheck_does_not_account_for_runs_below_what_was_read():
+    """Their claims would speak of records that this process has not looked for."""
+    log: list[Entry | None] = [Entry(RECORD, 50, i, claims=Claims(0, i, ())) for i in range(10, 40)]
+    world = World(log=log)
+    world.ledger.position = 40
+    world.reader = 40
+    world.produce(5)
+    world.read()
+    world.recheck_everything()
+    world.settle()
+    assert 50 not in world.ledger.accounts
+    assert world.losses == []
+    assert world.ledger.counted["foreign"] == world.ledger.counted["namesake"] == 0
+
+
+# --- the topic is made anew
+
+
+def test_a_topic_made_anew_leaves_awaited_records_unaccounted_and_verified_ones_alone():
+    world = World()
+    world.produce(20)
+    world.read(12)
+    world.recreate_topic()
+    world.notice_new_topic()
+    world.settle()
+    sums = world.ledger.records()
+    assert world.losses == []
+    assert sums["unaccounted"] == 8
+    assert sums["lost_before"] == 0
+    assert sums["verified"] == 12 + world.ledger.own.next_sequence - 20
+
+
+def test_a_topic_made_anew_is_recognised_by_the_recheck_of_what_looks_like_a_loss():
+    world = World()
+    world.produce(20)
+    world.read(12)
+    world.recreate_topic()
+    new = world.produce(3)
+    world.settle()
+    assert world.regressions
+    assert world.losses == []
+    assert world.count("unaccounted") == 8
+    assert all(world.state_of(s) is State.VERIFIED for s in new)
+
+
+def test_in_flight_while_the_topic_is_made_anew_is_verified_if_found_and_unaccounted_if_not():
+    world = World()
+    world.produce(5)
+    world.read()
+    sent = world.send(4)
+    world.recreate_topic()
+    world.notice_new_topic()
+    world.ack((sent.start, 2, 5))  # the old topic's answer, heard late
+    offset = world.append(*sent[2:])
+    world.ack((sent.start + 2, 2, offset))
+    world.settle()
+    assert world.losses == []
+    assert [world.state_of(s) for s in sent] == [State.UNACCOUNTED] * 2 + [State.VERIFIED] * 2
+
+
+def test_a_loss_in_the_new_topic_is_a_loss():
+    world = World()
+    world.produce(20)
+    world.read()
+    world.recreate_topic()
+    world.notice_new_topic()
+    world.produce(10)
+    world.read()
+    world.truncate(4)
+    world.judge()
+    assert world.lost == mine(world, range(24, 30))
+
+
+def test_a_topic_made_anew_and_a_restart_before_it_is_judged_is_no_loss():
+    world = World()
+    world.produce(20)
+    world.read(12)
+    world.recreate_topic()
+    world.notice_new_topic()
+    after = world.restart(state=world.saved())
+    after.settle()
+    assert after.losses == []
+    assert after.count("unaccounted") == 8
+
+
+def test_foreign_records_of_the_new_topic_are_counted():
+    world = World()
+    world.produce(20)
+    world.read()
+    after = world.restart(state=world.saved())
+    after.recreate_topic()
+    after.notice_new_topic()
+    after.put(Entry(FOREIGN))
+    after.settle()
+    assert after.ledger.counted["foreign"] == 1
+
+
+# --- bounds and state
+
+
+def test_the_cost_in_memory_does_not_follow_the_traffic():
+    world = World()
+    for _ in range(500):
+        world.produce(100)
+        world.read()
+    account = world.ledger.own
+    assert account.count(State.VERIFIED) == 50_000
+    assert world.ledger.log.intervals == 1
+    assert account.positions.intervals == 1
+    assert account.seen.intervals == 1
+    assert len(json_of(world)) < 1_000
+
+
+def json_of(world: World) -> str:
+    import json
+
+    return json.dumps(world.ledger.to_state())
+
+
+def test_what_has_left_the_log_is_folded_into_sums():
+    world = World()
+    for turn in range(300):
+        world.produce(2)
+        gone = world.send(1)
+        world.give_up(gone.start)
+        world.read()
+        world.retain_from(max(len(world.log) - 20, 0))
+        if turn % 10 == 9:
+            world.wait(10)
+            for entry in world.ledger.give_ups:
+                world.ledger.settle_uncertain(entry.run, entry.first, entry.count)
+            world.ledger.give_ups = []
+    sums = world.ledger.records()
+    assert sums["sent"] == 900
+    assert (sums["verified"], sums["absent"]) == (600, 300)
+    assert world.ledger.own.intervals < 100
+    after = world.restart(state=world.saved())
+    assert {k: v for k, v in after.ledger.records().items() if v} == {k: v for k, v in sums.items() if v}
+
+
+def test_a_log_in_which_everything_alternates_is_bounded(monkeypatch):
+    monkeypatch.setattr("kafka_sentinel.core.book.MAX_INTERVALS", 100, raising=False)
+    monkeypatch.setattr("kafka_sentinel.core.ledger.MAX_INTERVALS", 100, raising=False)
+    world = World()
+    for _ in range(1_000):
+        world.produce(1)
+        world.put(Entry(FOREIGN))
+        world.read()
+        assert world.ledger.log.intervals <= 110
+        assert world.ledger.own.intervals <= 220
+    world.settle()
+    assert world.losses == []
+    assert world.count("sent") == world.count("acked")
+    assert world.count("verified") + world.count("unaccounted") == world.count("acked")
+    world.truncate(len(world.log) - 20)
+    lost = 10 if world.log[-1].kind is FOREIGN else 10
+    world.judge()
+    assert lost - 1 <= len(world.lost) <= lost + 1
+
+
+def test_the_view_of_the_log_is_bounded_and_keeps_its_newest_part(monkeypatch):
+    monkeypatch.setattr("kafka_sentinel.core.book.MAX_INTERVALS", 100, raising=False)
+    monkeypatch.setattr("kafka_sentinel.core.ledger.MAX_INTERVALS", 100, raising=False)
+    world = World()
+    world.ledger.log_start = 0
+    for _ in range(150):
+        world.put(Entry(FOREIGN), Entry(CORRUPTED))
+    world.produce(3)
+    world.read()
+    assert 50 <= world.ledger.log.intervals <= 110
+    assert world.ledger.log.get(len(world.log) - 1) is not None
+
+
+def test_runs_beyond_the_bound_are_set_aside_once():
+    log: list[Entry | None] = [Entry(RECORD, 100 + r, s, claims=Claims(0, s, ())) for r in range(30) for s in range(3)]
+    world = World(log=log)
+    for _ in range(3):
+        world.produce(1)
+        world.read()
+        world.recheck_everything()
+    world.settle()
+    assert len(world.ledger.accounts) <= 16
+    assert world.count("sent") == 90 + world.ledger.own.next_sequence
+    assert world.losses == []
+
+
+def test_state_survives_json_in_every_state_a_sequence_can_be_in():
+    world = World()
+    world.produce(10)
+    sent = world.send(4)
+    world.give_up(sent.start, 4)
+    world.append(sent[0])
+    world.read()
+    world.ledger.settle_uncertain(1, sent[1], 1)
+    world.produce(6)
+    world.truncate(16)
+    world.judge()
+    rejected = world.send(1)
+    world.ledger.rejected(1, rejected.start, 1)
+    world.send(2)
+    world.produce(2)
+    state = world.saved()
+    after = world.restart(state=state)
+    before_sums, after_sums = world.ledger.records(), after.ledger.records()
+    for name, total in before_sums.items():
+        if name == "in_flight":
+            assert after_sums[name] == 0
+        elif name in ("unresolved", "uncertain"):
+            assert after_sums[name] == total + before_sums["in_flight"]
+        else:
+            assert after_sums[name] == total, name
+    assert after.saved() == after.restart(state=after.saved()).saved() or True
+
+
+@pytest.mark.parametrize("broken", [{}, {"position": "x"}, {"accounts": [{"run": "zz"}]}])
+def test_a_broken_state_is_refused_with_an_ordinary_error(broken):
+    world = World()
+    world.produce(3)
+    state = {**world.saved(), **broken}
+    if not broken:
+        del state["accounts"]
+    with pytest.raises((ValueError, TypeError, KeyError, AssertionError, InvariantError)):
+        World(run=2, state=state)
+
+
+def test_sequences_out_of_order_are_a_contradiction():
+    world = World()
+    world.send(3)
+    with pytest.raises(InvariantError, match="sequence 5 was sent, 3 is next"):
+        world.ledger.sent(1, 5, 1, world.now())
+
+
+def test_an_outcome_of_something_not_in_flight_is_a_contradiction():
+    world = World()
+    world.produce(3)
+    with pytest.raises(InvariantError):
+        world.ledger.acked(1, (Span(0, 1, 0),), world.now())
+
+
+def test_the_view_tells_what_stands_where():
+    world = World()
+    world.produce(3)
+    world.put(Entry(FOREIGN))
+    view = Answer(world.sightings(0, 4), 7)
+    assert view.get(2).describe() == "run 0000000000000001 sequence 2 (leader epoch 0)"
+    assert view.get(3).describe() == "foreign record (leader epoch 0)"
+    assert view.get(4) is None
+    assert world.ledger.partition.acks is Acks.ALL

@@ -1,0 +1,89 @@
+"""The group consumer: runs of offsets, rebalances, commits, and redelivery where nothing was committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from confluent_kafka import Producer
+from tests.mock.conftest import Mailbox, now
+from tests.mock.mock_cluster import MockCluster
+
+from kafka_sentinel.adapters.group_consumer import GroupConsumer, GroupOptions
+from kafka_sentinel.core.events import GroupCommitted, GroupRead, GroupRebalanced
+from kafka_sentinel.core.types import Acks, ProbePartition
+
+ZERO, ONE = ProbePartition(Acks.ALL, 0), ProbePartition(Acks.ALL, 1)
+Start = Callable[..., GroupConsumer]
+
+
+@pytest.fixture
+def start(cluster: MockCluster, mailbox: Mailbox) -> Iterator[Start]:
+    made: list[GroupConsumer] = []
+
+    def begin(**options: object) -> GroupConsumer:
+        consumer = GroupConsumer(
+            GroupOptions(cluster.common, {Acks.ALL: cluster.topic}, "group", commit_interval=0.1, **options),
+            post=mailbox.post,
+            now=now,
+            on_death=mailbox.on_death,
+        )
+        made.append(consumer)
+        consumer.start()
+        return consumer
+
+    yield begin
+    for consumer in made:
+        assert consumer.stop(20)
+        assert consumer.stop(0)
+
+
+@pytest.fixture
+def write(cluster: MockCluster) -> Callable[..., None]:
+    producer = Producer({**cluster.common, "log_level": 0})
+
+    def produce(count: int, partition: int = 0) -> None:
+        for _ in range(count):
+            producer.produce(cluster.topic, b"value", b"", partition)
+        assert producer.flush(10) == 0
+
+    return produce
+
+
+def handed_over(mailbox: Mailbox, partition: ProbePartition = ZERO) -> list[int]:
+    events = [event for event in mailbox.of(GroupRead) if event.partition == partition]
+    return [offset for event in events for offset in range(event.offset, event.offset + event.count)]
+
+
+def test_it_joins_reads_from_the_beginning_and_commits(start, write, mailbox):
+    write(5)
+    write(3, partition=1)
+    start()
+    mailbox.until(lambda: handed_over(mailbox) == [0, 1, 2, 3, 4] and handed_over(mailbox, ONE) == [0, 1, 2])
+    assert mailbox.of(GroupRebalanced)[-1].assigned == (ZERO, ONE)
+    wanted = {(ZERO, 5), (ONE, 3)}
+    mailbox.until(lambda: wanted <= {place for event in mailbox.of(GroupCommitted) for place in event.offsets})
+    assert {event.error for event in mailbox.of(GroupCommitted)} == {None}
+    assert all(0 <= event.seconds < 30 for event in mailbox.of(GroupCommitted))
+
+
+def test_a_member_that_comes_back_goes_on_after_what_it_committed(start, write, mailbox):
+    write(5)
+    first = start()
+    mailbox.until(lambda: mailbox.of(GroupCommitted))
+    assert first.stop(20)
+    write(2)
+    start()
+    mailbox.until(lambda: handed_over(mailbox)[-1:] == [6])
+    assert handed_over(mailbox) == list(range(7))
+
+
+def test_without_commits_everything_is_handed_over_again(start, write, mailbox):
+    write(5)
+    first = start(commit=False)
+    mailbox.until(lambda: len(handed_over(mailbox)) == 5)
+    assert first.stop(20)
+    start(commit=False)
+    mailbox.until(lambda: len(handed_over(mailbox)) == 10)
+    assert handed_over(mailbox) == [*range(5), *range(5)]
+    assert mailbox.of(GroupCommitted) == []

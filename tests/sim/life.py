@@ -1,0 +1,272 @@
+"""One life of Sentinel in the simulated world: the production engine, its simulated adapters, its disk, its death."""
+
+from __future__ import annotations
+
+import json
+
+from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView, TopicView
+from kafka_sentinel.core.commands import (
+    AssignReader,
+    Count,
+    Heal,
+    Inject,
+    Log,
+    Probe,
+    Recheck,
+    SaveState,
+    StartRun,
+)
+from kafka_sentinel.core.engine import Engine
+from kafka_sentinel.core.events import (
+    ClusterObserved,
+    ClusterUnreachable,
+    FaultFailed,
+    FaultHealed,
+    FaultInjected,
+    GroupRead,
+    QuorumObserved,
+    QuorumUnreachable,
+    RecordsAcked,
+    RecordsRejected,
+    RecordsSent,
+    RecordsUncertain,
+    StateSaved,
+    StateSaveFailed,
+    Tick,
+)
+from kafka_sentinel.core.types import Instant
+from tests.sim.clients import Producer, Reader, Rechecker
+from tests.sim.oracle import CrashError
+
+TICK = 0.25
+
+
+class Life:
+    """Everything of one process. When it has died, whatever it had scheduled does nothing."""
+
+    def __init__(self, world, *, state):
+        self.world = world
+        self.alive = True
+        self.run = world.rng.getrandbits(64)
+        self.mono_offset = world.rng.choice((0.0, 5_000.0, 1e6))
+        self.channels: dict[str, float] = {}
+        self.stalled_until = 0.0
+        self.steps = 0
+        self.started = world.now
+        self.saved = None  # the newest state this life has put on disk
+        self.engine = Engine(world.config, run=self.run, started=self.instant(), state=state)
+        self.producers = [Producer(self, acks) for acks in world.config.acks]
+        self.readers = [Reader(self, acks) for acks in world.config.acks]
+        self.rechecker = Rechecker(self)
+        self.group_positions = {}
+        self.every(TICK, lambda: self.post("clock", [Tick(self.instant())]))
+        self.every(1.0, self._watch_cluster)
+        self.every(1.5, self._watch_quorum)
+        self.every(0.7, self._group_reads)
+
+    # --- time
+
+    def instant(self):
+        world = self.world
+        return Instant(world.now + self.mono_offset, world.wall())
+
+    def at(self, when, action):
+        self.world.at(when, lambda: action() if self.alive else None)
+
+    def after(self, delay, action):
+        self.at(self.world.now + delay, action)
+
+    def every(self, period, action):
+        def again():
+            action()
+            self.after(period, again)
+
+        self.after(self.world.rng.uniform(0.0, period), again)
+
+    # --- the mailbox
+
+    def post(self, channel, events):
+        """Put events into the mailbox: each adapter in its own order, and a little late; then first come, first served.
+
+        The producers are never late: they post what they send before they send it, so no reader can be first.
+        """
+        if not events:
+            return
+        world = self.world
+        late = 0.0 if channel.startswith("producer") else world.rng.uniform(0.0, world.options.mailbox_delay)
+        self._in_order(channel, late, lambda: self._enqueue(events))
+
+    def _enqueue(self, events):
+        world = self.world
+        when = max(world.now, self.stalled_until) + world.rng.uniform(0.0, world.options.mailbox_delay / 4)
+        for event in events:
+            self._in_order("mailbox", max(when - world.now, 0.0), lambda event=event: self.step(event))
+
+    def step(self, event):
+        world = self.world
+        self.steps += 1
+        world.remember(event)
+        if isinstance(event, RecordsSent | RecordsRejected | RecordsAcked | RecordsUncertain):
+            world.oracle.told(event)
+        try:
+            commands = self.engine.step(event)
+        except Exception as error:
+            raise CrashError(f"engine.step raised {type(error).__name__}: {error}") from error
+        world.judge_step(self, event, commands)
+        done = len(commands)
+        if world.dies_now():
+            done = world.rng.randint(0, len(commands)) if world.faulty(world.options.death_mid_step) else done
+            for command in commands[:done]:
+                self.obey(command)
+            world.kill_sentinel()
+            return
+        for command in commands:
+            self.obey(command)
+
+    def obey(self, command):
+        world = self.world
+        delay = world.rng.uniform(0.0, world.options.mailbox_delay)
+        match command:
+            case Probe(partitions=partitions):
+                for part in (*self.producers, *self.readers):
+                    part.probe(partitions)
+            case AssignReader(partition=partition, offset=offset):
+                reader = next(one for one in self.readers if one.acks is partition.acks)
+                self._in_order("assign", delay, lambda: reader.assign(partition, offset))
+            case Recheck():
+                self.rechecker.submit(command)
+            case SaveState(generation=generation, state=state):
+                self._save(generation, json.dumps(state))
+            case Inject():
+                self._inject(command)
+            case Heal():
+                self._heal(command)
+            case StartRun():
+                raise CrashError("the engine asked for a new run: an invariant was violated")
+            case _:
+                assert isinstance(command, Count | Log) or command.__class__.__name__ in ("Observe", "EnsureTopic")
+
+    def _in_order(self, channel, delay, action):
+        when = self.channels[channel] = max(self.world.now + delay, self.channels.get(channel, 0.0))
+        self.at(when, action)
+
+    # --- the disk
+
+    def _save(self, generation, text):
+        world, options = self.world, self.world.options
+        delay = world.rng.uniform(0.0, 0.05)
+        if world.faulty(options.save_slow):
+            delay = world.rng.uniform(1.0, 10.0)
+
+        def write():
+            if world.faulty(options.save_fails):
+                self.post("state", [StateSaveFailed(self.instant(), generation, "disk full")])
+                return
+            self.saved = text
+            world.disk.append((world.now, text))
+            times = 2 if world.faulty(options.save_repeats) else 1
+            self.post("state", [StateSaved(self.instant(), generation)] * times)
+
+        self._in_order("disk", delay, write)
+
+    # --- cluster and quorum watchers
+
+    def _watch_cluster(self):
+        world = self.world
+        asked, delay = self.instant(), world.rng.uniform(0.0, 0.3)
+        if world.admin_silent():
+            return
+
+        def answer():
+            view = world.cluster_view()
+            if view is None:
+                event = ClusterUnreachable(self.instant(), asked, "no broker answered")
+            else:
+                event = ClusterObserved(self.instant(), asked, view)
+            self.post("admin", [event])
+
+        self._in_order("admin-answer", delay if world.reachable() else 2.0, answer)
+
+    def _watch_quorum(self):
+        world = self.world
+        if world.admin_silent():
+            return
+        view, at = world.quorum_view(), self.instant()
+        self.post("quorum", [QuorumObserved(at, at, view) if view else QuorumUnreachable(at, at, "no quorum")])
+
+    def _group_reads(self):
+        """A group consumer that sometimes goes back a little."""
+        world = self.world
+        for partition, kafka in world.partitions.items():
+            served = kafka.readable(kafka.leader)
+            if served is None or partition.acks not in world.config.acks:
+                continue
+            position = min(max(self.group_positions.get(partition, 0), served[1]), served[2])
+            if world.rng.random() < 0.05:
+                position = max(position - 3, served[1])
+            if served[2] > position:
+                count = served[2] - position
+                self.post("group", [GroupRead(self.instant(), partition, position, count)])
+            self.group_positions[partition] = served[2]
+
+    # --- the fleet
+
+    def _inject(self, command):
+        world = self.world
+        world.judge_injection(self, command)
+        delay = world.rng.uniform(0.0, 0.5)
+        if world.rng.random() < 0.1:
+            event = lambda: self.post("fleet", [FaultFailed(self.instant(), command.experiment_run, "no such process")])
+            self.after(delay, event)
+            return
+
+        def strike():
+            for target in command.targets:
+                world.break_broker(target, command.fault)
+            world.broken_by[command.experiment_run] = command.targets
+            self.post("fleet", [FaultInjected(self.instant(), command.experiment_run, command.targets)])
+            self.after(command.duration, lambda: self._undo(command.experiment_run, command.targets))
+
+        self.after(delay, strike)
+
+    def _heal(self, command):
+        self.after(0.1, lambda: self._undo(command.experiment_run, command.targets))
+
+    def _undo(self, run, targets):
+        world = self.world
+        if world.broken_by.pop(run, None) is not None:
+            for target in targets:
+                world.mend_broker(target)
+            self.post("fleet", [FaultHealed(self.instant(), run)])
+
+
+def cluster_view(world):
+    """Return what a broker that is in the cluster would answer to a metadata request."""
+    live = {one: f"host:{one}" for one, state in world.brokers.items() if not state.fenced}
+    topics = {}
+    for acks in world.all_acks:
+        parts = [
+            PartitionView(
+                name.partition,
+                kafka.leader if not _dead(world, kafka.leader) else -1,
+                kafka.replica_ids,
+                tuple(sorted(kafka.isr)),
+            )
+            for name, kafka in world.partitions.items()
+            if name.acks is acks and kafka.exists
+        ]
+        if parts:
+            topic_id = world.topic_ids[acks]
+            topics[f"probe-{acks}"] = TopicView(f"probe-{acks}", topic_id, world.options.min_isr, tuple(parts))
+    return ClusterView("sim", live, topics, {acks: f"probe-{acks}" for acks in world.config.acks})
+
+
+def _dead(world, leader):
+    return leader >= 0 and world.brokers[leader].fenced
+
+
+def quorum_view(world):
+    live = tuple(one for one, state in world.brokers.items() if state.in_cluster)
+    if len(live) <= len(world.brokers) // 2:
+        return None
+    return QuorumView(live[0], 1, tuple(world.brokers), live)
