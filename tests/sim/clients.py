@@ -35,7 +35,7 @@ class Request:
     deadline: float
     settled: bool = False
     attempts: int = 0
-    held: bool = False
+    waiting: bool = False  # for its turn
 
 
 @dataclass(slots=True)
@@ -123,16 +123,15 @@ class Producer:
             return
         queue = self.streams[request.partition].queue
         window = 1 if options.idempotent else MAX_IN_FLIGHT
-        if request not in queue[:window]:
-            self.life.after(options.poll, lambda: self._attempt(request))
+        request.waiting = request not in queue[:window]
+        if request.waiting:
             return
         request.attempts += 1
         attempt = request.attempts
         broker = world.leader_for(self, request.partition)
-        delay = rng.uniform(0.001, options.latency)
+        delay = rng.uniform(0.001, world.latency())
         if world.faulty(options.held_request):
             delay = rng.uniform(1.0, 15.0)
-            request.held = True
         if broker >= 0:
             world.after(delay, lambda: self._arrive(request, attempt, broker))
         self.life.after(options.socket_timeout, lambda: self._timed_out(request, attempt))
@@ -158,7 +157,7 @@ class Producer:
         world, options = self.world, self.world.options
         if world.faulty(options.lost_response):
             return
-        delay = world.rng.uniform(0.001, options.latency)
+        delay = world.rng.uniform(0.001, world.latency())
         self.life.after(delay, lambda: self._answered(request, attempt, outcome))
 
     def _answered(self, request, attempt, outcome):
@@ -184,7 +183,11 @@ class Producer:
 
     def _settle(self, request):
         request.settled = True
-        self.streams[request.partition].queue.remove(request)
+        queue = self.streams[request.partition].queue
+        queue.remove(request)
+        for next_one in queue[:MAX_IN_FLIGHT]:
+            if next_one.waiting:
+                self._attempt(next_one)
 
     def _abandon(self):
         """The client died of a fatal error: what it had not settled is uncertain."""

@@ -77,6 +77,7 @@ class Options:
             return round(rng.uniform(low, high), 4) if rng.random() < chance else 0.0
 
         brokers = rng.choice((1, 3, 3, 3, 4))
+        interval = rng.choice((0.25, 0.5, 1.0))
         return cls(
             seconds=rng.choice((30.0, 60.0, 90.0)),
             brokers=brokers,
@@ -85,10 +86,10 @@ class Options:
             min_isr=rng.choice((1, 2)) if brokers > 1 else 1,
             idempotent=rng.random() < 0.5,
             unclean=rng.random() < 0.4,
-            interval=rng.choice((0.25, 0.5, 1.0)),
+            interval=interval,
             batch=rng.choice((1, 3, 10)),
             poll=rng.choice((0.05, 0.2)),
-            latency=rng.choice((0.02, 0.1, 0.4)),
+            latency=rng.choice((0.02, interval / 4, interval)),
             delivery_timeout=rng.choice((3.0, 6.0, 10.0)),
             socket_timeout=rng.choice((1.0, 2.0)),
             session=rng.choice((1.0, 3.0)),

@@ -83,6 +83,7 @@ class Card:
     gone: bool = False  # once acknowledged, it was not in the authoritative log for a while, or for good
     expired: bool = False  # retention removed a copy
     deleted: bool = False  # its topic was deleted after it was sent
+    called_lost: bool = False
 
     def describe(self):
         words = [name for name in ("rejected", "gave_up", "acked", "written", "gone", "expired", "deleted")]
@@ -188,6 +189,7 @@ class Oracle:
     def losses_claimed(self, fields):
         """Judge one evidence of loss."""
         for card in self._named(fields):
+            card.called_lost = True
             wrong = None
             if not card.acked:
                 wrong = "was never acknowledged"
@@ -239,7 +241,9 @@ class Oracle:
                 self._check_told(partition, run, states)
 
     def _check_told(self, partition, run, states):
-        size = {state: sum(count for _, count in spans) for state, spans in states.items()}
+        size = Counter(states["folded"])
+        for state, spans in _spans(states):
+            size[state] += sum(count for _, count in spans)
         held = Counter(
             sent=sum(size.values()) - size["lost_before"] - size["suspected"],
             rejected=size.get("rejected", 0),
@@ -262,7 +266,7 @@ class Oracle:
         """Judge the state Sentinel holds each record in. `accounts`: (partition, run) → state → (first, count)…"""
         for (partition, run), states in accounts.items():
             cards = self.cards.get((partition, run), ())
-            for state, spans in states.items():
+            for state, spans in _spans(states):
                 for first, count in spans:
                     if first + count > len(cards):
                         raise FalseVerdictError(f"{partition} run {run:x}: {state} {first}+{count} was never sent")
@@ -292,7 +296,7 @@ class Oracle:
 
     def check_bounds(self, accounts):
         for (partition, _), states in accounts.items():
-            intervals = sum(len(spans) for spans in states.values())
+            intervals = sum(len(spans) for _, spans in _spans(states))
             if intervals > MAX_INTERVALS:
                 raise BoundError(f"{partition}: {intervals} intervals in one account")
         runs = Counter(partition for partition, _ in accounts)
@@ -326,13 +330,15 @@ class Oracle:
             self._check_counts(records)
 
     def _check_settled(self, card, states, *, own):
+        if not states:  # it was settled and has left the log; Sentinel keeps no more than sums of such
+            states = {"lost"} if card.called_lost else {"folded"}
         allowed = self._allowed(card, own=own)
         if allowed is not None and not any(states == one for one in allowed):
             raise InexactError(f"settled as {sorted(states)}, allowed is {allowed}: {card.describe()}")
 
     def _allowed(self, card, *, own):
         """Return the sets of states a settled record may be in; None: any."""
-        if card.deleted or card.gone and (card.standing or card.expired) or card.most > 1:
+        if card.deleted or (card.gone and (card.standing or card.expired)) or card.most > 1:
             return None  # several answers are right, and safety has judged them
         if card.rejected:
             verdicts = [{"rejected"}]
@@ -354,7 +360,9 @@ class Oracle:
             if not card.most:  # it never stood there sound
                 verdicts.append({"corrupted"})
         if not own:
-            verdicts += [{"unaccounted"}, {"present"}, set()]
+            verdicts += [{"unaccounted"}, {"present"}]
+        if not card.standing and verdicts[0] != {"lost"}:
+            verdicts.append({"folded"})
         return verdicts
 
     def _check_counts(self, records):
@@ -394,11 +402,15 @@ class Oracle:
         return count
 
 
+def _spans(states):
+    return [(state, spans) for state, spans in states.items() if state != "folded"]
+
+
 def _by_sequence(accounts):
     held = {}
     for key, states in accounts.items():
         known = held[key] = defaultdict(set)
-        for state, spans in states.items():
+        for state, spans in _spans(states):
             for first, count in spans:
                 for sequence in range(first, first + count):
                     known[sequence].add(state)

@@ -25,7 +25,10 @@ class Outcome:
 
 
 def accounts_of(engine):
-    """Return (partition, run) → state → spans, from the JSON that the engine would save."""
+    """Return (partition, run) → state → spans, from the JSON that the engine would save.
+
+    Under `folded` stand the sums of records that are settled and have left the log.
+    """
     found = {}
     for each in engine.truth.to_state()["partitions"]:
         partition = ProbePartition(Acks(each["acks"]), each["partition"])
@@ -33,6 +36,7 @@ def accounts_of(engine):
             states = {name: list(spans) for name, spans in account["sets"].items()}
             states["lost_before"] = account["lost_before"]
             states["suspected"] = account["suspected"]
+            states["folded"] = account["folded"]
             found[partition, int(account["run"], 16)] = states
     return found
 

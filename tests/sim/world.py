@@ -151,6 +151,10 @@ class World:
         """Whether something goes wrong this time. Never, once everything is healed."""
         return not self.healed and probability > 0 and self.rng.random() < probability
 
+    def latency(self):
+        """Return the longest network delay of a healthy request, in seconds."""
+        return min(self.options.latency, 0.05) if self.healed else self.options.latency
+
     # --- Kafka
 
     def _kafka_step(self):

@@ -24,8 +24,8 @@ def to_state(engine: Engine) -> dict[str, object]:
         "incidents": engine.incidents.to_state(),
         "experiments": engine.experiments.to_state(),
         "group": engine.group.to_state(),
-        "losses": list(engine.losses),
-        "natural_losses": list(engine.natural_losses),
+        "losses": list(engine.casebook.losses),
+        "natural_losses": list(engine.casebook.natural_losses),
     }
 
 
@@ -43,8 +43,8 @@ def restore(engine: Engine, state: Mapping[str, object]) -> None:
     engine.availability.totals = Totals.from_state(_map(state, "availability"))
     engine.incidents.restore(incidents, engine.started)
     engine.group = GroupAccount.from_state(_map(state, "group"))
-    engine.losses = losses
-    engine.natural_losses = tuple(natural_losses)
+    engine.casebook.losses = losses
+    engine.casebook.natural_losses = tuple(natural_losses)
     engine.availability.lived_blind(max(engine.started.wall - alive_at, 0.0))
     engine.resume_with(engine.experiments.restore(experiments, engine.started))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.account import State
 from kafka_sentinel.core.availability import Availability, is_blind
+from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.cluster import ClusterView, QuorumView, diff
 from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState
 from kafka_sentinel.core.events import (
@@ -48,18 +49,14 @@ from kafka_sentinel.core.experiment_run import MAY_BE_IN_EFFECT
 from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.group import GroupAccount
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
-from kafka_sentinel.core.incident import Cause, Incident
 from kafka_sentinel.core.incidents import IncidentChange, Incidents
 from kafka_sentinel.core.latency import Latency
 from kafka_sentinel.core.ledger import Regressed
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.status import status
-from kafka_sentinel.core.truth import CopiesFound, IncidentRechecked, LossesProved, TopicRemade, Truth
+from kafka_sentinel.core.truth import ContradictionContained, LossesProved, TopicRemade, Truth
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition, SightingKind
-from kafka_sentinel.core.verdicts import Loss
 
-MAX_LOSSES = 100  # pieces of evidence kept for people to read; the counts have no bound
-MAX_NATURAL_LOSSES = 100  # instants at which brokers were lost without our doing
 ENSURE_TOPIC_EVERY = 10.0  # seconds between two attempts
 STARTUP = 30.0  # seconds a partition has to work for the first time: client, topic and reader come up
 EXPLAIN_EVERY = 5.0  # seconds; every guard looks at every partition of the cluster
@@ -128,15 +125,12 @@ class Engine:
         self.quorum: QuorumView | None = None
         self.quorum_asked: Instant | None = None
         self.known_brokers: dict[int, str] = {}
-        self.losses: list[dict[str, object]] = []
-        self.natural_losses: tuple[float, ...] = ()
+        self.casebook = Casebook(self.incidents, self.truth)
         self.blind = False
         self.state_saved: Instant | None = None
         self._state_error: str | None = None
         self._steady_since: Instant | None = None
         self._last_success = started
-        self._lows: dict[str, dict[ProbePartition, int]] = {}  # per open incident: from where its recheck reads
-        self._rechecking: dict[str, set[ProbePartition]] = {}  # per incident: partitions whose recheck is awaited
         self._said: dict[tuple[str, str], float] = {}  # adapter errors in the log: subjects and codes are closed sets
         self._explanation: list[dict[str, object]] = []
         self._next_explanation = started.mono
@@ -277,82 +271,20 @@ class Engine:
 
     def _route_findings(self) -> None:
         for finding in self.truth.take_findings():
+            self._commands += self.casebook.take(finding)
             match finding:
-                case Regressed(partition=partition, divergence=divergence, last_ack_at=last_ack_at, at=at):
-                    incident = self.incidents.log_regressed(partition, last_ack_at, at)
+                case Regressed(partition=partition, divergence=divergence):
                     self.group.void_from(partition, divergence)
-                    self._count("log_truncations_total", 1)
-                    self._log(
-                        "warning",
-                        "log went backwards",
-                        partition=str(partition),
-                        offset=divergence,
-                        incident=incident.id,
-                    )
-                case LossesProved(losses=losses, regressed=regressed, asked=asked):
-                    for loss in losses:
-                        self._lost(loss, regressed, asked)
-                case CopiesFound(partition=partition, count=count, at=at):
-                    incident = self.incidents.attribute(partition, self.truth.last_recheck or at, at)
-                    self.incidents.on_duplicates(incident.id, partition.acks, count, at)
-                    self._log(
-                        "warning",
-                        "duplicates in the log",
-                        partition=str(partition),
-                        extra_copies=count,
-                        incident=incident.id,
-                    )
-                case IncidentRechecked(incident=name, partition=partition):
-                    self._rechecked(name, partition)
+                case LossesProved(losses=losses):
+                    lost = sum(loss.count for loss in losses if loss.partition.acks is Acks.ALL)
+                    if lost:
+                        self._commands += self.experiments.latch(f"{lost} acknowledged records lost", self.now)
                 case TopicRemade(acks=acks):
                     for partition in self.truth.ledgers:
                         if partition.acks is acks:
                             self.group.forget(partition)
-
-    def _lost(self, loss: Loss, regressed: Regressed | None, asked: Instant) -> None:
-        """Charge a proved loss to the incident in which the log went backwards, and keep the evidence."""
-        if regressed is not None:
-            before, after = regressed.last_ack_at, regressed.at
-        else:
-            before, after = self.truth.last_recheck, asked
-        incident = self.incidents.attribute(loss.partition, before, after)
-        self.incidents.on_loss(
-            incident.id, loss.partition.acks, loss.count, seen=loss.seen == "before", at=loss.proved_at
-        )
-        evidence: dict[str, object] = {
-            "acks": loss.partition.acks.value,
-            "partition": loss.partition.partition,
-            "run": f"{loss.run:016x}",
-            "first_sequence": loss.first,
-            "count": loss.count,
-            "offset": loss.offset,
-            "seen": loss.seen,
-            "acked_at": before.wall if before is not None else None,
-            "proved_at": loss.proved_at.wall,
-            "leader_epoch_before": loss.leader_epoch_before,
-            "topic_id": loss.topic_id,
-            "stands_there": loss.stands_there,
-            "incident": incident.id,
-            "cause": incident.cause.value,
-        }
-        self.losses = [evidence, *self.losses][:MAX_LOSSES]
-        self._log(
-            "error",
-            "acknowledged records lost",
-            **evidence,
-            reason=loss.reason,
-            fence_offset=loss.fence.offset if loss.fence else None,
-        )
-        if loss.partition.acks is Acks.ALL:
-            self._commands += self.experiments.latch(f"{loss.count} acknowledged records lost", self.now)
-
-    def _rechecked(self, name: str, partition: ProbePartition) -> None:
-        awaited = self._rechecking.get(name)
-        if awaited is not None:
-            awaited.discard(partition)
-            if not awaited:
-                del self._rechecking[name]
-                self.incidents.recheck_finished(name)
+                case ContradictionContained():
+                    self._commands += self.experiments.latch("the ledger contradicted itself", self.now)
 
     # --- time
 
@@ -390,37 +322,14 @@ class Engine:
             self._incident_changed(change)
 
     def _incident_changed(self, change: IncidentChange) -> None:
+        self._commands += self.casebook.changed(change)
         incident = change.incident
-        match change.kind:
-            case "opened":
-                self._lows[incident.id] = {
-                    partition: min(ledger.position or 0, ledger.highest_acked + 1)
-                    for partition, ledger in self.truth.ledgers.items()
-                }
-                if incident.cause is not Cause.EXPERIMENT and incident.brokers:
-                    self.natural_losses = (*self.natural_losses, change.at.wall)[-MAX_NATURAL_LOSSES:]
-            case "needs_recheck":
-                self._recheck_incident(incident)
-            case "reopened":
-                self._rechecking.pop(incident.id, None)
-            case "closed":
-                self._lows.pop(incident.id, None)
-                self._rechecking.pop(incident.id, None)
-                self._commands += self.experiments.on_incident_closed(
-                    incident.experiment_run,
-                    incident.verdict.value if incident.verdict else "inconclusive",
-                    incident.lost[Acks.ALL],
-                    self.now,
-                )
-        level = "warning" if change.kind == "opened" else "info"
-        self._log(level, f"incident {change.kind.replace('_', ' ')}", **incident.as_dict())
+        if change.kind == "closed":
+            verdict = incident.verdict.value if incident.verdict else "inconclusive"
+            self._commands += self.experiments.on_incident_closed(
+                incident.experiment_run, verdict, incident.lost[Acks.ALL], self.now
+            )
         self.save()
-
-    def _recheck_incident(self, incident: Incident) -> None:
-        lows = self._lows.get(incident.id, {})
-        self._rechecking[incident.id] = set(self.truth.ledgers)
-        for partition in self.truth.ledgers:
-            self.truth.rechecks.incident(incident.id, partition, lows.get(partition, 0), self.now)
 
     def _note_healed_faults(self) -> None:
         """Tell the incidents of faults that are no longer in effect, however their runs came to that."""
@@ -450,7 +359,7 @@ class Engine:
             steady_since=self._steady_since,
             overdue=sum(self.overdue(acks) for acks in self.config.acks),
             open_incidents=tuple(incident.id for incident in self.incidents.open),
-            natural_losses=self.natural_losses,
+            natural_losses=self.casebook.natural_losses,
             state_saved=self.state_saved,
             state_error=self._state_error,
         )

@@ -100,9 +100,10 @@ class PartitionLedger(Witness):
                 account.move(first, count, State.IN_FLIGHT, State.AWAITING)
                 self.counted["acked"] += count
                 place = None if offset is None else offset + first - span.first
+                sure = account.doubtful.missing(first, count)  # asked first: what is verified is in doubt no more
                 for doubt in account.doubtful.covered(first, count):
                     self._acked_in_doubt(account, *doubt)
-                for part_first, part_count in account.doubtful.missing(first, count):
+                for part_first, part_count in sure:
                     self._acked_at(
                         account, Span(part_first, part_count, None if place is None else place + part_first - first), at
                     )

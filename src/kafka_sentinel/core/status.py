@@ -63,7 +63,7 @@ def status(engine: Engine) -> dict[str, object]:
         "latency_seconds": engine.latency.summary(),
         "partitions": [_partition(engine, partition) for partition in sorted(engine.truth.ledgers)],
         "incidents": engine.incidents.status(),
-        "losses": list(engine.losses),
+        "losses": list(engine.casebook.losses),
         "experiments": engine.explained(),
         "history": engine.latency.history(),
     }
@@ -78,7 +78,7 @@ def health(engine: Engine) -> str:
     """Return the one word for now: loss before incident before blind before starting."""
     if engine.blind:
         return "blind"
-    if any(loss["acks"] == Acks.ALL.value and _recent(engine, loss) for loss in engine.losses):
+    if any(loss["acks"] == Acks.ALL.value and _recent(engine, loss) for loss in engine.casebook.losses):
         return "loss"
     if engine.incidents.open:
         return "incident"

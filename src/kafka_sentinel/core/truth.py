@@ -26,6 +26,7 @@ from kafka_sentinel.core.events import (
 from kafka_sentinel.core.ledger import CopySighted, PartitionLedger, Regressed, Reposition, Suspected
 from kafka_sentinel.core.rechecks import Answered, Purpose, Rechecks, TopicReplaced
 from kafka_sentinel.core.settlement import Settlement
+from kafka_sentinel.core.sweep import Sweep
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 from kafka_sentinel.core.verdicts import Loss
 
@@ -90,7 +91,14 @@ class TopicRemade:
     acks: Acks
 
 
-Finding = TopicRemade | Regressed | CopiesFound | LossesProved | IncidentRechecked
+@dataclass(frozen=True, slots=True)
+class ContradictionContained:
+    """A ledger contradicted itself, and its partition started over."""
+
+    partition: ProbePartition
+
+
+Finding = ContradictionContained | TopicRemade | Regressed | CopiesFound | LossesProved | IncidentRechecked
 
 
 @dataclass(slots=True)
@@ -114,12 +122,12 @@ class Truth:
     _settlements: dict[ProbePartition, Settlement] = field(default_factory=dict)
     _reported: dict[ProbePartition, Counter[str]] = field(default_factory=dict)
     _reassign_at: dict[ProbePartition, float] = field(default_factory=dict)
-    _cursors: dict[ProbePartition, int] = field(default_factory=dict)
-    _next_background: float = 0.0
+    _sweep: Sweep = field(init=False)
     _commands: list[Command] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rechecks = Rechecks(self.ledgers, margin=self.margin)
+        self._sweep = Sweep(chunk=self.chunk, interval=self.background_interval)
 
     # --- the topic
 
@@ -163,7 +171,7 @@ class Truth:
         for partition, ledger in self.ledgers.items():
             if partition.acks is not acks:
                 continue
-            self._cursors.pop(partition, None)
+            self._sweep.forget(partition)
             self.rechecks.topic_replaced(partition, at)
             for run, awaited in ledger.recreated():
                 for first, count in awaited.spans():
@@ -247,7 +255,7 @@ class Truth:
                 if question.incident is not None:
                     self.findings.append(IncidentRechecked(question.incident, event.partition))
                 if question.purpose is Purpose.BACKGROUND:
-                    self._cursors[event.partition] = position
+                    self._sweep.reached(event.partition, position)
                     self.last_recheck = event.at
                     self.reread[event.partition] = question.opened
             case None:
@@ -288,6 +296,7 @@ class Truth:
             self.departed[partition.acks, name] += number
         self.rechecks.forget_partition(partition)
         self._count("records_unaccounted_total", partition.acks, unaccounted)
+        self.findings.append(ContradictionContained(partition))
         self._commands.append(Count("invariant_violations_total", ()))
         self._log(
             "error", "ledger contradicts itself; partition starts over", partition=str(partition), error=str(error)
@@ -318,30 +327,11 @@ class Truth:
         return self._take()
 
     def _background(self, now: Instant) -> None:
-        """Have the next stretch of the retained log re-read, partition by partition, for as long as Sentinel lives."""
-        if now.mono < self._next_background or not self.ledgers:
-            return
-        self._next_background = now.mono + self.background_interval
         if any(question.purpose is Purpose.BACKGROUND for question in self.rechecks.open_questions):
             return
-        ledger = min(self.ledgers.values(), key=lambda each: self._cursors.get(each.partition, -1))
-        low = max(self._cursors.get(ledger.partition, 0), ledger.log_start)
-        high = min(low + self.chunk, ledger.position or 0)
-        if high > low:
-            self.rechecks.background(ledger.partition, low, high, now)
-        else:
-            self._cursors[ledger.partition] = ledger.log_start
-            if all(self._cursors.get(each, -1) >= 0 for each in self.ledgers):
-                self._cursors = dict.fromkeys(self.ledgers, -1)
-
-    def reread_all(self, at: Instant) -> tuple[ProbePartition, ...]:
-        """Have all that was read and is retained read again. Returns what is awaited: `reread` tells what is done."""
-        awaited = []
-        for partition, ledger in self.ledgers.items():
-            if (high := ledger.position or 0) > ledger.log_start:
-                self.rechecks.background(partition, ledger.log_start, high, at)
-                awaited.append(partition)
-        return tuple(awaited)
+        stretch = self._sweep.stretch(self.ledgers, now)
+        if stretch is not None:
+            self.rechecks.background(*stretch, now)
 
     def _report(self, ledger: PartitionLedger) -> None:
         """Turn what the ledger has counted since the last report into metrics."""

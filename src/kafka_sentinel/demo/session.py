@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from kafka_sentinel.core.engine import Engine
-from kafka_sentinel.core.types import Instant
+from kafka_sentinel.adapters.snapshot import Status
+from kafka_sentinel.core.types import Instant, ProbePartition
 from kafka_sentinel.runtime import FleetFactory, Runtime
 from kafka_sentinel.settings import Settings
 
@@ -18,7 +19,6 @@ SETTLE_LIMIT = 120.0  # seconds the open incident gets to close and the uncertai
 REREAD_LIMIT = 60.0  # seconds for reading the whole log again
 DRAIN_LIMIT = 45.0  # seconds until the last record must have been read; above the producer's delivery time-out
 
-Status = dict[str, Any]
 Idle = Callable[[str], bool]  # shows what is being waited for, takes about POLL seconds; False: wait no longer
 
 
@@ -87,7 +87,7 @@ class Session:
         self._wait(self._settled, SETTLE_LIMIT, "waiting for the incident to close", idle)
         asked, awaited = self.runtime.ask(_reread_all)
         self._wait(
-            lambda: self.runtime.ask(lambda engine: all(_since(engine, each, asked) for each in awaited)),
+            lambda: self.runtime.ask(lambda engine: _reread_since(engine, awaited, asked)),
             REREAD_LIMIT,
             "reading the whole log again",
             idle,
@@ -132,10 +132,10 @@ class Session:
         )
 
 
-def _reread_all(engine: Engine) -> tuple[Instant, tuple[Any, ...]]:
+def _reread_all(engine: Engine) -> tuple[Instant, tuple[ProbePartition, ...]]:
     return engine.now, engine.truth.reread_all(engine.now)
 
 
-def _since(engine: Engine, partition: Any, asked: Instant) -> bool:  # noqa: ANN401 - PLACEHOLDER
-    done = cast("Instant | None", engine.truth.reread.get(partition))
-    return done is not None and done.mono >= asked.mono
+def _reread_since(engine: Engine, partitions: tuple[ProbePartition, ...], asked: Instant) -> bool:
+    done = (engine.truth.reread.get(partition) for partition in partitions)
+    return all(one is not None and one.mono >= asked.mono for one in done)

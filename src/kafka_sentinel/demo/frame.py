@@ -1,0 +1,92 @@
+"""What the demo shows at one moment, and the words for it that the live view and the plain lines share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka_sentinel.adapters.snapshot import Status
+
+PHASES = ("detected", "leader", "produce", "consume", "isr", "lag", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`elapsed` and `duration` in seconds. `processes`: state of each broker process of the lab, if there is one."""
+
+    status: Status
+    kafka: str
+    elapsed: float
+    duration: float | None
+    page: str | None
+    stage: str | None = None  # what the ending waits for, once it has begun
+    processes: Mapping[int, str] = field(default_factory=dict)
+    explained: Sequence[Mapping[str, Any]] = ()  # every experiment with every guard's answer
+    remark: str = ""  # the last warning in the log
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"
+
+
+def what(incident: Mapping[str, Any]) -> str:
+    """Say what happened, as "process-kill of broker 2"."""
+    if incident["fault"] is not None:
+        return f"{incident['fault']} of {incident['target']}"
+    named = ", ".join(map(str, incident["brokers"]))
+    return f"{incident['cause']} (broker {named})" if named else str(incident["cause"])
+
+
+def open_incident(status: Status) -> Mapping[str, Any] | None:
+    """Return the newest open incident."""
+    return next((incident for incident in status["incidents"] if incident["closed_at"] is None), None)
+
+
+def closed_incidents(status: Status) -> list[Mapping[str, Any]]:
+    """Return the closed incidents, newest first."""
+    return [incident for incident in status["incidents"] if incident["closed_at"] is not None]
+
+
+def applies(incident: Mapping[str, Any], phase: str) -> bool:
+    """Tell whether a phase that was not reached yet may still be: no partition may have lost its leader at all."""
+    phases = incident["phases"]
+    writable = phases["produce"] is not None and phases["consume"] is not None
+    return not (phase == "leader" and writable) and incident["closed_at"] is None
+
+
+def upcoming(frame: Frame) -> str:
+    """Say what is broken next and when, or what holds it back."""
+    held = frame.status["experiments"]
+    if not held["items"]:
+        return "nothing is broken on this Kafka"
+    if held["latched"] is not None:
+        return f"no more: {held['latched']}"
+    if held["paused"]:
+        return "no more"
+    items = [item for item in frame.explained if item["next_run"] is not None]
+    if not items:
+        return "being planned"
+    item = min(items, key=lambda each: each["next_run"])
+    name = f"{item['name']} ({item['fault']} of {item['target']})"
+    left = item["next_run"] - frame.status["now"]
+    if left > 0:
+        return f"{name} in {left:.0f} s"
+    denial = next((answer for answer in item["guards"] if not answer["allowed"]), None)
+    return f"{name} now" if denial is None else f"{name} waits for the guard {denial['guard']}: {denial['reason']}"
+
+
+def broker_state(frame: Frame, broker: Mapping[str, Any]) -> str:
+    """Return one word: what its process does, and once that runs, whether the cluster sees it."""
+    process = frame.processes.get(broker["id"], "running")
+    if process != "running":
+        return {"stopped": "killed", "paused": "paused"}.get(process, process)
+    if broker["up"]:
+        return "up"
+    return "starting" if frame.processes else "down"

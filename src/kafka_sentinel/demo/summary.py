@@ -1,0 +1,170 @@
+"""What the demo found: an object for programs, a page for people, and whether it was good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kafka_sentinel.adapters.snapshot import Status
+from kafka_sentinel.demo.frame import PHASES, clock, seconds, what
+from kafka_sentinel.demo.view import VERDICT_STYLES
+
+RECORDS = (
+    "sent",
+    "acked",
+    "rejected",
+    "uncertain",
+    "in_flight",
+    "verified",
+    "lost",
+    "duplicated",
+    "redelivered",
+    "reordered",
+    "corrupted",
+    "conflicting",
+    "foreign",
+    "expired",
+    "unaccounted",
+    "awaiting",
+    "unresolved",
+)
+INCIDENT = ("id", "cause", "fault", "target", "started_at", "phases", "lost", "duplicated", "verdict")
+LATENCIES = ("produce_p50", "produce_p99", "end_to_end_p50", "end_to_end_p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`end`: the last status. `measured`: the last one while records were sent, for what is measured over time."""
+
+    kafka: str
+    duration: float
+    measured: Status
+    end: Status
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """Return the object that `--json` writes. `records` are those of acks=all; incidents are in order of time."""
+    records, measured = outcome.end["records"]["all"], outcome.measured
+    return {
+        "kafka": outcome.kafka,
+        "duration_seconds": round(outcome.duration, 3),
+        "records": {name: records[name] for name in RECORDS},
+        "blind_seconds": measured["blind_seconds"],
+        "availability": {name: measured["availability"][name] for name in ("produce", "consume")},
+        "latency_seconds": {name: measured["latency_seconds"][name] for name in LATENCIES},
+        "incidents": [
+            {**{name: incident[name] for name in INCIDENT}, "phases": {p: incident["phases"][p] for p in PHASES}}
+            for incident in sorted(outcome.end["incidents"], key=lambda each: each["started_at"])
+        ],
+    }
+
+
+def contradictions(records: Mapping[str, int]) -> list[str]:
+    """Return the identities that the figures of one acknowledgement level break, as sums with their numbers."""
+    never = records["lost"] - records["lost_before"]
+    identities = (
+        ("sent", ("acked", "rejected", "uncertain", "in_flight"), 0),
+        ("acked", ("verified", "expired", "corrupted", "unaccounted", "awaiting"), never),
+        ("uncertain", ("present", "absent", "unresolved"), 0),
+    )
+    return [
+        f"{total} {records[total]} is not {' + '.join(f'{name} {records[name]}' for name in parts)}"
+        + (f" + lost unread {more}" if more else "")
+        for total, parts, more in identities
+        if records[total] != sum(records[name] for name in parts) + more
+    ]
+
+
+def faults(outcome: Outcome) -> list[str]:
+    """Return in sentences why this run does not show that nothing acknowledged was lost; none if it does."""
+    records = outcome.end["records"]["all"]
+    sentences = (
+        ("lost", "acknowledged records were lost"),
+        ("suspected", "acknowledged records are missing from the log; whether they are lost could not be proved in time"),
+        ("awaiting", "acknowledged records were not read again in time"),
+        ("in_flight", "records were still in flight"),
+        ("expired", "acknowledged records expired before they were read"),
+        ("corrupted", "records came back damaged"),
+        ("conflicting", "offsets held two different records"),
+        ("unaccounted", "records could not be accounted for"),
+    )
+    found = [f"{records[name]:,} {sentence}" for name, sentence in sentences if records[name]]
+    return [*found, *(f"the accounts do not add up: {one}" for one in contradictions(records))]
+
+
+# --- for people
+
+
+def render(outcome: Outcome) -> RenderableType:
+    found, records = faults(outcome), outcome.end["records"]["all"]
+    if found:
+        verdict = Text("\n".join(found), style="bold red")
+    else:
+        verdict = Text(f"All {records['acked']:,} acknowledged records are in the log; none was lost.", style="bold green")
+    head = Text(f"\n{outcome.kafka}, {clock(outcome.duration)} of probing with acks=all\n", style="bold")
+    return Group(head, verdict, Text(""), _accounts(records), Text(""), *_incidents(outcome), _service(outcome))
+
+
+def _accounts(records: Mapping[str, int]) -> Text:
+    anomalies = ("duplicated", "reordered", "corrupted", "conflicting", "foreign", "redelivered")
+    lines = (
+        f"sent {records['sent']:,} = acknowledged {records['acked']:,} + rejected {records['rejected']:,}"
+        f" + uncertain {records['uncertain']:,} + in flight {records['in_flight']:,}",
+        f"acknowledged {records['acked']:,} = verified {records['verified']:,}"
+        f" + lost {records['lost'] - records['lost_before']:,} + expired {records['expired']:,}"
+        f" + corrupted {records['corrupted']:,} + unaccounted {records['unaccounted']:,}"
+        f" + awaiting {records['awaiting']:,}",
+        ", ".join(f"{name} {records[name]:,}" for name in anomalies),
+    )
+    return Text("\n".join(f"  {line}" for line in lines))
+
+
+def _incidents(outcome: Outcome) -> list[RenderableType]:
+    incidents = summary(outcome)["incidents"]
+    if not incidents:
+        return [Text("  no incident"), Text("")]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("  incident", no_wrap=True)
+    for phase in PHASES:
+        table.add_column(phase, justify="right", no_wrap=True)
+    table.add_column("lost", justify="right")
+    table.add_column("verdict", no_wrap=True)
+    by_id = {incident["id"]: incident for incident in outcome.end["incidents"]}
+    for incident in incidents:
+        verdict = incident["verdict"] or "open"
+        table.add_row(
+            f"  {what(by_id[incident['id']])}",
+            *(seconds(incident["phases"][phase]) for phase in PHASES),
+            str(incident["lost"]),
+            Text(verdict, style=VERDICT_STYLES.get(verdict, "yellow")),
+        )
+    reasons = [
+        Text(f"  {what(one)}: {'; '.join(one['reasons'])}")
+        for one in by_id.values()
+        if one["verdict"] != "passed" and one["reasons"]
+    ]
+    return [table, *reasons, Text("")]
+
+
+def _service(outcome: Outcome) -> Text:
+    found = summary(outcome)
+    latency, share = found["latency_seconds"], found["availability"]
+    return Text(
+        f"  in time: {_percent(share['produce'])} of writes, {_percent(share['consume'])} of reads;"
+        f" unable to see: {found['blind_seconds']:.1f} s\n"
+        f"  acknowledged after {_milliseconds(latency['produce_p50'])} (p99 {_milliseconds(latency['produce_p99'])}),"
+        f" read after {_milliseconds(latency['end_to_end_p50'])} (p99 {_milliseconds(latency['end_to_end_p99'])})\n"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2%}"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value * 1000:.0f} ms"
