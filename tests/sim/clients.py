@@ -96,7 +96,7 @@ class Producer:
         ]
         for payload in payloads:
             if world.faulty(world.options.corrupt):
-                payload.kind = "corrupted"
+                payload.kind, payload.truth.was_damaged = "corrupted", True
         stream.claims.sent(first, count)
         stream.following += count
         kept = count
@@ -311,7 +311,7 @@ class Reader:
         if end <= position:
             return
         entries = log[position:end]
-        world.oracle.was_read(entries)
+        world.oracle.was_read(partition, entries, stale=broker != world.partitions[partition].leader)
         found = sightings_of(entries, position)
         begun = self.positions[partition] == BEGINNING
         event = RecordsRead(
@@ -393,7 +393,8 @@ class Rechecker:
         end = min(goal, hw)
         if end > position:
             entries = log[position:end]
-            world.oracle.was_read(entries)
+            stale = log is not world.partitions[command.partition].authority
+            world.oracle.was_read(command.partition, entries, stale=stale)
             found.extend(self._entries(entries, position))
             position = end
         if position >= command.end or tries == 0:

@@ -84,6 +84,7 @@ class Card:
     expired: bool = False  # retention removed a copy
     deleted: bool = False  # its topic was deleted after it was sent
     called_lost: bool = False
+    was_damaged: bool = False  # on its way into the log
 
     def describe(self):
         words = [name for name in ("rejected", "gave_up", "acked", "written", "gone", "expired", "deleted")]
@@ -101,6 +102,10 @@ class Oracle:
         self.damaged: Counter = Counter()
         self.foreign: Counter = Counter()
         self.read_ever: set[int] = set()  # ids of cards that any reader was given
+        self.stale_reads: dict[int, object] = {}  # entries that a reader was given by a broker that no longer led
+        self.stale: Counter = Counter()  # (acks, kind) → how many of them
+        self.dead_runs: set[int] = set()
+        self.posthumous: Counter = Counter()  # by acks: records that came into the log after their Sentinel had died
         self.truncated: Counter = Counter()  # partition → how often its log lost entries
         self.expired_any: Counter = Counter()
         self.deleted_topics: Counter = Counter()
@@ -131,6 +136,7 @@ class Oracle:
             return
         card = payload.truth
         card.written = True
+        self.posthumous[partition.acks] += card.run in self.dead_runs
         if payload.kind == "corrupted":
             card.damaged += 1
             self.damaged[partition.acks] += 1
@@ -165,11 +171,16 @@ class Oracle:
                 for card in cards:
                     card.deleted = True
 
-    def was_read(self, entries):
-        """Some reader of Sentinel was given these entries."""
+    def was_read(self, partition, entries, *, stale):
+        """Some reader of Sentinel was given these entries. `stale`: by a broker that only believed to lead."""
         for entry in entries:
-            if entry.payload is not None and entry.payload.truth is not None:
+            if entry.payload is None:
+                continue
+            if entry.payload.truth is not None:
                 self.read_ever.add(id(entry.payload.truth))
+            if stale and id(entry) not in self.stale_reads:
+                self.stale_reads[id(entry)] = entry
+                self.stale[partition.acks, entry.payload.kind] += 1
 
     def told(self, event):
         """The engine was told this about the records of a run."""
@@ -229,7 +240,7 @@ class Oracle:
                 == sums["acked"] + sums["rejected"] + sums["uncertain"] + sums["in_flight"],
                 "acked = verified + lost never + expired + corrupted + unaccounted + awaiting": 0
                 <= rest
-                <= self.damaged[acks],
+                <= self.damaged[acks] + self.stale[acks, "corrupted"],
                 "uncertain = present + absent + unresolved": sums["uncertain"]
                 == sums["present"] + sums["absent"] + sums["unresolved"],
             }
@@ -256,11 +267,15 @@ class Oracle:
 
     def check_anomalies(self, records):
         """No anomaly may be counted more often than it ever was there."""
-        truths = {"duplicated": self.extra_copies, "corrupted": self.damaged, "foreign": self.foreign}
         for acks, sums in records.items():
-            for name, truth in truths.items():
-                if sums[name] > truth[acks]:
-                    raise FalseVerdictError(f"acks={acks}: {name} = {sums[name]}, but only {truth[acks]} ever were")
+            most = {
+                "duplicated": self.extra_copies[acks] + self.stale[acks, "record"],
+                "corrupted": self.damaged[acks] + self.stale[acks, "corrupted"],
+                "foreign": self.foreign[acks] + self.stale[acks, "foreign"] + self.posthumous[acks],
+            }
+            for name, limit in most.items():
+                if sums[name] > limit:
+                    raise FalseVerdictError(f"acks={acks}: {name} = {sums[name]}, but only {limit} ever were")
 
     def check_accounts(self, accounts):
         """Judge the state Sentinel holds each record in. `accounts`: (partition, run) → state → (first, count)…"""
@@ -289,8 +304,8 @@ class Oracle:
             wrong = "never left the log"
         elif state == "expired" and not (card.expired or (card.gone and self.expired_any[card.partition])):
             wrong = "was not taken by retention"
-        elif state == "corrupted" and not card.written:
-            wrong = "was never written"
+        elif state == "corrupted" and not card.was_damaged:
+            wrong = "was never damaged"
         if wrong:
             raise FalseVerdictError(f"held as {state}, but it {wrong}: {card.describe()}")
 
@@ -345,7 +360,7 @@ class Oracle:
         elif not card.acked:
             if card.standing:
                 verdicts = [{"present"}]
-            elif not card.written:
+            elif id(card) not in self.read_ever:
                 verdicts = [{"absent"}]
             else:
                 verdicts = [{"present"}, {"absent"}]
@@ -357,10 +372,12 @@ class Oracle:
             verdicts = [{"verified"}, {"expired"}, {"corrupted"}]
         else:
             verdicts = [{"lost"}, {"verified", "lost_before"}]
-            if not card.most:  # it never stood there sound
+            if card.was_damaged:
                 verdicts.append({"corrupted"})
+            if self.expired_any[card.partition]:  # the log start may have passed its offset before the proof
+                verdicts += [{"expired"}, {"folded"}]
         if not own:
-            verdicts += [{"unaccounted"}, {"present"}]
+            verdicts += [{"unaccounted"}, {"present"}, {"folded"}]
         if not card.standing and verdicts[0] != {"lost"}:
             verdicts.append({"folded"})
         return verdicts

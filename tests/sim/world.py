@@ -351,6 +351,7 @@ class World:
 
     def kill_sentinel(self):
         self.life.alive = False
+        self.oracle.dead_runs.add(self.life.run)
         self.life = None
         self.deaths += 1
         self.after(self.rng.uniform(0.1, 8.0), self.restart_sentinel)

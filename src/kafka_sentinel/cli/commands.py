@@ -139,11 +139,8 @@ def show(config: Path | None, as_json: bool) -> None:
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the summary here too."
 )
 @click.option("--bootstrap-servers", help="Use this Kafka instead of a local one. Nothing is killed then.")
-@click.option(
-    "--http-port", type=click.IntRange(0, 65535), default=9464, show_default=True, help="Port of the page; 0: any."
-)
+@click.option("--http-port", type=click.IntRange(0, 65535), default=0, help="Port of the page. Default: a free one.")
 @click.option("--rate", type=click.IntRange(1, 100_000), help="Records per second, over all partitions.")
-@click.option("--seed", type=int, help="Repeat the same choice of faults and brokers.")
 @click.option("--live/--no-live", default=True, help="Live view on the terminal.")
 def demo(
     *,
@@ -152,7 +149,6 @@ def demo(
     bootstrap_servers: str | None,
     http_port: int,
     rate: int | None,
-    seed: int | None,
     live: bool,
 ) -> None:
     """Start a local Kafka of three brokers, kill and pause them, and show what becomes of every record.
@@ -169,7 +165,6 @@ def demo(
         bootstrap_servers=bootstrap_servers,
         http_port=http_port,
         rate=rate,
-        seed=seed,
         live=live,
     )
     sys.exit(code)

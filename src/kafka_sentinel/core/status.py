@@ -82,7 +82,7 @@ def health(engine: Engine) -> str:
         return "loss"
     if engine.incidents.open:
         return "incident"
-    if not any(len(ledger.own.sets[State.VERIFIED]) for ledger in engine.truth.ledgers.values()):
+    if not any(ledger.own.count(State.VERIFIED) for ledger in engine.truth.ledgers.values()):
         return "starting"
     return "ok"
 

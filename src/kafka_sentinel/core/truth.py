@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kafka_sentinel.core.account import InvariantError, State
+from kafka_sentinel.core.account import ACKED, UNSURE, InvariantError, State
 from kafka_sentinel.core.cluster import ClusterView
 from kafka_sentinel.core.commands import AssignReader, Command, Count, Log, Probe, StartRun
 from kafka_sentinel.core.events import (
@@ -162,10 +162,13 @@ class Truth:
 
     def _open_ledger(self, partition: ProbePartition) -> PartitionLedger:
         ledger = PartitionLedger(partition, instance=self.instance, run=self.run)
-        self.ledgers[partition] = ledger
-        self._settlements[partition] = Settlement(ledger, margin=self.settle_margin)
-        self._reported[partition] = Counter()
+        self._adopt(ledger)
         return ledger
+
+    def _adopt(self, ledger: PartitionLedger) -> None:
+        self.ledgers[ledger.partition] = ledger
+        self._settlements[ledger.partition] = Settlement(ledger, margin=self.settle_margin)
+        self._reported[ledger.partition] = Counter()
 
     def _topic_replaced(self, acks: Acks, topic_id: str | None, at: Instant) -> None:
         for partition, ledger in self.ledgers.items():
@@ -198,7 +201,7 @@ class Truth:
         try:
             self._register(ledger, event)
         except InvariantError as error:
-            self._contain(ledger, error)
+            self._contain(ledger, error, event.at)
         else:
             self._drain(ledger, event.at)
         return self._take()
@@ -252,7 +255,7 @@ class Truth:
             case Answered(question=question, losses=losses, position=position):
                 if losses:
                     self.findings.append(LossesProved(losses, question.regressed, question.opened))
-                if question.incident is not None:
+                if question.incident is not None and not self._asks_for(question.incident, event.partition):
                     self.findings.append(IncidentRechecked(question.incident, event.partition))
                 if question.purpose is Purpose.BACKGROUND:
                     self._sweep.reached(event.partition, position)
@@ -265,6 +268,11 @@ class Truth:
             self._reported[event.partition]["duplicated"] += copies
             self.anomalies[acks, "duplicated"] += copies
             self.findings.append(CopiesFound(event.partition, copies, event.at))
+
+    def _asks_for(self, incident: str, partition: ProbePartition) -> bool:
+        """Whether something is still to be re-read on that partition before the incident can end."""
+        questions = self.rechecks.open_questions
+        return any(each.incident == incident and each.partition == partition for each in questions)
 
     def _drain(self, ledger: PartitionLedger, at: Instant) -> None:
         for effect in ledger.take_effects():
@@ -280,18 +288,11 @@ class Truth:
                     self._reassign_at.pop(partition, None)
                     self._commands.append(AssignReader(partition, offset))
 
-    def _contain(self, ledger: PartitionLedger, error: InvariantError) -> None:
+    def _contain(self, ledger: PartitionLedger, error: InvariantError, at: Instant) -> None:
         """Start this partition over: its open records become unaccounted, probing goes on under a new run."""
         partition = ledger.partition
         self.violations += 1
-        sums = Counter(ledger.records())
-        open_states = (State.IN_FLIGHT, State.UNCERTAIN, State.AWAITING)
-        settled = sum(sums[state.value] for state in State if state not in open_states)
-        unaccounted = max(sums["sent"] - settled, 0)
-        for state in (*open_states, "suspected"):
-            del sums[str(state)]
-        sums[State.UNACCOUNTED.value] += unaccounted
-        sums["sent"] = settled + unaccounted
+        sums, unaccounted = _with_open_set_aside(ledger.records())
         for name, number in sums.items():
             self.departed[partition.acks, name] += number
         self.rechecks.forget_partition(partition)
@@ -301,9 +302,9 @@ class Truth:
         self._log(
             "error", "ledger contradicts itself; partition starts over", partition=str(partition), error=str(error)
         )
-        fresh = self._open_ledger(partition)
-        fresh.reposition(ledger.position if ledger.position is not None else 0)
-        self._drain(fresh, Instant(0.0, 0.0))
+        successor = ledger.successor()
+        self._adopt(successor)
+        self._drain(successor, at)
         self._commands.append(StartRun())
 
     # --- time
@@ -315,7 +316,7 @@ class Truth:
                 ledger.own.forget_settled_sends()
                 ledger.check()
             except InvariantError as error:
-                self._contain(ledger, error)
+                self._contain(ledger, error, now)
                 continue
             self._drain(ledger, now)
             self._report(ledger)
@@ -398,3 +399,17 @@ class Truth:
         self.anomalies = Counter({(Acks(acks), name): total for acks, name, total in anomalies})
         self.departed = Counter({(Acks(acks), name): total for acks, name, total in departed})
         self.restored = {ProbePartition(Acks(each["acks"]), each["partition"]): each for each in partitions}
+
+
+def _with_open_set_aside(figures: Mapping[str, int]) -> tuple[Counter[str], int]:
+    """Return the sums of a ledger with everything open taken as unaccounted, and how many that are."""
+    open_states = (State.IN_FLIGHT, State.UNCERTAIN, State.AWAITING)
+    settled = {state: figures[state.value] for state in State if state not in open_states}
+    unaccounted = max(figures["sent"] - sum(settled.values()), 0)
+    settled[State.UNACCOUNTED] += unaccounted
+    sums = Counter({state.value: number for state, number in settled.items()})
+    sums["sent"] = sum(settled.values())
+    sums["acked"] = sum(settled.get(state, 0) for state in ACKED)
+    sums["uncertain"] = sum(settled.get(state, 0) for state in UNSURE)
+    sums["lost_before"] = figures["lost_before"]
+    return sums, unaccounted

@@ -19,7 +19,7 @@ SETTLE_LIMIT = 120.0  # seconds the open incident gets to close and the uncertai
 REREAD_LIMIT = 60.0  # seconds for reading the whole log again
 DRAIN_LIMIT = 45.0  # seconds until the last record must have been read; above the producer's delivery time-out
 
-Idle = Callable[[str], bool]  # shows what is being waited for, takes about POLL seconds; False: wait no longer
+Idle = Callable[[str], None]  # shows what is being waited for, and takes about POLL seconds
 
 
 class Session:
@@ -81,7 +81,7 @@ class Session:
     def finish(self, idle: Idle) -> None:
         """Undo what is broken, wait until all is judged, read the log again, send no more, read the rest.
 
-        Each wait has a limit; what is open at the end shows in the figures. `idle` may end a wait early.
+        Each wait has a limit; what is open at the end shows in the figures.
         """
         self.hold_fire(at_once=True)
         self._wait(self._settled, SETTLE_LIMIT, "waiting for the incident to close", idle)
@@ -104,8 +104,8 @@ class Session:
 
     def _wait(self, done: Callable[[], bool], limit: float, what: str, idle: Idle) -> None:
         deadline = time.monotonic() + limit
-        while self.alive and not done() and time.monotonic() < deadline and idle(what):
-            pass
+        while self.alive and not done() and time.monotonic() < deadline:
+            idle(what)
 
     def _fresh(self, idle: Idle) -> Status | None:
         """Return a snapshot made after this call."""

@@ -85,7 +85,10 @@ def faults(outcome: Outcome) -> list[str]:
     records = outcome.end["records"]["all"]
     sentences = (
         ("lost", "acknowledged records were lost"),
-        ("suspected", "acknowledged records are missing from the log; whether they are lost could not be proved in time"),
+        (
+            "suspected",
+            "acknowledged records are missing from the log; whether they are lost could not be proved in time",
+        ),
         ("awaiting", "acknowledged records were not read again in time"),
         ("in_flight", "records were still in flight"),
         ("expired", "acknowledged records expired before they were read"),
@@ -105,7 +108,9 @@ def render(outcome: Outcome) -> RenderableType:
     if found:
         verdict = Text("\n".join(found), style="bold red")
     else:
-        verdict = Text(f"All {records['acked']:,} acknowledged records are in the log; none was lost.", style="bold green")
+        verdict = Text(
+            f"All {records['acked']:,} acknowledged records are in the log; none was lost.", style="bold green"
+        )
     head = Text(f"\n{outcome.kafka}, {clock(outcome.duration)} of probing with acks=all\n", style="bold")
     return Group(head, verdict, Text(""), _accounts(records), Text(""), *_incidents(outcome), _service(outcome))
 
