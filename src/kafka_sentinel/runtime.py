@@ -238,7 +238,7 @@ class Runtime:
                 "consumer_lag_records", {"reader": "group", "partition": str(partition.partition)}, lag
             )
 
-    def _do(self, command: Command) -> None:  # noqa: C901  one arm per command: the table of who does what
+    def _do(self, command: Command) -> None:
         match command:
             case Count() | Observe():
                 self.metrics.apply(command)

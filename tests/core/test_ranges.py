@@ -1,5 +1,7 @@
 """RangeMap and its kin against plain dictionaries and sets."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,16 +24,12 @@ def apply(subject, operations, shift):
             subject.set(first, count, value)
             model |= {first + i: shift(value, i) for i in range(count)}
             continue
-        gone = {
-            "remove": [k for k in model if k in window],
-            "from": [k for k in model if k >= first],
-            "below": [k for k in model if k < first],
-        }[name]
-        removed = {
-            "remove": lambda: subject.remove(first, count),
-            "from": lambda: subject.remove_from(first),
-            "below": lambda: subject.remove_below(first),
-        }[name]()
+        if name == "remove":
+            gone, removed = [k for k in model if k in window], subject.remove(first, count)
+        elif name == "from":
+            gone, removed = [k for k in model if k >= first], subject.remove_from(first)
+        else:
+            gone, removed = [k for k in model if k < first], subject.remove_below(first)
         assert removed == len(gone)
         for key in gone:
             del model[key]
@@ -44,7 +42,7 @@ def check(subject, model, shift):
     assert subject.end == (max(model) + 1 if model else 0)
     assert subject.lowest == (min(model) if model else None)
     pieces = list(subject)
-    for before, after in zip(pieces, pieces[1:], strict=False):
+    for before, after in pairwise(pieces):
         assert before.first + before.count <= after.first
         if before.first + before.count == after.first:
             assert shift(before.value, before.count) != after.value, "intervals are maximal"

@@ -136,6 +136,7 @@ class Partition:
             self._lead(new, rng.choice((0, 0, 1, 5)))
         elif old >= 0:
             self.leader = -1
+            self.authority = list(self.authority)  # what the old leader may still take does not count yet
             self._fail_waiting()
 
     def _fenced(self, broker):

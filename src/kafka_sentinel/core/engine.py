@@ -145,6 +145,15 @@ class Engine:
     def step(self, event: Event) -> list[Command]:
         """Take one event. Returns what is to be done, in order."""
         self.now = event.at
+        self._take(event)
+        self._route_findings()
+        if self.now.mono >= self._next_tick:
+            self._next_tick = self.now.mono + TICK
+            self._tick()
+        commands, self._commands = self._commands, []
+        return commands
+
+    def _take(self, event: Event) -> None:
         match event:
             case Tick():
                 pass
@@ -164,12 +173,6 @@ class Engine:
                 self._log("warning", "producer replaced", acks=event.acks.value, code=event.code)
             case AdapterError():
                 self._adapter_error(event)
-        self._route_findings()
-        if self.now.mono >= self._next_tick:
-            self._next_tick = self.now.mono + TICK
-            self._tick()
-        commands, self._commands = self._commands, []
-        return commands
 
     def _adapter_error(self, event: AdapterError) -> None:
         """Count it, and say it in the log unless the same was said a moment ago: an outage repeats itself."""
@@ -241,12 +244,11 @@ class Engine:
             self._log("warning", "broker process ended", broker=event.broker, status=event.status)
             return
         run = self.experiments.under_way
-        if isinstance(event, FaultInjected):
-            if run is not None and run.id == event.experiment_run:
-                target = ",".join(f"broker {broker}" for broker in event.targets)
-                self.incidents.on_fault(
-                    event.at, experiment_run=run.id, fault=run.fault, target=target, brokers=event.targets
-                )
+        if isinstance(event, FaultInjected) and run is not None and run.id == event.experiment_run:
+            target = ",".join(f"broker {broker}" for broker in event.targets)
+            self.incidents.on_fault(
+                event.at, experiment_run=run.id, fault=run.fault, target=target, brokers=event.targets
+            )
         self._commands += self.experiments.on_fault(event)
 
     def _group(self, event: GroupRead | GroupRebalanced | GroupCommitted) -> None:

@@ -25,7 +25,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class RecordsSent:
-    """`count` sequences from `first` are about to be handed to the client: `at` is read before the first `produce()`."""
+    """`count` sequences from `first` are to be handed to the client; `at` is read before the first `produce()`."""
 
     at: Instant
     partition: ProbePartition
@@ -151,7 +151,7 @@ class RecheckFailed:
 
 @dataclass(frozen=True, slots=True)
 class GroupRead:
-    """The group consumer was handed offsets [offset, offset + count). `lag`: seconds since the newest was sent, or None."""
+    """The group consumer was handed offsets [offset, offset + count)."""
 
     at: Instant
     partition: ProbePartition
@@ -167,7 +167,7 @@ class GroupRebalanced:
 
 @dataclass(frozen=True, slots=True)
 class GroupCommitted:
-    """An offset commit ended. `seconds`: how long it took. `error`: the code, or None. `offsets`: what was committed."""
+    """An offset commit ended after `seconds`. `error`: its code, or None. `offsets`: what was committed."""
 
     at: Instant
     seconds: float

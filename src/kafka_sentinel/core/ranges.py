@@ -190,7 +190,7 @@ class RangeSet(RangeMap[None]):
 
 
 class OffsetMap(RangeMap[int]):
-    """Sequence → offset; offset − sequence is constant within an interval."""
+    """Sequence → offset; the two are in step within an interval."""
 
     __slots__ = ()
 

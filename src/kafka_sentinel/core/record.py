@@ -18,9 +18,9 @@ Big-endian:
     64      8   acked_through
     72      2   number of gaps, 0..8
     74      2   zero
-    76     12×n gaps: first (8), count (4)
+    76     12 n gaps: first (8), count (4)
      …          zero padding
-    −4      4   CRC-32 (IEEE) of everything before it
+    -4      4   CRC-32 (IEEE) of everything before it
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ProbeRecord(NamedTuple):
 
 
 class Encoder:
-    """Makes the records of one partition. Claims are set once per batch, so that a record costs two packs and two CRCs."""
+    """Makes the records of one partition. Claims are set once per batch, so a record costs two packs and two CRCs."""
 
     def __init__(self, *, instance: int, run: int, incarnation: int, partition: int, size: int) -> None:
         if not MIN_CONFIGURED_SIZE <= size <= MAX_SIZE:
@@ -85,7 +85,7 @@ class Encoder:
 
 
 def decode(value: bytes | None) -> ProbeRecord | SightingKind:
-    """Return the record, or CORRUPTED (bears our magic but is not sound), or FOREIGN (anything else, nothing included)."""
+    """Return the record, or CORRUPTED (bears our magic, is not sound), or FOREIGN (anything else, also nothing)."""
     if value is None or value[:4] != MAGIC:
         return SightingKind.FOREIGN
     size = len(value)

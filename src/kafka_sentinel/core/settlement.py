@@ -48,7 +48,7 @@ class Settlement:
             self._ledger.suspect_unplaced()
 
     def _passed(self, key: int, now: Instant, *, needed: bool) -> bool:
-        """Whether the fence that `needed` called for has been read past. Starts waiting for it when it is needed first."""
+        """Whether the fence that `needed` called for has been read past. Begins to wait when it is needed first."""
         if key not in self._waiting:
             if needed:
                 self._waiting.add(key)
@@ -60,7 +60,7 @@ class Settlement:
         return True
 
     def _read_past(self, key: int, now: Instant) -> bool:
-        """Whether the verifier has read the fence at its offset. If it found another thing there, a new fence is awaited."""
+        """Whether the verifier read the fence at its offset. Where it found another thing, a new fence is awaited."""
         fence = self._ledger.fences.ready(key)
         position = self._ledger.position
         if fence is None or position is None or position <= fence.offset:

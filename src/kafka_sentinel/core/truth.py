@@ -229,7 +229,7 @@ class Truth:
                 ledger.uncertain(event.run, event.first, event.count, event.at)
 
     def _reader_lost(self, ledger: PartitionLedger, event: ReaderLost) -> None:
-        """Decide where the verifier goes on. What the broker answered proves nothing; where it may be true, it is checked."""
+        """Decide where the verifier goes on. What brokers say proves nothing; where it may be true it is checked."""
         position = event.position if ledger.position is None else min(ledger.position, event.position)
         if event.log_start is None or event.log_end is None:
             self._reassign_at[ledger.partition] = event.at.mono + READER_RETRY
@@ -333,6 +333,15 @@ class Truth:
         stretch = self._sweep.stretch(self.ledgers, now)
         if stretch is not None:
             self.rechecks.background(*stretch, now)
+
+    def reread_all(self, at: Instant) -> tuple[ProbePartition, ...]:
+        """Have all that was read and is retained read again. Returns what is awaited: `reread` tells what is done."""
+        awaited = []
+        for partition, ledger in self.ledgers.items():
+            if (high := ledger.position or 0) > ledger.log_start:
+                self.rechecks.background(partition, ledger.log_start, high, at)
+                awaited.append(partition)
+        return tuple(awaited)
 
     def _report(self, ledger: PartitionLedger) -> None:
         """Turn what the ledger has counted since the last report into metrics."""

@@ -16,7 +16,7 @@ class Acks(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """One moment on both clocks, in seconds. `mono` measures durations, `wall` is shown to people and compared across processes."""
+    """One moment, in seconds of both clocks: `mono` for durations, `wall` to show and to compare across processes."""
 
     mono: float
     wall: float

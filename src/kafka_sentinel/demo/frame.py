@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,6 @@ class Frame:
     page: str | None
     stage: str | None = None  # what the ending waits for, once it has begun
     processes: Mapping[int, str] = field(default_factory=dict)
-    explained: Sequence[Mapping[str, Any]] = ()  # every experiment with every guard's answer
     remark: str = ""  # the last warning in the log
 
 
@@ -70,7 +69,7 @@ def upcoming(frame: Frame) -> str:
         return f"no more: {held['latched']}"
     if held["paused"]:
         return "no more"
-    items = [item for item in frame.explained if item["next_run"] is not None]
+    items = [item for item in held["items"] if item["next_run"] is not None]
     if not items:
         return "being planned"
     item = min(items, key=lambda each: each["next_run"])
@@ -78,7 +77,8 @@ def upcoming(frame: Frame) -> str:
     left = item["next_run"] - frame.status["now"]
     if left > 0:
         return f"{name} in {left:.0f} s"
-    denial = next((answer for answer in item["guards"] if not answer["allowed"]), None)
+    answers = item.get("guards", ())  # absent until the guards were asked for the first time
+    denial = next((answer for answer in answers if not answer["allowed"]), None)
     return f"{name} now" if denial is None else f"{name} waits for the guard {denial['guard']}: {denial['reason']}"
 
 

@@ -13,29 +13,24 @@ from pathlib import Path
 SHOWN_ELSEWHERE = ("incident", "experiment")  # events whose names begin so are part of the view
 
 
-class Journal(io.TextIOBase):
+class Journal(io.TextIOWrapper):
     """A stream for JSON lines."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
+        super().__init__(path.open("ab"), encoding="utf-8", line_buffering=True)
         self.path = path
         self.remark = ""
-        self._file = path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, text: str) -> int:
         self.remark = remark_of(text) or self.remark
-        return self._file.write(text)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+        return super().write(text)
 
     @contextmanager
     def takes_stderr(self) -> Iterator[None]:
         """Have everything that is written to standard error, by C libraries too, go here: it would tear the view."""
         sys.stderr.flush()
         kept = os.dup(2)
-        os.dup2(self._file.fileno(), 2)
+        os.dup2(self.fileno(), 2)
         try:
             yield
         finally:

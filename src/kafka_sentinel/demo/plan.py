@@ -79,7 +79,7 @@ def own_settings(
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
-        raise ConfigurationError(sentences(error, lambda path: _source(path))) from None
+        raise ConfigurationError(sentences(error, _source)) from None
 
 
 def _source(path: tuple[int | str, ...]) -> str:

@@ -11,10 +11,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from rich.console import Console
 
@@ -31,12 +30,10 @@ from kafka_sentinel.demo.session import POLL, Session
 from kafka_sentinel.lab.cluster import LabCluster
 from kafka_sentinel.lab.errors import LabError
 from kafka_sentinel.lab.jars import KAFKA_VERSION
-from kafka_sentinel.runtime import FleetFactory
 from kafka_sentinel.settings import ConfigurationError, Settings
 
 FINE, FAILED, USAGE, RUNTIME_FAILURE, INTERRUPTED = 0, 1, 2, 3, 130
 START_LIMIT = 60.0  # seconds within which a first record must have been acknowledged
-EXPLAIN_EVERY = 1.0  # seconds
 LAST_CALL = 20.0  # seconds before the end after which nothing more is broken, so that the last incident can close
 SHORTEST_HUNT = 0.6  # of the duration, however short
 
@@ -46,7 +43,7 @@ class DemoError(Exception):
 
 
 class Stop:
-    """What Ctrl-C and SIGTERM mean: the first one `asked` to end where that was prepared for, any other ends at once."""
+    """What Ctrl-C and SIGTERM mean: the first asks to end, once that is prepared for; any other ends at once."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -117,8 +114,6 @@ class Demo:
         self._duration = duration
         self._live = live
         self._console = Console(highlight=False)
-        self._explained: list[dict[str, Any]] = []
-        self._explain_at = 0.0
 
     def on_lab(self, folder: Path, *, http_port: int, rate: int | None) -> summary.Outcome:
         """Start three brokers and break them."""
@@ -167,7 +162,6 @@ class Demo:
                 page=session.page,
                 stage=stage,
                 processes=processes(),
-                explained=self._explain(session),
                 remark=self._journal.remark,
             )
 
@@ -203,12 +197,6 @@ class Demo:
         if (now := frame(stage)) is not None:
             output.show(now)
         time.sleep(POLL)
-
-    def _explain(self, session: Session) -> list[dict[str, Any]]:
-        if session.alive and time.monotonic() >= self._explain_at:
-            self._explain_at = time.monotonic() + EXPLAIN_EVERY
-            self._explained = session.explain()
-        return self._explained
 
     def _check_alive(self, session: Session, *, ended: bool = False) -> None:
         if session.crash is not None:

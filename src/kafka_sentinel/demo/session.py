@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
-from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.adapters.snapshot import Status
+from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.types import Instant, ProbePartition
 from kafka_sentinel.runtime import FleetFactory, Runtime
 from kafka_sentinel.settings import Settings
@@ -57,10 +56,6 @@ class Session:
     def status(self) -> Status | None:
         """Return the newest snapshot; None before the first."""
         return self.runtime.snapshot.get()
-
-    def explain(self) -> list[dict[str, Any]]:
-        """Return every experiment with every guard's answer."""
-        return self.runtime.ask(Engine.explain)
 
     # --- the end
 

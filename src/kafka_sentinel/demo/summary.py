@@ -117,16 +117,15 @@ def render(outcome: Outcome) -> RenderableType:
 
 def _accounts(records: Mapping[str, int]) -> Text:
     anomalies = ("duplicated", "reordered", "corrupted", "conflicting", "foreign", "redelivered")
-    lines = (
-        f"sent {records['sent']:,} = acknowledged {records['acked']:,} + rejected {records['rejected']:,}"
-        f" + uncertain {records['uncertain']:,} + in flight {records['in_flight']:,}",
-        f"acknowledged {records['acked']:,} = verified {records['verified']:,}"
+    sums = (
+        f"  sent {records['sent']:,} = acknowledged {records['acked']:,} + rejected {records['rejected']:,}"
+        f" + uncertain {records['uncertain']:,} + in flight {records['in_flight']:,}\n"
+        f"  acknowledged {records['acked']:,} = verified {records['verified']:,}"
         f" + lost {records['lost'] - records['lost_before']:,} + expired {records['expired']:,}"
         f" + corrupted {records['corrupted']:,} + unaccounted {records['unaccounted']:,}"
-        f" + awaiting {records['awaiting']:,}",
-        ", ".join(f"{name} {records[name]:,}" for name in anomalies),
+        f" + awaiting {records['awaiting']:,}\n  "
     )
-    return Text("\n".join(f"  {line}" for line in lines))
+    return Text(sums + ", ".join(f"{name} {records[name]:,}" for name in anomalies))
 
 
 def _incidents(outcome: Outcome) -> list[RenderableType]:

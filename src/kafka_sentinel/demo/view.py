@@ -37,7 +37,7 @@ def render(frame: Frame, height: int) -> RenderableType:
     middle.add_column(ratio=3)
     middle.add_column(ratio=2)
     rows = max(len(partitions), 6)
-    middle.add_row(_partitions(frame, partitions, rows), _records(frame.status, rows))
+    middle.add_row(_partitions(partitions, rows), _records(frame.status, rows))
     verdicts = max(height - FIXED_LINES - rows, LEAST_VERDICTS)
     return Group(
         _head(frame), _brokers(frame), middle, _incident(frame), _verdicts(frame, verdicts), _next(frame), _foot(frame)
@@ -63,7 +63,7 @@ def _brokers(frame: Frame) -> Text:
     return line
 
 
-def _partitions(frame: Frame, partitions: list[Mapping[str, Any]], rows: int) -> Panel:
+def _partitions(partitions: list[Mapping[str, Any]], rows: int) -> Panel:
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("partition", no_wrap=True)
     table.add_column("leader", justify="right")
