@@ -42,7 +42,7 @@ from kafka_sentinel.core.commands import (
 )
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import Event, Tick
-from kafka_sentinel.core.types import Instant
+from kafka_sentinel.core.types import Acks, Instant
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
 from kafka_sentinel.wiring import KafkaAdapters
@@ -276,6 +276,8 @@ class Runtime:
             self.web.stop()
         if self._state_file is not None:
             self._state_file.close()
+        figures = {name: number for name, number in self.engine.records(Acks.ALL).items() if number}
+        logs.write("info", "stopped", {"records": figures})
 
     def _stop_adapters(self) -> None:
         if self._fleet is not None:

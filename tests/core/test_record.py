@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kafka_sentinel.core.record import (
     GAP,
     HEADER,
+    KEY,
     MAX_GAPS,
     MAX_SIZE,
     MIN_CONFIGURED_SIZE,
@@ -62,6 +63,14 @@ def test_what_was_encoded_is_decoded(record, made, size):
     assert len(value) == size
     assert decode(value) == record
     assert decode_claims(value) == made
+
+
+@given(U64.filter(lambda one: one < 2**63), st.integers(0, 20), NANOSECONDS, NANOSECONDS, claims())
+def test_a_run_is_encoded_as_its_records_would_be_one_by_one(first, count, wall, mono, made):
+    it = encoder()
+    it.set_claims(made)
+    run = it.encode_run(first, count, wall, mono)
+    assert run == [(KEY.pack(one), it.encode(one, wall, mono)) for one in range(first, first + count)]
 
 
 def test_the_layout_is_the_documented_one():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +30,12 @@ def wait_for(predicate: Callable[[], object], seconds: float, what: str | Callab
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def configuration(bootstrap: str, topic: str, **sections: dict) -> dict:
@@ -178,24 +185,44 @@ def assert_identities(figures: dict[str, int]) -> None:
 
 
 class SentinelProcess:
-    """`kafka-sentinel run` as users run it."""
+    """`kafka-sentinel run` as users run it. With `tapped`, what was acknowledged to it outlives it (see tapped.py)."""
 
-    def __init__(self, folder: Path, config: dict) -> None:
+    def __init__(self, folder: Path, config: dict, *, tapped: bool = False) -> None:
+        folder.mkdir(exist_ok=True)
+        config = {**config, "http": {"host": "127.0.0.1", "port": config["http"]["port"] or free_port()}}
         self._file = folder / "config.yaml"
         self._file.write_text(yaml.safe_dump(config))
         self._log = folder / "sentinel.log"
+        self._tap = folder / "acknowledged.jsonl"
         self._process: subprocess.Popen | None = None
         self._port = config["http"]["port"]
+        run = ["-m", "kafka_sentinel", "run", "--config", str(self._file)]
+        self._arguments = ["-m", "tests.kafka.tapped", str(self._tap), str(self._file)] if tapped else run
+
+    def __enter__(self) -> SentinelProcess:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
 
     def start(self) -> SentinelProcess:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("KAFKA_SENTINEL")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "kafka_sentinel", "run", "--config", str(self._file)],
-                stdout=log, stderr=log, env=environment,
+                [sys.executable, *self._arguments], stdout=log, stderr=log, env=environment, cwd=Path(__file__).parents[2]
             )
-        wait_for(lambda: self.get("/readyz"), 20, lambda: f"Sentinel up: {self.log()[-2000:]}")
+        wait_for(lambda: self.get("/readyz"), 60, lambda: f"Sentinel up: {self.log()[-2000:]}")
         return self
+
+    def acked(self, partition: int = 0, acks: Acks = Acks.ALL) -> set[Key]:
+        """What was acknowledged to it, in any of its lives, as the client said it."""
+        found: set[Key] = set()
+        for line in self._tap.read_text().splitlines():
+            level, its, run, first, count, _ = json.loads(line)
+            if (level, its) == (acks.value, partition):
+                found.update((int(run, 16), first + index) for index in range(count))
+        return found
 
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""

@@ -9,6 +9,7 @@ from confluent_kafka import Producer
 from tests.mock.conftest import Mailbox, now
 from tests.mock.mock_cluster import MockCluster
 
+from kafka_sentinel.adapters import recheck
 from kafka_sentinel.adapters.recheck import QUEUE, Rechecker, RecheckOptions
 from kafka_sentinel.core.commands import Recheck
 from kafka_sentinel.core.events import RecheckDone, RecheckFailed
@@ -20,7 +21,20 @@ Start = Callable[..., Rechecker]
 
 
 @pytest.fixture
-def start(cluster: MockCluster, mailbox: Mailbox) -> Iterator[Start]:
+def ids(cluster: MockCluster, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """The topic ids that are answered in turn, the last one for ever: mock brokers do not know them."""
+    answers: list[str | None] = ["an id"]
+
+    def topic_ids(_source: object, names: list[str], _timeout: float) -> dict[str, str | None]:
+        known = answers.pop(0) if len(answers) > 1 else answers[0]
+        return {name: known for name in names if name == cluster.topic}
+
+    monkeypatch.setattr(recheck, "topic_ids", topic_ids)
+    return answers
+
+
+@pytest.fixture
+def start(cluster: MockCluster, mailbox: Mailbox, ids: list[str | None]) -> Iterator[Start]:
     made: list[Rechecker] = []
 
     def begin(*, running: bool = True, **options: object) -> Rechecker:
@@ -64,6 +78,16 @@ def test_a_range_is_read_exactly(start, filled, mailbox):
     ]
 
 
+def test_the_topic_id_is_told_if_it_was_the_same_before_and_after(start, filled, mailbox, ids):
+    rechecker = start()
+    rechecker.submit(Recheck(1, ZERO, 0, 5, None))
+    assert mailbox.first(RecheckDone).topic_id == "an id"
+    ids.append("another id")
+    rechecker.submit(Recheck(2, ZERO, 0, 5, None))
+    mailbox.until(lambda: len(mailbox.of(RecheckDone)) == 2)
+    assert mailbox.of(RecheckDone)[1].topic_id is None
+
+
 def test_a_log_that_ends_before_the_range_is_answered_with_the_position_reached(start, filled, mailbox):
     start().submit(Recheck(2, ZERO, 90, 500, None))
     done = mailbox.first(RecheckDone)
@@ -95,7 +119,7 @@ def test_a_range_above_the_end_of_the_log_fails_rather_than_proving_anything(sta
     assert failed.reason
 
 
-def test_a_topic_that_does_not_exist_is_said_so(cluster, mailbox):
+def test_a_topic_that_does_not_exist_is_said_so(cluster, mailbox, ids):
     rechecker = Rechecker(
         RecheckOptions(common=cluster.common, topics={Acks.ALL: "absent"}),
         post=mailbox.post,

@@ -12,8 +12,9 @@ from kafka_sentinel.core.types import Span
 
 
 def report(partition: int, sequence: int, offset: int | None, error: int | None = None) -> Message:
+    place = {} if offset is None else {"offset": offset}
     found = KafkaError(error) if error is not None else None
-    return Message(topic="probe", partition=partition, offset=offset, key=KEY.pack(sequence), error=found, latency=0.25)
+    return Message(topic="probe", partition=partition, key=KEY.pack(sequence), error=found, latency=0.25, **place)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(0, 40)), max_size=40))

@@ -74,11 +74,10 @@ def contiguous(mailbox: Mailbox, partition: ProbePartition) -> None:
             assert edge <= event.position
 
 
-def kinds(mailbox: Mailbox, partition: ProbePartition = ZERO) -> list[tuple[SightingKind, int, int]]:
+def kinds(mailbox: Mailbox, partition: ProbePartition = ZERO) -> list[tuple[SightingKind, int]]:
     events = [event for event in mailbox.of(RecordsRead) if event.partition == partition]
-    return [
-        (one.kind, one.offset + index, 1) for event in events for one in event.sightings for index in range(one.count)
-    ]
+    sightings = [one for event in events for one in event.sightings]
+    return [(one.kind, one.offset + index) for one in sightings for index in range(one.count)]
 
 
 def position(mailbox: Mailbox, partition: ProbePartition = ZERO) -> int:
@@ -102,9 +101,8 @@ def test_records_are_sighted_from_the_offset_assigned(start, write, mailbox):
     event = mailbox.of(RecordsRead)[0]
     assert event.start == 5
     assert event.sightings[0].offset == event.sightings[0].first == 5
-    assert {(one.run, one.instance) for event in mailbox.of(RecordsRead) for one in event.sightings} == {
-        (RUN, INSTANCE)
-    }
+    sightings = [one for event in mailbox.of(RecordsRead) for one in event.sightings]
+    assert {(one.run, one.instance) for one in sightings} == {(RUN, INSTANCE)}
     assert mailbox.read().spans() == [(5, 15)]
 
 
@@ -139,7 +137,7 @@ def test_damage_and_strangers_are_told_apart_and_nothing_crashes(start, write, m
     start().assign(ZERO, 0)
     mailbox.until(lambda: position(mailbox) == 11)
     record, corrupted, foreign = SightingKind.RECORD, SightingKind.CORRUPTED, SightingKind.FOREIGN
-    assert [kind for kind, _, _ in kinds(mailbox)] == [
+    assert [kind for kind, _ in kinds(mailbox)] == [
         record, corrupted, corrupted, corrupted, foreign, foreign, foreign, record, foreign, corrupted, record,
     ]  # fmt: skip
     instances = [one.instance for event in mailbox.of(RecordsRead) for one in event.sightings if one.kind is record]
@@ -223,7 +221,7 @@ def test_assigning_again_reads_again(start, write, mailbox):
     verifier.assign(ZERO, 3)
     mailbox.until(lambda: [event for event in mailbox.of(RecordsRead) if event.start == 3])
     mailbox.until(lambda: mailbox.of(RecordsRead)[-1].position == 5)
-    assert [offset for _, offset, _ in kinds(mailbox)] == [0, 1, 2, 3, 4, 3, 4]
+    assert [offset for _, offset in kinds(mailbox)] == [0, 1, 2, 3, 4, 3, 4]
 
 
 def test_a_new_leader_and_passing_errors_change_nothing(start, write, mailbox, cluster):
@@ -234,7 +232,7 @@ def test_a_new_leader_and_passing_errors_change_nothing(start, write, mailbox, c
     cluster.lead(0, 3)
     write(*records(*range(5, 9)))
     mailbox.until(lambda: position(mailbox) == 9)
-    assert [offset for _, offset, _ in kinds(mailbox)] == list(range(9))
+    assert [offset for _, offset in kinds(mailbox)] == list(range(9))
     assert mailbox.of(ReaderLost) == []
 
 
@@ -247,7 +245,7 @@ def test_a_cluster_that_is_silent_for_a_while_is_read_on_where_it_was(start, wri
     cluster.revive()
     write(*records(5))
     mailbox.until(lambda: position(mailbox) == 6)
-    assert [offset for _, offset, _ in kinds(mailbox)] == list(range(6))
+    assert [offset for _, offset in kinds(mailbox)] == list(range(6))
     assert mailbox.of(ReaderLost) == []
 
 

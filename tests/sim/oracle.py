@@ -83,6 +83,7 @@ class Card:
     gone: bool = False  # once acknowledged, it was not in the authoritative log for a while, or for good
     expired: bool = False  # retention removed a copy
     deleted: bool = False  # its topic was deleted after it was sent
+    truncations_at_expiry: int = 0
     called_lost: bool = False
     was_damaged: bool = False  # on its way into the log
 
@@ -160,7 +161,8 @@ class Oracle:
             card.damaged -= 1
         else:
             card.standing -= 1
-        card.expired |= why == "retention"
+        if why == "retention":
+            card.expired, card.truncations_at_expiry = True, self.truncated[partition]
         if card.acked and why == "truncated" and not card.standing:
             card.gone = True
 
@@ -206,10 +208,14 @@ class Oracle:
                 wrong = "was never acknowledged"
             elif card.deleted and not card.gone:
                 wrong = "went with its deleted topic"
-            elif not card.gone and card.most == 1:
+            elif not card.gone and card.most == 1 and not self._rewound_since(card):
                 wrong = "was taken by retention" if card.expired else "never left the log"
             if wrong:
                 raise FalseVerdictError(f"called lost, but it {wrong}: {card.describe()}; {fields}")
+
+    def _rewound_since(self, card):
+        """Whether retention took the record and then the log went backwards: nobody can tell which it was that took it."""
+        return card.expired and self.truncated[card.partition] > card.truncations_at_expiry
 
     def _named(self, fields):
         for (partition, run), cards in self.cards.items():
@@ -290,7 +296,7 @@ class Oracle:
 
     def _judge(self, card, state):
         # Of one that stood twice a copy may have been taken, and one that stood only damaged cannot be recognised.
-        gone = card.gone or card.most != 1
+        gone = card.gone or card.most != 1 or self._rewound_since(card)
         wrong = None
         if state in ("awaiting", "verified", "lost", "expired", "corrupted") and not card.acked:
             wrong = "was never acknowledged"
@@ -302,7 +308,9 @@ class Oracle:
             wrong = "was never read"
         elif state in ("lost", "lost_before") and not gone:
             wrong = "never left the log"
-        elif state == "expired" and not (card.expired or (card.gone and self.expired_any[card.partition])):
+        elif state == "expired" and not (
+            card.expired or ((card.gone or card.damaged) and self.expired_any[card.partition])
+        ):
             wrong = "was not taken by retention"
         elif state == "corrupted" and not card.was_damaged:
             wrong = "was never damaged"
@@ -366,16 +374,20 @@ class Oracle:
                 verdicts = [{"present"}, {"absent"}]
         elif card.standing:
             verdicts = [{"verified"}]
-        elif card.damaged:
-            verdicts = [{"corrupted"}, {"lost"}, {"verified", "lost_before"}]
+        elif card.damaged:  # without an offset, a damaged record cannot be told from a missing one
+            verdicts = [{"corrupted"}, {"lost"}, {"verified", "lost_before"}, {"expired"}]
         elif card.expired:
             verdicts = [{"verified"}, {"expired"}, {"corrupted"}]
+            if self._rewound_since(card):
+                verdicts += [{"lost"}, {"verified", "lost_before"}]
         else:
             verdicts = [{"lost"}, {"verified", "lost_before"}]
             if card.was_damaged:
                 verdicts.append({"corrupted"})
             if self.expired_any[card.partition]:  # the log start may have passed its offset before the proof
                 verdicts += [{"expired"}, {"folded"}]
+        if self.deleted_topics[card.partition] and not card.standing:
+            verdicts.append({"unaccounted"})  # perhaps acknowledged by the topic that was deleted
         if not own:
             verdicts += [{"unaccounted"}, {"present"}, {"folded"}]
         if not card.standing and verdicts[0] != {"lost"}:

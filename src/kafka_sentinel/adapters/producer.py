@@ -26,11 +26,12 @@ from kafka_sentinel.core.events import (
     RecordsUncertain,
 )
 from kafka_sentinel.core.ranges import RangeSet
-from kafka_sentinel.core.record import KEY, Encoder
-from kafka_sentinel.core.types import ProbePartition
+from kafka_sentinel.core.record import Encoder
+from kafka_sentinel.core.types import Instant, ProbePartition
 
 CHUNK = 1_000  # records handed over between two polls, so that acknowledgements are never kept waiting for long
 IDLE = 0.1  # longest poll, in seconds: commands are looked at this often
+GATHER = 0.01  # seconds a report may wait for those that follow it; each keeps the instant at which it was known
 FAREWELL = 1.0  # seconds to wait for acknowledgements at the end, and again for the reports of what was given up
 ABANDON = 5.0  # seconds to collect the reports of an abandoned client
 BACKOFF = (0.5, 5.0)  # seconds between two clients, doubled from the first to the last while they keep dying
@@ -110,7 +111,7 @@ class ProbeProducer:
                     continue
                 wait = self._slot - self._now().mono
                 if wait > 0 or not self._probed:
-                    self._poll(min(max(wait, 0.0), IDLE) if self._probed else IDLE)
+                    self._poll(min(wait, IDLE) if self._probed else IDLE)
                 else:
                     self._send_slot()
         finally:
@@ -193,8 +194,8 @@ class ProbeProducer:
                 size=self._options.record_size,
             )
         state.encoder.set_claims(state.claims.claims())
-        encode, pack, first = state.encoder.encode, KEY.pack, state.following
-        return [{"value": encode(one, wall, mono), "key": pack(one)} for one in range(first, first + count)]
+        run = state.encoder.encode_run(state.following, count, wall, mono)
+        return [{"value": value, "key": key} for key, value in run]
 
     def _rejections(self, partition: int, first: int, refused: list[tuple[int, str]]) -> list[Event]:
         assert self._run_id is not None
@@ -208,28 +209,41 @@ class ProbeProducer:
     # --- what became of it
 
     def _poll(self, timeout: float) -> None:
-        assert self._client is not None
-        self._report(self._client.poll(timeout))
-        if self._client.fatal is not None:
-            code, text = self._client.fatal
-            self._post([AdapterError(self._now(), self._subject, code, text)])
-            self._replace(code)
+        """Post what is reported within `timeout` seconds, and what follows closely, at once: the mailbox wakes once."""
+        client = self._client
+        assert client is not None
+        events = self._understood(client.poll(timeout))
+        until = min(GATHER, timeout) + self._now().mono if events else 0.0
+        while client.fatal is None and len(client) and (left := until - self._now().mono) > 0:
+            events += self._understood(client.poll(left))
+        if client.fatal is not None:
+            code, text = client.fatal
+            events.append(AdapterError(self._now(), self._subject, code, text))
+        if events:
+            self._post(events)
+        if client.fatal is not None:
+            self._replace(client.fatal[0])
 
     def _report(self, reports: Reports) -> None:
-        """Post what the client reported, as known at this instant."""
+        if events := self._understood(reports):
+            self._post(events)
+
+    def _understood(self, reports: Reports) -> list[Event]:
+        """Return what the client reported, as known at this instant."""
+        if not reports.messages and not reports.errors:
+            return []
         at, events = self._now(), list[Event]()
         if reports.messages and self._run_id is not None:
-            events += self._acknowledged([one for one in reports.messages if one.error() is None])
+            events += self._acknowledged([one for one in reports.messages if one.error() is None], at)
             for partition, first, count, code in failed([one for one in reports.messages if one.error() is not None]):
                 self._partitions[partition].in_flight.remove(first, count)
                 events.append(RecordsUncertain(at, self._named(partition), self._run_id, first, count, code))
         events += [adapter_error(at, self._subject, error) for error in reports.errors]
-        if events:
-            self._post(events)
+        return events
 
-    def _acknowledged(self, messages: list[Any]) -> list[Event]:
+    def _acknowledged(self, messages: list[Any], at: Instant) -> list[Event]:
         assert self._run_id is not None
-        at, events = self._now(), list[Event]()
+        events = list[Event]()
         for partition, (spans, latencies) in delivered(messages).items():
             state = self._partitions[partition]
             state.claims.acked(spans)

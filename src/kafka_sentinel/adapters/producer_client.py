@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 from time import monotonic
 from typing import Any
 
@@ -102,7 +103,8 @@ class ProducerClient:
     def poll(self, timeout: float) -> Reports:
         """Serve what the client has to report, waiting at most `timeout` seconds for the first of it."""
         try:
-            self._producer.poll(timeout)
+            # The client cuts to whole milliseconds: were they not rounded up, the caller would spin through the last one.
+            self._producer.poll((ceil(timeout * 1000) + 0.5) / 1000)
         except KafkaException as exception:
             self._note_fatal(kafka_error(exception), certain=True)
         reports, self._reports = self._reports, Reports()

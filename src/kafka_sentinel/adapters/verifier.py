@@ -17,6 +17,8 @@ from kafka_sentinel.core.events import Event, ReaderLost, RecordsRead
 from kafka_sentinel.core.record import ProbeRecord
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
+GATHER = 0.01  # seconds a record may wait for those that follow it; each keeps the instant at which it was read
+GATHERED = 100  # records that are not kept waiting for more
 MAX_LATENCIES = 20
 MAX_ERRORS = 100  # client errors kept between two reads; a reconnect loop repeats itself
 
@@ -100,12 +102,20 @@ class Verifier:
         messages = consumer.consume(1, self._options.wait)
         if messages:
             messages += consumer.consume(self._options.batch, 0)
-        errors, self._errors = self._errors, []
-        at = self._now()
-        events: list[Event] = [adapter_error(at, self._subject, error) for error in errors]
-        events += self._sorted_out(messages, at)
+        events, count = self._heard(messages), len(messages)
+        until = self._now().mono + GATHER if events else 0.0
+        while count < GATHERED and (left := until - self._now().mono) >= 0.001:  # the client cuts to milliseconds
+            messages = consumer.consume(1, left)
+            events += self._heard(messages)
+            count += len(messages)
         if events:
             self._post(events)
+
+    def _heard(self, messages: list[Message]) -> list[Event]:
+        """Return what was read, as known at this instant."""
+        at = self._now()
+        errors, self._errors = self._errors, []
+        return [adapter_error(at, self._subject, error) for error in errors] + self._sorted_out(messages, at)
 
     def _build(self) -> Consumer:
         options = self._options

@@ -122,6 +122,7 @@ class Engine:
         self.view: ClusterView | None = None
         self.view_asked: Instant | None = None
         self.reachable = False
+        self._reach_known = False
         self.quorum: QuorumView | None = None
         self.quorum_asked: Instant | None = None
         self.known_brokers: dict[int, str] = {}
@@ -210,7 +211,8 @@ class Engine:
     def _cluster(self, event: ClusterObserved | ClusterUnreachable | QuorumObserved | QuorumUnreachable) -> None:
         match event:
             case ClusterObserved(view=view):
-                before, self.view, self.view_asked, self.reachable = self.view, view, event.asked, True
+                before, self.view, self.view_asked = self.view, view, event.asked
+                self._note_reachable(reachable=True, reason="")
                 if before is not None:
                     self._count("leader_changes_total", diff(before, view).elections)
                 self.known_brokers |= view.brokers
@@ -219,13 +221,23 @@ class Engine:
                 self.incidents.probe(self.truth.ledgers)
                 self.incidents.on_cluster(event)
                 self._ensure_topics(view)
-            case ClusterUnreachable():
-                self.reachable = False
+            case ClusterUnreachable(reason=reason):
+                self._note_reachable(reachable=False, reason=reason)
                 self.incidents.on_unreachable(event)
             case QuorumObserved(view=view, asked=asked):
                 self.quorum, self.quorum_asked = view, asked
             case QuorumUnreachable():
                 self.quorum = None
+
+    def _note_reachable(self, *, reachable: bool, reason: str) -> None:
+        """Say it when Kafka goes out of reach or comes back, once each."""
+        if self.reachable is reachable and self._reach_known:
+            return
+        self.reachable, self._reach_known = reachable, True
+        if reachable:
+            self._log("info", "Kafka answers", brokers=len(self.view.brokers) if self.view is not None else 0)
+        else:
+            self._log("warning", "no broker answers", reason=reason)
 
     def _ensure_topics(self, view: ClusterView) -> None:
         """Have a probe topic made or widened where a live broker is first replica of none of its partitions."""

@@ -119,13 +119,8 @@ class Orphans(Book):
             for first, count in account.unplaced():
                 expired = min(max(passed - first, 0), count)
                 self.expire(account.run, first, expired)
-                rest = Piece(first + expired, count - expired, self._above_lower_ones(account, first, begin))
+                rest = Piece(first + expired, count - expired, begin)
                 self._suspect(account, rest, "claimed as acknowledged, not found", placed=False)
             for first, count in account.blind.spans():
                 self.settle_uncertain(account.run, first, count)
         self._forget_ended_accounts()
-
-    def _above_lower_ones(self, account: Account, sequence: int, begin: int) -> int:
-        """Return the offset from which a sequence must stand: a run is written in the order of its sequences."""
-        below = account.positions.overlapping(0, sequence)
-        return max(below[-1].value + below[-1].count if below else 0, begin)

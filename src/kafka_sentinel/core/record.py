@@ -52,6 +52,10 @@ def instance_id(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
 
 
+PREFIX_SIZE = 32  # the fields before the sequence are the same in all records of one client and partition
+STAMPS = struct.Struct(">qq")
+
+
 class ProbeRecord(NamedTuple):
     instance: int
     run: int
@@ -82,6 +86,18 @@ class Encoder:
         head = HEADER.pack(*self._fixed, sequence, wall_ns, mono_ns)
         tail = self._tail
         return head + tail + CRC.pack(zlib.crc32(tail, zlib.crc32(head)))
+
+    def encode_run(self, first: int, count: int, wall_ns: int, mono_ns: int) -> list[tuple[bytes, bytes]]:
+        """Return (key, value) of `count` records from sequence `first` that are sent at one instant."""
+        prefix = HEADER.pack(*self._fixed, 0, 0, 0)[:PREFIX_SIZE]
+        rest = STAMPS.pack(wall_ns, mono_ns) + self._tail
+        begun, key_of, sum_of, checksum = zlib.crc32(prefix), KEY.pack, CRC.pack, zlib.crc32
+        run = []
+        for sequence in range(first, first + count):
+            key = key_of(sequence)
+            body = key + rest
+            run.append((key, prefix + body + sum_of(checksum(body, begun))))
+        return run
 
 
 def decode(value: bytes | None) -> ProbeRecord | SightingKind:

@@ -6,10 +6,9 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kafka_sentinel.core.record import HEADER, KEY, ProbeRecord, decode, decode_claims
+from kafka_sentinel.core.record import HEADER, KEY, PREFIX_SIZE, ProbeRecord, decode, decode_claims
 from kafka_sentinel.core.types import Sighting, SightingKind
 
-PREFIX_SIZE = 32  # the fields before the sequence: the same in every record of a run, partition and incarnation
 SEQUENCE_END = PREFIX_SIZE + KEY.size
 
 

@@ -141,10 +141,10 @@ class Truth:
             known = self.topic_ids.get(acks)
             if topic.topic_id is not None:
                 self.topic_ids[acks] = topic.topic_id
+            for partition in topic.partitions:  # first, so that what a restored ledger awaits is set aside below
+                self._follow(ProbePartition(acks, partition.partition), at)
             if known is not None and topic.topic_id is not None and known != topic.topic_id:
                 self._topic_replaced(acks, topic.topic_id, at)
-            for partition in topic.partitions:
-                self._follow(ProbePartition(acks, partition.partition), at)
         if set(self.ledgers) != before:
             self._commands.insert(0, Probe(tuple(sorted(self.ledgers))))
         return self._take()

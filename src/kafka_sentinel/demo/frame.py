@@ -8,6 +8,7 @@ from typing import Any
 
 from kafka_sentinel.adapters.snapshot import Status
 
+AFTER_INCIDENT = frozenset({"one_at_a_time", "incident_open"})  # guards that wait for nothing else
 PHASES = ("detected", "leader", "produce", "consume", "isr", "lag", "full")
 
 
@@ -22,7 +23,7 @@ class Frame:
     page: str | None
     stage: str | None = None  # what the ending waits for, once it has begun
     processes: Mapping[int, str] = field(default_factory=dict)
-    remark: str = ""  # the last warning in the log
+    remark: str = ""  # a warning that was just logged
 
 
 def clock(seconds: float) -> str:
@@ -53,6 +54,14 @@ def closed_incidents(status: Status) -> list[Mapping[str, Any]]:
     return [incident for incident in status["incidents"] if incident["closed_at"] is not None]
 
 
+def reached(incident: Mapping[str, Any], phase: str) -> float | None:
+    """Return the seconds to a phase. Just after the fault the ISR and the lag only seem to be what they were."""
+    phases = incident["phases"]
+    too_early = phase in {"isr", "lag"} and (phases["produce"] is None or phases["consume"] is None)
+    value: float | None = None if too_early and incident["closed_at"] is None else phases[phase]
+    return value
+
+
 def applies(incident: Mapping[str, Any], phase: str) -> bool:
     """Tell whether a phase that was not reached yet may still be: no partition may have lost its leader at all."""
     phases = incident["phases"]
@@ -63,23 +72,27 @@ def applies(incident: Mapping[str, Any], phase: str) -> bool:
 def upcoming(frame: Frame) -> str:
     """Say what is broken next and when, or what holds it back."""
     held = frame.status["experiments"]
+    planned = [item for item in held["items"] if item["next_run"] is not None]
     if not held["items"]:
         return "nothing is broken on this Kafka"
-    if held["latched"] is not None:
-        return f"no more: {held['latched']}"
-    if held["paused"]:
-        return "no more"
-    items = [item for item in held["items"] if item["next_run"] is not None]
-    if not items:
+    if held["latched"] is not None or held["paused"]:
+        return f"nothing more: {held['latched'] or 'this is about to end'}"
+    if not planned:
         return "being planned"
-    item = min(items, key=lambda each: each["next_run"])
-    name = f"{item['name']} ({item['fault']} of {item['target']})"
-    left = item["next_run"] - frame.status["now"]
-    if left > 0:
-        return f"{name} in {left:.0f} s"
+    item = min(planned, key=lambda each: each["next_run"])
+    return f"{item['name']} {_when(item, frame.status['now'])}"
+
+
+def _when(item: Mapping[str, Any], now: float) -> str:
+    if (left := item["next_run"] - now) > 0:
+        return f"in {left:.0f} s"
     answers = item.get("guards", ())  # absent until the guards were asked for the first time
     denial = next((answer for answer in answers if not answer["allowed"]), None)
-    return f"{name} now" if denial is None else f"{name} waits for the guard {denial['guard']}: {denial['reason']}"
+    if denial is None or denial["guard"] == "schedule":  # they were asked a moment ago
+        return "now"
+    if denial["guard"] in AFTER_INCIDENT:
+        return "once this incident is closed"
+    return f"waits: {denial['reason']} (wanted: {denial['threshold']})"
 
 
 def broker_state(frame: Frame, broker: Mapping[str, Any]) -> str:

@@ -6,11 +6,14 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 SHOWN_ELSEWHERE = ("incident", "experiment")  # events whose names begin so are part of the view
+
+NEW = 10.0  # seconds
 
 
 class Journal(io.TextIOWrapper):
@@ -20,10 +23,17 @@ class Journal(io.TextIOWrapper):
         super().__init__(path.open("ab"), encoding="utf-8", line_buffering=True)
         self.path = path
         self.remark = ""
+        self._remarked = 0.0
 
     def write(self, text: str) -> int:
-        self.remark = remark_of(text) or self.remark
+        if remark := remark_of(text):
+            self.remark, self._remarked = remark, time.monotonic()
         return super().write(text)
+
+    @property
+    def news(self) -> str:
+        """Return the last warning while it is new."""
+        return self.remark if time.monotonic() - self._remarked < NEW else ""
 
     @contextmanager
     def takes_stderr(self) -> Iterator[None]:

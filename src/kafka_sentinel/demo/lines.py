@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kafka_sentinel.demo.frame import PHASES, Frame, clock, seconds, upcoming, what
+from kafka_sentinel.demo.frame import PHASES, Frame, clock, reached, seconds, upcoming, what
 
 FIGURES_EVERY = 5.0  # seconds
 
@@ -49,10 +49,10 @@ class Lines:
             self._open[name] = set()
             news.append(f"incident {name}: {what(incident)}")
         for phase in PHASES:
-            reached = incident["phases"][phase]
-            if reached is not None and phase not in self._open[name]:
+            took = reached(incident, phase)
+            if took is not None and phase not in self._open[name]:
                 self._open[name].add(phase)
-                news.append(f"incident {name}: {phase} after {seconds(reached)}")
+                news.append(f"incident {name}: {phase} after {seconds(took)}")
         if incident["closed_at"] is not None:
             del self._open[name]
             self._closed.add(name)

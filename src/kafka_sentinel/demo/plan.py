@@ -26,6 +26,8 @@ EXPERIMENTS: tuple[dict[str, object], ...] = tuple(
         {"name": "kill-controller", "fault": "process-kill", "target": "controller", "duration": 5},
     )
 )
+# A broker that was away gets its partitions back soon (Kafka's default: up to 5 minutes), so that all lead some again.
+LAB_OVERRIDES = {"leader.imbalance.check.interval.seconds": "5"}
 GAP = 20  # seconds from one injection to the next, at least; an incident takes 12 to 20 s, and then come STEADY more
 STEADY = 3
 

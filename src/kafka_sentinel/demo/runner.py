@@ -24,7 +24,7 @@ from kafka_sentinel.adapters.web_server import WebError
 from kafka_sentinel.demo import summary
 from kafka_sentinel.demo.frame import Frame
 from kafka_sentinel.demo.journal import Journal
-from kafka_sentinel.demo.plan import lab_settings, own_settings
+from kafka_sentinel.demo.plan import LAB_OVERRIDES, lab_settings, own_settings
 from kafka_sentinel.demo.screen import Screen, screen
 from kafka_sentinel.demo.session import POLL, Session
 from kafka_sentinel.lab.cluster import LabCluster
@@ -118,7 +118,7 @@ class Demo:
     def on_lab(self, folder: Path, *, http_port: int, rate: int | None) -> summary.Outcome:
         """Start three brokers and break them."""
         self._say(f"starting Apache Kafka {KAFKA_VERSION}, three brokers")
-        with LabCluster() as lab:
+        with LabCluster(overrides=LAB_OVERRIDES) as lab:
             settings = lab_settings(
                 bootstrap_servers=lab.bootstrap_servers,
                 cluster_id=lab.cluster_id,
@@ -162,7 +162,7 @@ class Demo:
                 page=session.page,
                 stage=stage,
                 processes=processes(),
-                remark=self._journal.remark,
+                remark=self._journal.news,
             )
 
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kafka_sentinel.adapters.snapshot import Status
-from kafka_sentinel.demo.frame import PHASES, clock, seconds, what
+from kafka_sentinel.demo.frame import PHASES, clock, what
 from kafka_sentinel.demo.view import VERDICT_STYLES
 
 RECORDS = (
@@ -34,6 +34,9 @@ RECORDS = (
     "unresolved",
 )
 INCIDENT = ("id", "cause", "fault", "target", "started_at", "phases", "lost", "duplicated", "verdict")
+OTHER_ENDS = ("expired", "corrupted", "unaccounted", "awaiting")  # of acknowledged records
+ANOMALIES = ("duplicated", "reordered", "redelivered")
+RARE_ANOMALIES = ("corrupted", "conflicting", "foreign")
 LATENCIES = ("produce_p50", "produce_p99", "end_to_end_p50", "end_to_end_p99")
 
 
@@ -116,43 +119,53 @@ def render(outcome: Outcome) -> RenderableType:
 
 
 def _accounts(records: Mapping[str, int]) -> Text:
-    anomalies = ("duplicated", "reordered", "corrupted", "conflicting", "foreign", "redelivered")
-    sums = (
-        f"  sent {records['sent']:,} = acknowledged {records['acked']:,} + rejected {records['rejected']:,}"
-        f" + uncertain {records['uncertain']:,} + in flight {records['in_flight']:,}\n"
-        f"  acknowledged {records['acked']:,} = verified {records['verified']:,}"
-        f" + lost {records['lost'] - records['lost_before']:,} + expired {records['expired']:,}"
-        f" + corrupted {records['corrupted']:,} + unaccounted {records['unaccounted']:,}"
-        f" + awaiting {records['awaiting']:,}\n  "
+    unread = records["lost"] - records["lost_before"]
+    acknowledged = _sum(records, "verified", always=(f"lost {unread:,}",), also=OTHER_ENDS)
+    lines = (
+        f"sent {records['sent']:,} = {_sum(records, 'acked', 'rejected', 'uncertain', also=('in_flight',))}",
+        f"acked {records['acked']:,} = {acknowledged}",
+        _sum(records, *ANOMALIES, also=RARE_ANOMALIES, glue=", "),
     )
-    return Text(sums + ", ".join(f"{name} {records[name]:,}" for name in anomalies))
+    return Text("\n".join(f"  {line}" for line in lines))
+
+
+def _sum(
+    records: Mapping[str, int], *names: str, also: Sequence[str] = (), always: Sequence[str] = (), glue: str = " + "
+) -> str:
+    """Write figures out: `names` in any case, `also` if they are not zero."""
+    shown = [*names, *(name for name in also if records[name])]
+    parts = [f"{name.replace('_', ' ')} {records[name]:,}" for name in shown]
+    return glue.join([*parts[: len(names)], *always, *parts[len(names) :]])
 
 
 def _incidents(outcome: Outcome) -> list[RenderableType]:
-    incidents = summary(outcome)["incidents"]
+    incidents = sorted(outcome.end["incidents"], key=lambda each: each["started_at"])
     if not incidents:
-        return [Text("  no incident"), Text("")]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("  incident", no_wrap=True)
+        return [Text("  no incident\n")]
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("  seconds to:")
     for phase in PHASES:
         table.add_column(phase, justify="right", no_wrap=True)
-    table.add_column("lost", justify="right")
+    table.add_column("lost", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    by_id = {incident["id"]: incident for incident in outcome.end["incidents"]}
     for incident in incidents:
         verdict = incident["verdict"] or "open"
         table.add_row(
-            f"  {what(by_id[incident['id']])}",
-            *(seconds(incident["phases"][phase]) for phase in PHASES),
-            str(incident["lost"]),
+            Text(f"  {what(incident)}"),
+            *(_tenths(incident["phases"][phase]) for phase in PHASES),
+            f"{incident['lost']:,}",
             Text(verdict, style=VERDICT_STYLES.get(verdict, "yellow")),
         )
     reasons = [
         Text(f"  {what(one)}: {'; '.join(one['reasons'])}")
-        for one in by_id.values()
+        for one in incidents
         if one["verdict"] != "passed" and one["reasons"]
     ]
     return [table, *reasons, Text("")]
+
+
+def _tenths(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def _service(outcome: Outcome) -> Text:

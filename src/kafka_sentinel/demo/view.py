@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -18,6 +18,7 @@ from kafka_sentinel.demo.frame import (
     clock,
     closed_incidents,
     open_incident,
+    reached,
     seconds,
     upcoming,
     what,
@@ -26,7 +27,8 @@ from kafka_sentinel.demo.frame import (
 STATE_STYLES = {"up": "green", "killed": "bold red", "paused": "bold magenta", "starting": "yellow", "down": "bold red"}
 VERDICT_STYLES = {"passed": "green", "failed": "bold red", "inconclusive": "yellow"}
 FIXED_LINES = 15  # of the screen: all but the rows of partitions and verdicts
-MOST_PARTITIONS = 12  # rows; the page shows all
+LEAST_PARTITIONS, MOST_PARTITIONS = 6, 12  # rows; the page shows all
+ROOMY = 28  # lines of a terminal that has room for a row more
 LEAST_VERDICTS = 2
 
 
@@ -34,9 +36,9 @@ def render(frame: Frame, height: int) -> RenderableType:
     """Return the screen for a terminal of `height` lines."""
     partitions = frame.status["partitions"][:MOST_PARTITIONS]
     middle = Table.grid(expand=True)
-    middle.add_column(ratio=3)
-    middle.add_column(ratio=2)
-    rows = max(len(partitions), 6)
+    middle.add_column(ratio=7)
+    middle.add_column(ratio=5)
+    rows = max(len(partitions), LEAST_PARTITIONS + (height >= ROOMY))
     middle.add_row(_partitions(partitions, rows), _records(frame.status, rows))
     verdicts = max(height - FIXED_LINES - rows, LEAST_VERDICTS)
     return Group(
@@ -70,7 +72,7 @@ def _partitions(partitions: list[Mapping[str, Any]], rows: int) -> Panel:
     table.add_column("in sync", no_wrap=True)
     table.add_column("writes")
     table.add_column("reads")
-    table.add_column("waiting", justify="right")
+    table.add_column("unread", justify="right")
     for each in partitions:
         leader = Text("none", style="bold red") if each["leader"] < 0 else Text(str(each["leader"]))
         name = str(each["partition"]) if each["acks"] == "all" else f"{each['partition']} (acks=1)"
@@ -86,10 +88,10 @@ def _partitions(partitions: list[Mapping[str, Any]], rows: int) -> Panel:
 
 
 def _in_sync(partition: Mapping[str, Any]) -> Text:
-    """Show every replica, those that lag behind crossed out."""
+    """Name every replica in sync; a dot stands for one that lags behind."""
     text = Text()
     for broker in sorted(partition["replicas"]):
-        text.append(f"{broker}", style="" if broker in partition["isr"] else "red strike").append(" ")
+        text.append(*((str(broker), "") if broker in partition["isr"] else ("·", "bold red"))).append(" ")
     return text
 
 
@@ -108,9 +110,9 @@ def _records(status: Mapping[str, Any], rows: int) -> Panel:
     lost = figures["lost"]
     table.add_row(Text("lost", style="bold"), Text(f"{lost:,}", style="bold red" if lost else "bold green"))
     table.add_row("duplicated, reordered", f"{figures['duplicated']:,}, {figures['reordered']:,}")
-    table.add_row("in flight, not yet read", f"{figures['in_flight']:,}, {figures['awaiting']:,}")
+    table.add_row("in flight, unread", f"{figures['in_flight']:,}, {figures['awaiting']:,}")
     table.add_row("uncertain, suspected", f"{figures['uncertain']:,}, {figures['suspected']:,}")
-    if rows >= len(PHASES):
+    if rows > LEAST_PARTITIONS:
         table.add_row("acknowledged in (p50)", _milliseconds(latency["produce_p50"]))
     return Panel(table, title="records (acks=all)", title_align="left", height=rows + 3, border_style="dim")
 
@@ -122,8 +124,9 @@ def _milliseconds(value: float | None) -> str:
 def _incident(frame: Frame) -> Panel:
     incident = open_incident(frame.status)
     if incident is None:
-        calm = Text("none: every partition can be written and read", style="green")
-        return Panel(calm, title="open incident", title_align="left", height=5, border_style="dim")
+        return Panel(
+            _calm(frame.status["partitions"]), title="open incident", title_align="left", height=5, border_style="dim"
+        )
     age = frame.status["now"] - incident["started_at"]
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     for phase in PHASES:
@@ -138,10 +141,15 @@ def _incident(frame: Frame) -> Panel:
     return Panel(body, title=title, title_align="left", height=5, border_style="yellow")
 
 
+def _calm(partitions: Sequence[Mapping[str, Any]]) -> Text:
+    if partitions and all(each["writable"] and each["readable"] for each in partitions):
+        return Text("none: every partition can be written and read", style="green")
+    return Text("none so far", style="dim")
+
+
 def _phase(incident: Mapping[str, Any], phase: str, age: float) -> Text:
-    reached = incident["phases"][phase]
-    if reached is not None:
-        return Text(seconds(reached), style="green")
+    if (took := reached(incident, phase)) is not None:
+        return Text(seconds(took), style="green")
     return Text(f"{age:.1f} …", style="yellow") if applies(incident, phase) else Text("-", style="dim")
 
 

@@ -1,0 +1,272 @@
+"""Clocks of their own for an outage: what the cluster did and when, found without Kafka Sentinel.
+
+- `Reader`: a consumer of its own, reading the probe topic itself from before the outage on. A record it is handed is
+  committed, so this is also the latest moment at which an acknowledgement of it was due.
+- `Writer`: a producer of its own that sends every 50 ms to a topic placed as the probe topic is.
+- `read_controller_log`: Kafka's own record of who led what and who was in sync, with the controller's time stamps.
+- `quorum_leader`: the controller, as the quorum says.
+
+All instants are wall clock, in seconds, of this machine. Nothing here may import `kafka_sentinel`.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from kafka import KafkaAdminClient
+from tests.kafka import truth
+
+RESOLUTION = 0.05  # seconds between two looks of an observer
+
+
+class Passed(NamedTuple):
+    """One record that got through, of one partition."""
+
+    partition: int
+    sent: float
+    through: float  # acknowledged, or read
+
+
+def first_through(records: list[Passed], after: float) -> dict[int, float]:
+    """Return by partition when the first record that was sent after `after` got through."""
+    found: dict[int, float] = {}
+    for record in records:
+        if record.sent > after:
+            found[record.partition] = min(record.through, found.get(record.partition, record.through))
+    return found
+
+
+class _Observer:
+    """A thread that notes what got through, until it is stopped."""
+
+    def __init__(self) -> None:
+        self.passed: list[Passed] = []
+        self._stopping = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._watch, name=type(self).__name__, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "an observer does not stop"
+        assert self._error is None, f"an observer failed: {self._error!r}"
+
+    def _watch(self) -> None:
+        try:
+            self._observe()
+        except BaseException as error:  # told in the test's own thread
+            self._error = error
+
+    def _observe(self) -> None:
+        raise NotImplementedError
+
+
+# A client that recovers as soon as it can: what it waits for is short beside a probe interval.
+QUICK = {
+    "socket.timeout.ms": 500,
+    "socket.connection.setup.timeout.ms": 1_000,
+    "reconnect.backoff.ms": 20,
+    "reconnect.backoff.max.ms": 50,
+    "retry.backoff.ms": 20,
+    "retry.backoff.max.ms": 50,
+    "topic.metadata.refresh.interval.ms": 100,
+    "topic.metadata.refresh.fast.interval.ms": 20,
+    "log_level": 0,
+}
+
+
+class Reader(_Observer):
+    """Reads the probe topic as it grows."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        super().__init__()
+        self._consumer = Consumer(
+            {
+                **QUICK,
+                "bootstrap.servers": bootstrap,
+                "group.id": "observer",
+                "enable.auto.commit": False,
+                "isolation.level": "read_uncommitted",
+                "fetch.wait.max.ms": 20,
+                "fetch.error.backoff.ms": 20,
+            }
+        )
+        self._consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+
+    def _observe(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                message = self._consumer.poll(RESOLUTION)
+                if message is not None and message.error() is None:
+                    self._note(message)
+        finally:
+            self._consumer.close()
+
+    def _note(self, message: Message) -> None:
+        now, record = time.time(), truth.parse(message.offset(), message.value())
+        if record.valid:
+            self.passed.append(Passed(message.partition(), record.wall_ns / 1e9, now))
+
+
+class Writer(_Observer):
+    """Sends to every partition every 50 ms. It gives up on a silent broker sooner than any Sentinel does."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        super().__init__()
+        self._topic, self._partitions = topic, range(partitions)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "acks": "all",
+                "linger.ms": 0,
+                "message.timeout.ms": 60_000,
+                **QUICK,
+                "max.in.flight.requests.per.connection": 1_000,
+            }
+        )
+
+    def _observe(self) -> None:
+        while not self._stopping.is_set():
+            for partition in self._partitions:
+                sent = time.time()
+                self._producer.produce(
+                    self._topic, b"observer", partition=partition, on_delivery=partial(self._delivered, partition, sent)
+                )
+            due = time.monotonic() + RESOLUTION
+            while (left := due - time.monotonic()) > 0:
+                self._producer.poll(left)
+        self._producer.flush(10)
+
+    def _delivered(self, partition: int, sent: float, error: object, _message: object) -> None:
+        if error is None:
+            self.passed.append(Passed(partition, sent, time.time()))
+
+
+def quorum_leader(bootstrap: str) -> int:
+    """Return the active controller as DescribeQuorum says, asked by a client made for this one question."""
+    client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=5_000)
+    try:
+        return client.describe_metadata_quorum()["topics"][0]["partitions"][0]["leader_id"]
+    finally:
+        client.close()
+
+
+# --- the controller's own log: __cluster_metadata, on disk
+
+TOPIC_RECORD, PARTITION_RECORD, PARTITION_CHANGE_RECORD = 2, 3, 5
+CONTROL_BATCH = 0x20
+UNCHANGED = -2
+
+
+class Standing(NamedTuple):
+    """Leaders (-1: none) and in-sync replicas of all partitions of a topic, from `at` on."""
+
+    at: float
+    leaders: dict[int, int]
+    isr: dict[int, frozenset[int]]
+
+
+def read_controller_log(folder: Path, topic: str) -> list[Standing]:
+    """Return how `topic` stood after each change, oldest first. `folder`: metadata folder of a node that is alive."""
+    ids: dict[str, bytes] = {}
+    leaders: dict[int, int] = {}
+    isr: dict[int, frozenset[int]] = {}
+    history: list[Standing] = []
+    for at, kind, version, body in _metadata_records(folder):
+        if kind == TOPIC_RECORD:
+            name = body.text()
+            ids[name] = body.take(16)
+        elif kind in (PARTITION_RECORD, PARTITION_CHANGE_RECORD):
+            partition, topic_id = body.int32(), body.take(16)
+            if topic_id != ids.get(topic):
+                continue
+            if kind == PARTITION_RECORD:
+                body.int32s()
+                isr[partition] = body.int32s()
+                body.int32s(), body.int32s()
+                leaders[partition] = body.int32()
+            else:
+                changed = body.tagged()
+                isr[partition] = changed[0].int32s() if 0 in changed else isr[partition]
+                leader = changed[1].int32() if 1 in changed else UNCHANGED
+                leaders[partition] = leaders[partition] if leader == UNCHANGED else leader
+            history.append(Standing(at, dict(leaders), dict(isr)))
+        assert version >= 0
+    return history
+
+
+class _Body:
+    """The flexible encoding of Kafka's records, as far as it is needed here."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._data[self._at]
+            self._at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def zigzag(self) -> int:
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
+
+    def int32(self) -> int:
+        return struct.unpack(">i", self.take(4))[0]
+
+    def int32s(self) -> frozenset[int]:
+        return frozenset(self.int32() for _ in range(self.varint() - 1))
+
+    def text(self) -> str:
+        return self.take(self.varint() - 1).decode()
+
+    def tagged(self) -> dict[int, _Body]:
+        return {self.varint(): _Body(self.take(self.varint())) for _ in range(self.varint())}
+
+
+def _metadata_records(folder: Path) -> Iterator[tuple[float, int, int, _Body]]:
+    """Yield instant, kind, version and body of each record of the controller's log."""
+    for file in sorted(folder.glob("__cluster_metadata-0/*.log")):
+        data, start = file.read_bytes(), 0
+        while start + 61 <= len(data):
+            (length,) = struct.unpack_from(">i", data, start + 8)
+            end = start + 12 + length
+            if length < 49 or end > len(data):
+                break  # the tail is preallocated, or being written
+            attributes, _, base_ms = struct.unpack_from(">hiq", data, start + 21)
+            assert attributes & 0x7 == 0, "a compressed batch"
+            (count,) = struct.unpack_from(">i", data, start + 57)
+            if not attributes & CONTROL_BATCH:
+                batch = _Body(data[start + 61 : end])
+                for _ in range(count):
+                    record = _Body(batch.take(batch.zigzag()))
+                    record.take(1)
+                    at = (base_ms + record.zigzag()) / 1000
+                    record.zigzag()
+                    record.take(max(record.zigzag(), 0))
+                    value = _Body(record.take(max(record.zigzag(), 0)))
+                    value.varint()
+                    kind, version = value.varint(), value.varint()
+                    yield at, kind, version, value
+            start = end
