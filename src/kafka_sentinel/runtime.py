@@ -37,6 +37,7 @@ from kafka_sentinel.core.commands import (
     Observe,
     Probe,
     Recheck,
+    RenewClients,
     SaveState,
     StartRun,
 )
@@ -244,7 +245,7 @@ class Runtime:
                 self.metrics.apply(command)
             case Log(level=level, event=event, fields=fields):
                 logs.write(level, event, fields)
-            case Probe() | AssignReader() | Recheck() | EnsureTopic():
+            case Probe() | AssignReader() | RenewClients() | Recheck() | EnsureTopic():
                 self._adapters.do(command)
             case SaveState():
                 self._writer.submit(command)

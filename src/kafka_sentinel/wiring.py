@@ -13,7 +13,7 @@ from kafka_sentinel.adapters.quorum import QuorumOptions, QuorumWatcher
 from kafka_sentinel.adapters.recheck import Rechecker, RecheckOptions
 from kafka_sentinel.adapters.topics import TopicKeeper, TopicOptions
 from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
-from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, Recheck
+from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, Recheck, RenewClients
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
@@ -133,7 +133,7 @@ class KafkaAdapters:
         for verifier in self._verifiers.values():
             verifier.begin_run(run)
 
-    def do(self, command: Probe | AssignReader | Recheck | EnsureTopic) -> None:
+    def do(self, command: Probe | AssignReader | RenewClients | Recheck | EnsureTopic) -> None:
         match command:
             case Probe(partitions=partitions):
                 for acks in self._producers:
@@ -141,6 +141,9 @@ class KafkaAdapters:
                     self._verifiers[acks].probe(partitions)
             case AssignReader(partition=partition, offset=offset):
                 self._verifiers[partition.acks].assign(partition, offset)
+            case RenewClients(acks=acks):
+                self._producers[acks].renew()
+                self._verifiers[acks].renew()
             case Recheck():
                 self._rechecker.submit(command)
             case EnsureTopic(acks=acks):

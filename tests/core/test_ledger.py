@@ -1281,3 +1281,100 @@ def test_the_view_tells_what_stands_where():
     assert view.get(3).describe() == "foreign record (leader epoch 0)"
     assert view.get(4) is None
     assert world.ledger.partition.acks is Acks.ALL
+
+
+# --- what a simulated world taught
+
+
+def test_unplaced_records_that_stood_above_the_divergence_are_lost_even_if_the_log_start_passes_them_later():
+    world = World()
+    world.produce(30)
+    sent = world.send(4)
+    world.append(*sent)
+    world.ack((sent.start, 4, None))
+    world.truncate(20)
+    world.produce(10)
+    world.retain_from(25)
+    world.judge()
+    assert mine(world, sent) <= world.lost
+    assert world.lost == mine(world, [*range(20, 30), *sent])
+
+
+def test_unplaced_records_whose_place_the_log_start_has_passed_are_unaccounted():
+    world = World()
+    world.produce(5)
+    world.read()
+    sent = world.send(4)
+    world.append(*sent)
+    world.ack((sent.start, 4, None))
+    world.produce(20)
+    world.retain_from(20)
+    world.settle()
+    assert world.losses == []
+    assert [world.state_of(s) for s in sent] == [State.UNACCOUNTED] * 4
+
+
+def test_a_damaged_record_in_a_log_that_was_written_anew_does_not_hide_a_loss():
+    world = World()
+    early = world.send(12)
+    world.produce(10)
+    world.read(5)
+    world.truncate(5)
+    world.append(*early)
+    world.log[7] = Entry(CORRUPTED, epoch=world.epoch)  # stands where the eighth was, and is another record
+    world.give_up(early.start, 12)
+    world.read()
+    world.settle()
+    assert world.lost == mine(world, range(12 + 5, 12 + 10))
+
+
+def test_a_topic_made_anew_and_a_restart_without_state_is_no_loss():
+    world = World()
+    world.produce(20)
+    world.recreate_topic()
+    world.produce(5)  # nobody has noticed: they claim what the deleted topic had acknowledged
+    world.produce(5)
+    after = world.restart()
+    after.settle()
+    assert after.losses == []
+    assert after.ledger.accounts[1].count(State.UNACCOUNTED) == 20
+
+
+def test_an_emptied_log_and_a_restart_without_state_is_a_loss_for_all_that_is_claimed():
+    world = World()
+    world.produce(20)
+    world.truncate(0)
+    world.produce(5)
+    world.produce(5)
+    after = world.restart()
+    after.settle()
+    assert after.lost == {(1, s) for s in range(20)}
+
+
+def test_where_retries_broke_the_order_the_log_start_may_explain_any_missing_record():
+    world = World()
+    world.elect()
+    first = world.produce(4)
+    sent = world.send(4)
+    offset = world.append(sent[2], sent[3], sent[0], sent[0])
+    world.append(sent[1])
+    world.ack((sent[2], 2, offset), (sent[0], 1, offset + 2), (sent[1], 1, offset + 4))
+    world.produce(3)
+    world.retain_from(offset + 2)  # 6 and 7 have left by the log start, while lower ones still stand
+    after = world.restart()
+    after.settle()
+    assert after.losses == []
+    assert after.ledger.accounts[1].count(State.EXPIRED) == len(first) + 2
+
+
+def test_what_one_process_met_and_a_second_has_to_settle_keeps_where_it_was_searched_from():
+    world = World()
+    for _ in range(3):
+        world.produce(10)
+    world.retain_from(22)
+    second = world.restart()
+    second.read()  # learns of the claims, and dies before it can settle them
+    third = second.restart(state=second.saved())
+    third.settle()
+    assert third.losses == []
+    assert (third.count("expired"), third.count("unaccounted")) == (20, 2)

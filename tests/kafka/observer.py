@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from kafka.errors import KafkaError
 
 from kafka import KafkaAdminClient
 from tests.kafka import truth
@@ -154,13 +155,24 @@ class Writer(_Observer):
             self.passed.append(Passed(partition, sent, time.time()))
 
 
-def quorum_leader(bootstrap: str) -> int:
-    """Return the active controller as DescribeQuorum says, asked by a client made for this one question."""
-    client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=5_000)
+def quorum_leader(bootstrap: str, seconds: float = 20.0) -> int:
+    """Return the active controller as DescribeQuorum says (-1: none), asked by clients made for this one question."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return _ask_quorum(bootstrap)
+        except KafkaError:  # the broker that was asked is down, or the quorum has no leader to answer
+            if time.monotonic() > deadline:
+                raise
+
+
+def _ask_quorum(bootstrap: str) -> int:
+    client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=2_000)
     try:
-        return client.describe_metadata_quorum()["topics"][0]["partitions"][0]["leader_id"]
+        partition = client.describe_metadata_quorum()["topics"][0]["partitions"][0]
     finally:
         client.close()
+    return partition["leader_id"]
 
 
 # --- the controller's own log: __cluster_metadata, on disk

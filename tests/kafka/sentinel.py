@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from kafka_sentinel.core.commands import Command, Log
 from kafka_sentinel.core.events import Event, RecordsAcked, RecordsRead, RecordsSent
 from kafka_sentinel.core.types import Acks, SightingKind
 from kafka_sentinel.runtime import Runtime
@@ -63,7 +64,18 @@ class Watched(Runtime):
         self.acked: dict[tuple[Acks, int], dict[Key, tuple[int | None, float]]] = {}
         self.sent: dict[tuple[Acks, int], int] = {}
         self.read: dict[tuple[Acks, int], set[Key]] = {}
+        self.said: list[Log] = []
+        self.published: list[dict] = []  # every status snapshot
         super().__init__(*args, **kwargs)
+
+    def _do(self, command: Command) -> None:
+        if isinstance(command, Log):
+            self.said.append(command)
+        super()._do(command)
+
+    def _publish(self) -> None:
+        super()._publish()
+        self.published.append(self.snapshot.get())
 
     def post(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -139,6 +151,10 @@ class Sentinel:
             for index in range(loss["count"])
         }
 
+    def said(self, event: str) -> list[Log]:
+        """What it wrote to its log under that name."""
+        return [line for line in list(self.runtime.said) if line.event == event]
+
     def isr(self, partition: int = 0, acks: str = "all") -> list[int]:
         found = [p for p in self.status.get("partitions", []) if p["partition"] == partition and p["acks"] == acks]
         return sorted(found[0]["isr"]) if found else []
@@ -178,9 +194,8 @@ def assert_identities(figures: dict[str, int]) -> None:
     """The identities, from the published figures."""
     never = figures["lost"] - figures["lost_before"]
     assert figures["sent"] == figures["acked"] + figures["rejected"] + figures["uncertain"] + figures["in_flight"]
-    assert figures["acked"] == (
-        figures["verified"] + never + figures["expired"] + figures["corrupted"] + figures["unaccounted"] + figures["awaiting"]
-    )
+    parts = ("verified", "expired", "corrupted_acked", "unaccounted", "awaiting")
+    assert figures["acked"] == never + sum(figures[name] for name in parts)
     assert figures["uncertain"] == figures["present"] + figures["absent"] + figures["unresolved"]
 
 

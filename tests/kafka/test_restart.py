@@ -225,7 +225,7 @@ def test_h_without_its_state_every_claimed_loss_is_proved_and_the_rest_is_unacco
 ):
     lab = lab_separate
     topic = make_topic(lab, config=UNSAFE)
-    config = settings(lab, topic, tmp_path, delivery_timeout=1)
+    config = settings(lab, topic, tmp_path, delivery_timeout=3)
     state = tmp_path / "state.json"
     with SentinelProcess(tmp_path / "first", config, tapped=True) as first:
         wait_verified(first, 200)

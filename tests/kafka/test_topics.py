@@ -6,14 +6,22 @@ are added: none of it is a loss, each is counted as what it is, and probing goes
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewPartitions
-from confluent_kafka.admin import ConfigResource, ConfigEntry, AlterConfigOpType, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    ResourceType,
+)
 from conftest import describe
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from kafka_sentinel.core.types import Acks, ProbePartition
 from tests.kafka import truth
@@ -42,7 +50,16 @@ def let_the_verifier_go(sentinel: Sentinel) -> None:
 
 
 def log_start(lab, topic: str) -> int:
-    return truth.read_log(lab.bootstrap_servers, topic).log_start
+    where = TopicPartition(topic, 0)
+    consumer = KafkaConsumer(bootstrap_servers=lab.bootstrap_servers.split(","))
+    try:
+        return consumer.beginning_offsets([where])[where]
+    finally:
+        consumer.close()
+
+
+def admin(lab) -> AdminClient:
+    return AdminClient({"bootstrap.servers": lab.bootstrap_servers, "log_level": 0})
 
 
 def expired_is_exact(lab, sentinel: Sentinel, topic: str, *, least: int) -> None:
@@ -94,7 +111,8 @@ def stop_retention(lab, topic: str) -> None:
     """What is compared with the log must not leave it meanwhile."""
     entry = ConfigEntry("retention.ms", "-1", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    AdminClient({"bootstrap.servers": lab.bootstrap_servers}).incremental_alter_configs([resource])[resource].result(10)
+    client = admin(lab)
+    client.incremental_alter_configs([resource])[resource].result(20)
 
 
 def test_f_a_strangers_open_transaction_leads_to_no_verdict_and_holds_nothing_up(lab_combined, make_topic):
@@ -121,32 +139,125 @@ def test_f_a_strangers_open_transaction_leads_to_no_verdict_and_holds_nothing_up
         assert_identities(figures)
 
 
-def raise_epochs(lab, sentinel: Sentinel, partitions: int) -> None:
-    """Have every partition change its leader: what a client remembers of it is newer than any topic made afterwards."""
-    for broker in lab.brokers:
-        lab.kill(broker)
-        wait_for(
-            lambda broker=broker: all(one["leader"] not in (broker, -1) for one in sentinel.status["partitions"]),
-            40,
-            "new leaders",
-        )
-        lab.start(broker)
-        lab.wait_ready([broker])
-        wait_for(lambda: all(len(one["isr"]) == 3 for one in sentinel.status["partitions"]), 60, "ISR full again")
-    assert len(sentinel.status["partitions"]) == partitions
+def made_anew(sentinel: Sentinel) -> bool:
+    return bool(sentinel.said("probe topic was deleted and made anew"))
 
 
-def check_made_anew(lab, sentinel: Sentinel, topic: str, partitions: int, said: str) -> None:
-    """Everything that was read counts as verified for good; what was acknowledged and not read is unaccounted."""
+def delete(lab, topic: str) -> None:
+    client = admin(lab)  # kept in a variable: the request is given up with the client
+    client.delete_topics([topic])[topic].result(20)
+
+
+def probed(sentinel: Sentinel, partitions: int, records: int = 50) -> None:
+    """Wait until so many more records of each partition have been read."""
+    before = [len(sentinel.read(partition)) for partition in range(partitions)]
+    wait_for(
+        lambda: all(len(sentinel.read(partition)) >= had + records for partition, had in enumerate(before)),
+        60,
+        lambda: f"every partition read on: {before}, {[len(sentinel.read(each)) for each in range(partitions)]}",
+    )
+
+
+def unread(sentinel: Sentinel, partitions: Iterable[int]) -> int:
+    return sum(len(set(sentinel.acked(partition)) - sentinel.read(partition)) for partition in partitions)
+
+
+def check_made_anew(lab, sentinel: Sentinel, topic: str) -> dict[str, int]:
+    """It was said once; what was acknowledged and never read is unaccounted, and nothing is called lost."""
     figures = sentinel.quiesce(60)
-    assert said.count("probe topic was deleted and made anew") == 1
-    acked = {(p, key) for p in range(partitions) for key in sentinel.acked(p)}
-    read = {(p, key) for p in range(partitions) for key in sentinel.read(p)}
-    assert figures["unaccounted"] == len(acked - read)
-    assert figures["verified"] == len(acked & read)
-    assert (figures["lost"], figures["expired"], figures["duplicated"]) == (0, 0, 0)
-    assert_identities(figures)
+    assert len(sentinel.said("probe topic was deleted and made anew")) == 1
+    assert (figures["lost"], figures["expired"], figures["duplicated"], figures["corrupted"]) == (0, 0, 0, 0)
     assert sentinel.engine.truth.violations == 0
-    log = {(p, key) for p in describe(lab.bootstrap_servers)[topic].partitions for key in standing(lab, topic, p)}
-    assert log, "nothing was written to the new topic"
-    assert log & acked <= read
+    assert_identities(figures)
+    for partition in describe(lab.bootstrap_servers)[topic].partitions:
+        standing = truth.present(truth.read_log(lab.bootstrap_servers, topic, partition).records)
+        assert standing, f"nothing was written to partition {partition} of the new topic"
+        assert standing & set(sentinel.acked(partition)) <= sentinel.read(partition)
+    return figures
+
+
+def test_f_a_topic_deleted_and_made_anew_by_itself_is_recognised_and_probed(lab_combined):
+    lab, topic = lab_combined, "anew"
+    probe = {"records_per_interval": 5}
+    with Sentinel(configuration(lab.bootstrap_servers, topic, probe=probe, cluster=SESSION)) as sentinel:
+        sentinel.wait_partitions(6)
+        probed(sentinel, 6)
+        change_leaders(lab, sentinel)
+        hold_the_verifier(sentinel)
+        delete(lab, topic)
+        wait_for(lambda: made_anew(sentinel), 60, "the new topic is recognised")
+        probed(sentinel, 6)
+        figures = check_made_anew(lab, sentinel, topic)
+        assert figures["unaccounted"] == unread(sentinel, range(6)) >= 100
+        assert figures["verified"] == sum(len(set(sentinel.acked(each)) & sentinel.read(each)) for each in range(6))
+
+
+def change_leaders(lab, sentinel: Sentinel) -> None:
+    """Have what clients know of some leaders be newer than anything they will hear of a topic made afterwards."""
+    lab.kill(1)
+    wait_for(lambda: all(one["leader"] in (2, 3) for one in sentinel.status["partitions"]), 40, "new leaders")
+    lab.start(1)
+    lab.wait_ready([1])
+    wait_for(lambda: all(len(one["isr"]) == 3 for one in sentinel.status["partitions"]), 60, "ISR full again")
+    assert any(len(set(one["replicas"][:1])) and one["leader"] != one["replicas"][0] for one in sentinel.status["partitions"])
+
+
+@pytest.fixture
+def other_client() -> Iterator[Callable[[object, str], None]]:
+    """Have a plain producer of somebody else write to a topic until the test ends, whatever becomes of the topic."""
+    stopping = threading.Event()
+    threads = []
+
+    def write(lab, topic: str) -> None:
+        producer = Producer({"bootstrap.servers": lab.bootstrap_servers, "log_level": 0})
+        while not stopping.wait(0.05):
+            with contextlib.suppress(KafkaException):
+                producer.produce(topic, b"of somebody else")
+            producer.poll(0)
+        producer.purge()
+
+    def start(lab, topic: str) -> None:
+        threads.append(threading.Thread(target=write, args=(lab, topic), daemon=True))
+        threads[-1].start()
+
+    yield start
+    stopping.set()
+    for thread in threads:
+        thread.join(20)
+
+
+def test_f_a_topic_made_anew_by_another_clients_auto_creation_is_recognised_and_probed(
+    new_lab, make_topic, other_client
+):
+    lab = new_lab("combined", overrides={"auto.create.topics.enable": "true", "num.partitions": "1"})
+    topic = make_topic(lab, ([1, 2, 3], [2, 3, 1], [3, 1, 2]))
+    with Sentinel(configuration(lab.bootstrap_servers, topic, probe=probing(), cluster=SESSION)) as sentinel:
+        probed(sentinel, 3)
+        other_client(lab, topic)
+        delete(lab, topic)
+        wait_for(lambda: made_anew(sentinel), 60, "the new topic is recognised")
+        probed(sentinel, 1, 200)
+        wait_for(lambda: len(sentinel.status["partitions"]) == 1, 20, "what is gone is probed no more")
+        figures = check_made_anew(lab, sentinel, topic)
+        least = unread(sentinel, range(3))
+        unheard = figures["sent"] - len(sentinel.acked(0)) - sum(
+            len(set(sentinel.acked(each)) & sentinel.read(each)) for each in (1, 2)
+        )
+        assert least <= figures["unaccounted"] <= least + unheard
+
+
+def test_f_partitions_added_while_it_runs_are_probed(lab_combined, make_topic):
+    lab = lab_combined
+    topic = make_topic(lab)
+    with Sentinel(configuration(lab.bootstrap_servers, topic, probe=probing(), cluster=SESSION)) as sentinel:
+        sentinel.wait_verified(100)
+        added = NewPartitions(topic, 3, [[2, 3, 1], [3, 1, 2]])
+        client = admin(lab)
+        client.create_partitions([added])[topic].result(20)
+        wait_for(lambda: min(len(sentinel.read(each)) for each in range(3)) >= 20, 10, "the new ones are read")
+        figures = sentinel.quiesce(60)
+        logs = [truth.present(truth.read_log(lab.bootstrap_servers, topic, each).records) for each in range(3)]
+        assert [set(sentinel.acked(each)) for each in range(3)] == logs
+        assert figures["verified"] == figures["acked"] == sum(len(each) for each in logs)
+        assert (figures["lost"], figures["unaccounted"], figures["foreign"]) == (0, 0, 0)
+        assert_identities(figures)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from queue import Queue
 
 import pytest
-from tests.mock.conftest import Mailbox, now
+from tests.mock.mailbox import Mailbox, now
 from tests.mock.mock_cluster import (
     NOT_ENOUGH_REPLICAS,
     NOT_LEADER_FOR_PARTITION,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import Producer
-from tests.mock.conftest import Mailbox, now
+from tests.mock.mailbox import Mailbox, now
 from tests.mock.mock_cluster import MockCluster
 
 from kafka_sentinel.adapters import recheck

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import Producer
-from tests.mock.conftest import Mailbox, now
+from tests.mock.mailbox import Mailbox, now
 from tests.mock.mock_cluster import FETCH, NOT_LEADER_FOR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION, MockCluster
 
 from kafka_sentinel.adapters.reader import BEGINNING

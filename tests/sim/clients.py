@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.sim.kafka_model import NO_ANSWER, PENDING, Answered, Payload, Refused
+
 from kafka_sentinel.core.claims import ClaimsTracker
 from kafka_sentinel.core.events import (
     ProducerRestarted,
@@ -17,7 +19,6 @@ from kafka_sentinel.core.events import (
     RecordsUncertain,
 )
 from kafka_sentinel.core.types import Sighting, SightingKind, Span
-from tests.sim.kafka_model import NO_ANSWER, PENDING, Answered, Payload, Refused
 
 BEGINNING = -2
 MAX_IN_FLIGHT = 5
@@ -189,6 +190,12 @@ class Producer:
             if next_one.waiting:
                 self._attempt(next_one)
 
+    def renew(self):
+        """Take a new client: the topic is another one of the same name."""
+        for partition in self.streams:
+            self.world.forget_leader(self, partition)
+        self._abandon()
+
     def _abandon(self):
         """The client died of a fatal error: what it had not settled is uncertain."""
         for stream in self.streams.values():
@@ -280,6 +287,13 @@ class Reader:
     def assign(self, partition, offset):
         self.positions[partition] = offset
         self.last_entry.pop(partition, None)
+
+    def renew(self):
+        """Forget all positions: the topic is another one of the same name."""
+        for partition in self.positions:
+            self.world.forget_leader(self, partition)
+        self.positions.clear()
+        self.last_entry.clear()
 
     def probe(self, partitions):
         for partition in [one for one in self.positions if one not in partitions]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 
+from tests.sim.clients import Producer, Reader, Rechecker
+from tests.sim.oracle import CrashError
+
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView, TopicView
 from kafka_sentinel.core.commands import (
     AssignReader,
     Count,
+    EnsureTopic,
     Heal,
     Inject,
     Log,
+    Observe,
     Probe,
     Recheck,
+    RenewClients,
     SaveState,
     StartRun,
 )
@@ -35,8 +41,6 @@ from kafka_sentinel.core.events import (
     Tick,
 )
 from kafka_sentinel.core.types import Instant
-from tests.sim.clients import Producer, Reader, Rechecker
-from tests.sim.oracle import CrashError
 
 TICK = 0.25
 
@@ -135,6 +139,11 @@ class Life:
                 self._in_order("assign", delay, lambda: reader.assign(partition, offset))
             case Recheck():
                 self.rechecker.submit(command)
+            case RenewClients(acks=acks):
+                producer = next(one for one in self.producers if one.acks is acks)
+                reader = next(one for one in self.readers if one.acks is acks)
+                self._in_order("assign", delay, reader.renew)
+                self.after(delay, producer.renew)
             case SaveState(generation=generation, state=state):
                 self._save(generation, json.dumps(state))
             case Inject():
@@ -144,7 +153,7 @@ class Life:
             case StartRun():
                 raise CrashError("the engine asked for a new run: an invariant was violated")
             case _:
-                assert isinstance(command, Count | Log) or command.__class__.__name__ in ("Observe", "EnsureTopic")
+                assert isinstance(command, Count | Log | Observe | EnsureTopic), command
 
     def _in_order(self, channel, delay, action):
         when = self.channels[channel] = max(self.world.now + delay, self.channels.get(channel, 0.0))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kafka_sentinel.core.types import Acks, ProbePartition
 from tests.sim.oracle import SimulationError, StuckError
 from tests.sim.world import World
+
+from kafka_sentinel.core.types import Acks, ProbePartition
 
 LIVENESS = 180.0  # seconds of simulated time in which everything must settle once nothing goes wrong any more
 LEAST = 25.0  # seconds of it that pass in any case
@@ -106,4 +107,6 @@ def unsettled(world):
     open_incidents = [one for one in status["incidents"] if one["closed_at"] is None]
     if open_incidents:
         return f"incidents are open: {open_incidents}"
-    return world.oracle.unsettled(accounts_of(engine), before=world.now - RECENT)
+    return world.oracle.unsettled(
+        accounts_of(engine), status["records"], before=world.now - RECENT, clean=world.deaths == 0
+    )

@@ -12,6 +12,11 @@ import json
 import random
 from collections import deque
 
+from tests.sim import life as lives
+from tests.sim.kafka_model import Broker, Partition, Payload
+from tests.sim.options import Options
+from tests.sim.oracle import CrashError, InjectionError, Oracle
+
 from kafka_sentinel.core.commands import Log
 from kafka_sentinel.core.engine import EngineConfig
 from kafka_sentinel.core.events import BrokerExited
@@ -19,10 +24,6 @@ from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings
 from kafka_sentinel.core.schedule import parse_schedule
 from kafka_sentinel.core.targets import parse_target
 from kafka_sentinel.core.types import Acks, ProbePartition
-from tests.sim import life as lives
-from tests.sim.kafka_model import Broker, Partition, Payload
-from tests.sim.oracle import CrashError, InjectionError, Oracle
-from tests.sim.options import Options
 
 WALL = 1_700_000_000.0
 INSTANCE, OTHER_INSTANCE = 7, 8
@@ -175,9 +176,7 @@ class World:
             broker.fenced = True
 
     def _note_trouble(self):
-        lacking = any(
-            kafka.leader < 0 or len(kafka.isr) < len(kafka.replica_ids) for kafka in self.partitions.values()
-        )
+        lacking = any(kafka.leader < 0 or len(kafka.isr) < len(kafka.replica_ids) for kafka in self.partitions.values())
         down = any(broker.fenced for broker in self.brokers.values())
         for name, present in (("isr", lacking), ("broker", down)):
             if not present:

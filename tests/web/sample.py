@@ -83,7 +83,11 @@ def _kafka(now: float, *, failing: bool, reachable: bool) -> dict[str, Any]:
 
 def _records(*, lost: int, failing: bool = False) -> dict[str, int]:
     zero = dict.fromkeys(
-        ("rejected", "redelivered", "reordered", "corrupted", "conflicting", "foreign", "expired", "late"), 0
+        (
+            *("rejected", "redelivered", "reordered", "corrupted", "corrupted_acked"),
+            *("conflicting", "foreign", "expired", "late"),
+        ),
+        0,
     )
     awaiting = 84 if failing else 3
     return zero | {

@@ -106,11 +106,13 @@ class GroupConsumer:
     def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            consumer.close()
+            consumer.close()  # it ends commits that are under way, and tells of both them and of leaving
+        events, self._called_back = self._called_back, []
         self._assigned.clear()
         self._read.clear()
         self._committing = None
-        self._called_back.clear()
+        if events:
+            self._post(events)
 
     def _step(self, consumer: Consumer) -> None:
         messages = consumer.consume(1, self._options.wait)

@@ -72,6 +72,7 @@ class Account:
         self.doubtful = RangeSet()  # perhaps written to a topic that was deleted since: settle as UNACCOUNTED, not LOST
         self.highest_seen = -1  # highest sequence that stands in the log as we last read it
         self.earlier = (0, -1)  # (offset, highest sequence below it), from an earlier process
+        self.begin: int | None = None  # of an orphan: the offset from which the log was searched for its records
         self.sends = Sends()
 
     # --- states
@@ -108,6 +109,11 @@ class Account:
         return sum(len(self.sets[state]) + self.folded[state.value] for state in states)
 
     @property
+    def disorderly(self) -> bool:
+        """Whether its records were seen out of order or twice: a producer that retries without idempotence."""
+        return bool(self.reordered or self.twice)
+
+    @property
     def lost_after_sighting(self) -> int:
         """How many were verified first and proved lost later."""
         return len(self.lost_before) + self.folded[LOST_BEFORE]
@@ -131,6 +137,10 @@ class Account:
             inside = sum(length for state in states for _, length in self.sets[state].covered(first, count))
             if inside != count:
                 raise InvariantError(f"{self}: of {count} {name} from {first} only {inside} are in {states}")
+
+    def lowest_sighted(self) -> int:
+        """Return the lowest sequence that was ever seen in the log; the next sequence if none was."""
+        return self._lowest(self.seen, self.sets[State.VERIFIED], self.sets[State.PRESENT])
 
     # --- sends
 
@@ -202,6 +212,7 @@ class Account:
             "reordered": self.reordered.spans(),
             "blind": self.blind.spans(),
             "doubtful": self.doubtful.spans(),
+            "begin": self.begin,
             "highest": max(self.highest_seen, self.earlier[1]),
         }
 
@@ -221,6 +232,7 @@ class Account:
         account.blind = RangeSet.of(pairs(state["blind"]))
         account.doubtful = RangeSet.of(pairs(state["doubtful"]))
         account.earlier = (0, whole(state["highest"]))
+        account.begin = None if state["begin"] is None else whole(state["begin"])
         account.stop_sending()
         account.check()
         return account

@@ -26,6 +26,7 @@ class Book:
         self.fences = Fences()
         self.position: int | None = None  # the verifier's next offset; None until its first read
         self.first_read: int | None = None  # where this process began to read
+        self.same_topic = False  # whether the topic is known to be the one that the state speaks of
         self.log_start = 0
         self.highest_acked = -1
         self.last_ack_at: Instant | None = None

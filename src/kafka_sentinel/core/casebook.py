@@ -24,6 +24,7 @@ class Casebook:
         self._truth = truth
         self._lows: dict[str, dict[ProbePartition, int]] = {}  # per open incident: from where its recheck reads
         self._rechecking: dict[str, set[ProbePartition]] = {}  # per incident: partitions whose recheck is awaited
+        self._unasked: dict[str, Incident] = {}  # wait for their recheck until partitions are known, after a restart
 
     # --- findings
 
@@ -88,14 +89,28 @@ class Casebook:
             case "needs_recheck":
                 self._recheck(incident, change.at)
             case "reopened":
-                self._rechecking.pop(incident.id, None)
+                self._forget_recheck(incident)
             case "closed":
                 self._lows.pop(incident.id, None)
-                self._rechecking.pop(incident.id, None)
+                self._forget_recheck(incident)
         level = "warning" if change.kind == "opened" else "info"
         return [_log(level, f"incident {change.kind.replace('_', ' ')}", **incident.as_dict())]
 
+    def tick(self, now: Instant) -> None:
+        """Ask for the rechecks that could not be asked for while no partition was known."""
+        if self._unasked and self._truth.ledgers:
+            waiting, self._unasked = self._unasked, {}
+            for incident in waiting.values():
+                self._recheck(incident, now)
+
+    def _forget_recheck(self, incident: Incident) -> None:
+        self._rechecking.pop(incident.id, None)
+        self._unasked.pop(incident.id, None)
+
     def _recheck(self, incident: Incident, at: Instant) -> None:
+        if not self._truth.ledgers:
+            self._unasked[incident.id] = incident
+            return
         lows = self._lows.get(incident.id, {})
         self._rechecking[incident.id] = set(self._truth.ledgers)
         for partition in self._truth.ledgers:

@@ -29,6 +29,13 @@ class AssignReader:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewClients:
+    """Take new clients for this level and forget all positions: its topic is another one of the same name."""
+
+    acks: Acks
+
+
+@dataclass(frozen=True, slots=True)
 class Recheck:
     """Read [start, end) with a fresh reader and answer with RecheckDone or RecheckFailed bearing the same number."""
 
@@ -101,6 +108,7 @@ Command = (
     StartRun
     | Probe
     | AssignReader
+    | RenewClients
     | Recheck
     | Inject
     | Heal

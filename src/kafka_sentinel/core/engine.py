@@ -334,6 +334,7 @@ class Engine:
         self._commands += step.commands
         for change in step.changes:
             self._incident_changed(change)
+        self.casebook.tick(self.now)
 
     def _incident_changed(self, change: IncidentChange) -> None:
         self._commands += self.casebook.changed(change)

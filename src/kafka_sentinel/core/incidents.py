@@ -270,8 +270,7 @@ class Incidents:
             return
         if incident.state is IncidentState.OPEN:
             incident.state = IncidentState.SETTLING
-        known = bool(self._past.probed)  # just after a restart there is nothing yet that could be re-read
-        if known and incident.state is IncidentState.SETTLING and now.mono - full.mono >= self._settle:
+        if incident.state is IncidentState.SETTLING and now.mono - full.mono >= self._settle:
             incident.state, incident.recheck_asked, incident.recheck_complete = IncidentState.RECHECKING, now, None
             self._changes.append(IncidentChange("needs_recheck", now, incident))
         asked = incident.recheck_asked

@@ -97,22 +97,21 @@ class PartitionLedger(Witness):
         for span in spans:
             offset = span.offset if span.offset is not None and span.offset >= 0 else None
             for first, count in _in_flight(account, span.first, span.count):
-                account.move(first, count, State.IN_FLIGHT, State.AWAITING)
-                self.counted["acked"] += count
-                place = None if offset is None else offset + first - span.first
-                sure = account.doubtful.missing(first, count)  # asked first: what is verified is in doubt no more
-                for doubt in account.doubtful.covered(first, count):
+                doubts = account.doubtful.covered(first, count)  # asked first: what is verified is in doubt no more
+                for sure_first, sure_count in account.doubtful.missing(first, count):
+                    place = None if offset is None else offset + sure_first - span.first
+                    self._acked(account, Span(sure_first, sure_count, place), at)
+                for doubt in doubts:
                     self._acked_in_doubt(account, *doubt)
-                for part_first, part_count in sure:
-                    self._acked_at(
-                        account, Span(part_first, part_count, None if place is None else place + part_first - first), at
-                    )
         self.last_ack_at = at
         self.fences.acked(run, spans)
 
-    def _acked_at(self, account: Account, span: Span, at: Instant) -> None:
+    def _acked(self, account: Account, span: Span, at: Instant) -> None:
         if span.offset is not None:
             self._check_barriers(account, span, at)
+        account.move(span.first, span.count, State.IN_FLIGHT, State.AWAITING)
+        self.counted["acked"] += span.count
+        if span.offset is not None:
             self.highest_acked = max(self.highest_acked, span.offset + span.count - 1)
             if account.run == self.run:
                 self._own_floor = span.offset if self._own_floor is None else min(self._own_floor, span.offset)
@@ -126,10 +125,15 @@ class PartitionLedger(Witness):
 
     def _acked_in_doubt(self, account: Account, first: int, count: int) -> None:
         """Acknowledged by the topic that was deleted, or by the one made anew: it counts if it is found in this one."""
-        account.positions.remove(first, count)
+        account.move(first, count, State.IN_FLIGHT, State.AWAITING)
+        self.counted["acked"] += count
         for window in account.seen.covered(first, count):
             self._verified(account, *window)
-        self._suspect(account, Piece(first, count, 0), "the topic was made anew", placed=False)
+        self._suspect_awaiting(account, first, count, "the topic was made anew")
+
+    def _suspect_awaiting(self, account: Account, first: int, count: int, reason: str) -> None:
+        for window in account.pieces_awaiting(first, count):
+            self._suspect(account, Piece(*window, 0), reason, placed=False)
 
     def _check_barriers(self, account: Account, span: Span, at: Instant) -> None:
         assert span.offset is not None
@@ -146,6 +150,7 @@ class PartitionLedger(Witness):
             for piece in account.positions.at_or_above(divergence):
                 epochs = gone.get(account.run)
                 self._suspect(account, piece, "the log went backwards", epochs=epochs)
+            self._suspect_unplaced_from(account, divergence)
             account.sends.lower_barriers(divergence - 1)
             if divergence < account.earlier[0]:
                 account.earlier = (0, -1)
@@ -156,6 +161,15 @@ class PartitionLedger(Witness):
         self._count_from = min(self._count_from, divergence)
         if self.position is not None and self.position > divergence:
             self.reposition(divergence)
+
+    def _suspect_unplaced_from(self, account: Account, divergence: int) -> None:
+        """Suspect what was acknowledged without an offset, and must have stood at `divergence` or above."""
+        for first, count in account.unplaced():
+            for batch in account.sends.overlapping(first, count):
+                if batch.barrier + 1 >= divergence:
+                    low, high = max(first, batch.first), min(first + count, batch.end)
+                    piece = Piece(low, high - low, divergence)
+                    self._suspect(account, piece, "the log went backwards", placed=False)
 
     # --- judgement, applied
 
@@ -200,6 +214,7 @@ class PartitionLedger(Witness):
             account.seen.clear()
             account.highest_seen = -1
             account.earlier = (0, -1)
+            account.begin = 0
             account.sends.lower_barriers(-1)
             awaited.append((account.run, RangeSet.of(account.sets[State.AWAITING].spans())))
             for first, count in account.sets[State.IN_FLIGHT].spans():
@@ -210,6 +225,7 @@ class PartitionLedger(Witness):
         self.log.clear()
         self.copies.clear()
         self.fences.restart()
+        self.same_topic = False
         self.highest_acked = -1
         self.log_start = self.first_read = self._count_from = 0
         self._own_floor = None
@@ -268,6 +284,8 @@ class PartitionLedger(Witness):
         for entry in accounts:
             account = Account.from_state(self.partition, mapping(entry))
             account.earlier = (self.position or 0, account.earlier[1])
+            if account.begin is None:
+                account.begin = self.position
             self.accounts[account.run] = account
             self.give_ups += [GiveUp(account.run, *span, at) for span in account.sets[State.UNCERTAIN].spans()]
             self._suspect_again(account)

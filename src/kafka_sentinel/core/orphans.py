@@ -41,6 +41,7 @@ class Orphans(Book):
 
     def _adopt(self, run: int) -> Account:
         account = Account(self.partition, run, orphan=True)
+        account.begin = self.first_read
         self.accounts[run] = account
         self._bound_accounts()
         return account
@@ -53,8 +54,12 @@ class Orphans(Book):
             self.settle_uncertain(run, 0, account.next_sequence)
             self._archive(run)
 
-    def _believe(self, account: Account, claims: Claims) -> None:
-        """Take a surviving record's word that others of its run were acknowledged."""
+    def _believe(self, account: Account, claims: Claims, leader_epoch: int) -> None:
+        """Take a surviving record's word that others of its run were acknowledged.
+
+        A record written in the first leader epoch of a topic stands in a log that had never gone backwards until then.
+        What it claims and what does not stand below it was acknowledged by another topic of that name, deleted since.
+        """
         claimed = RangeSet.of([(claims.claims_from, claims.acked_through - claims.claims_from)])
         for gap in claims.gaps:
             claimed.remove(*gap)
@@ -62,6 +67,8 @@ class Orphans(Book):
             for piece in account.sets[State.UNCERTAIN].covered(first, count):
                 account.move(*piece, State.UNCERTAIN, State.AWAITING)
                 account.blind.remove(*piece)
+                if leader_epoch == 0 and not self.same_topic:
+                    account.doubtful.add(*piece)
             for piece in account.sets[State.PRESENT].covered(first, count):
                 account.move(*piece, State.PRESENT, State.AWAITING)
                 self._verified(account, *piece)
@@ -107,20 +114,30 @@ class Orphans(Book):
         """A fence of the present run was read past, from where this process began: all that earlier runs left is known.
 
         What a surviving record claims and we did not find is suspected; what nobody claims and we did not find is
-        unaccounted. Where the log itself began no lower than we did, what is missing below the first record of a run
-        has left by the log start, as far as anybody can tell.
+        unaccounted. Where the log itself began no lower than we did, what is missing may have left by the log start.
         """
-        begin = self.first_read or 0
         for account in [account for account in self.accounts.values() if account.orphan]:
+            begin = account.begin or 0
             account.stop_sending()
-            lowest_seen = account.seen.lowest
-            passed = 0 if begin == 0 or self.log_start < begin else account.next_sequence
-            passed = passed if lowest_seen is None else min(passed, lowest_seen)
+            passed = self._passed_by_log_start(account) if 0 < begin <= self.log_start else 0
             for first, count in account.unplaced():
                 expired = min(max(passed - first, 0), count)
                 self.expire(account.run, first, expired)
-                rest = Piece(first + expired, count - expired, begin)
+                rest = Piece(first + expired, count - expired, self._lower_bound(account, first, begin))
                 self._suspect(account, rest, "claimed as acknowledged, not found", placed=False)
             for first, count in account.blind.spans():
                 self.settle_uncertain(account.run, first, count)
         self._forget_ended_accounts()
+
+    def _passed_by_log_start(self, account: Account) -> int:
+        """Return the sequence below which what is missing has left by the log start, as far as anybody can tell.
+
+        A run is written in the order of its sequences, so that is the first one that stands; but where retries have
+        been seen to break the order, any of them may have stood below the log start.
+        """
+        return account.next_sequence if account.disorderly else account.lowest_sighted()
+
+    def _lower_bound(self, account: Account, sequence: int, begin: int) -> int:
+        """Return the offset from which a sequence must stand: above lower ones, unless retries broke the order."""
+        below = [] if account.disorderly else account.positions.overlapping(0, sequence)
+        return max(below[-1].value + below[-1].count if below else 0, begin)

@@ -167,9 +167,12 @@ class Rechecks:
             self._ledgers[partition].fences.wait(question.number, at)
         return question
 
-    def forget_partition(self, partition: ProbePartition) -> None:
-        for number in [n for n, q in self._questions.items() if q.partition == partition]:
-            del self._questions[number]
+    def forget_partition(self, partition: ProbePartition) -> list[str]:
+        """Drop all questions about a partition. Returns the incidents that waited for an answer to one."""
+        dropped = [question for question in self.open_questions if question.partition == partition]
+        for question in dropped:
+            del self._questions[question.number]
+        return [question.incident for question in dropped if question.incident is not None]
 
     def topic_replaced(self, partition: ProbePartition, at: Instant) -> None:
         """The topic was made anew: open suspicions are judged as of a deleted topic, other questions are moot."""

@@ -28,6 +28,7 @@ RECORD_FIGURES = (
     "redelivered",
     "reordered",
     "corrupted",
+    "corrupted_acked",
     "conflicting",
     "foreign",
     "expired",

@@ -7,12 +7,12 @@ A contradiction in a ledger is contained here: that partition starts over with i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from kafka_sentinel.core.account import ACKED, UNSURE, InvariantError, State
 from kafka_sentinel.core.cluster import ClusterView
-from kafka_sentinel.core.commands import AssignReader, Command, Count, Log, Probe, StartRun
+from kafka_sentinel.core.commands import AssignReader, Command, Count, Log, Probe, RenewClients, StartRun
 from kafka_sentinel.core.events import (
     ReaderLost,
     RecheckDone,
@@ -122,6 +122,7 @@ class Truth:
     _settlements: dict[ProbePartition, Settlement] = field(default_factory=dict)
     _reported: dict[ProbePartition, Counter[str]] = field(default_factory=dict)
     _reassign_at: dict[ProbePartition, float] = field(default_factory=dict)
+    _perhaps_gone: set[ProbePartition] = field(default_factory=set)  # of a topic made anew, until it is described
     _sweep: Sweep = field(init=False)
     _commands: list[Command] = field(default_factory=list)
 
@@ -142,17 +143,21 @@ class Truth:
             if topic.topic_id is not None:
                 self.topic_ids[acks] = topic.topic_id
             for partition in topic.partitions:  # first, so that what a restored ledger awaits is set aside below
-                self._follow(ProbePartition(acks, partition.partition), at)
+                same = known is not None and known == topic.topic_id
+                self._follow(ProbePartition(acks, partition.partition), at, same_topic=same)
             if known is not None and topic.topic_id is not None and known != topic.topic_id:
                 self._topic_replaced(acks, topic.topic_id, at)
+            if topic.topic_id is not None:
+                self._let_go_of_what_is_gone(acks, {partition.partition for partition in topic.partitions})
         if set(self.ledgers) != before:
             self._commands.insert(0, Probe(tuple(sorted(self.ledgers))))
         return self._take()
 
-    def _follow(self, partition: ProbePartition, at: Instant) -> None:
+    def _follow(self, partition: ProbePartition, at: Instant, *, same_topic: bool) -> None:
         if partition in self.ledgers:
             return
         ledger = self._open_ledger(partition)
+        ledger.same_topic = same_topic
         state = self.restored.get(partition)
         if state is not None:
             ledger.restore(state, at)
@@ -171,9 +176,11 @@ class Truth:
         self._reported[ledger.partition] = Counter()
 
     def _topic_replaced(self, acks: Acks, topic_id: str | None, at: Instant) -> None:
+        self._commands.append(RenewClients(acks))
         for partition, ledger in self.ledgers.items():
             if partition.acks is not acks:
                 continue
+            self._perhaps_gone.add(partition)
             self._sweep.forget(partition)
             self.rechecks.topic_replaced(partition, at)
             for run, awaited in ledger.recreated():
@@ -183,6 +190,29 @@ class Truth:
             self._drain(ledger, at)
         self.findings.append(TopicRemade(acks))
         self._log("warning", "probe topic was deleted and made anew", acks=acks.value, topic_id=topic_id)
+
+    def _let_go_of_what_is_gone(self, acks: Acks, there: Collection[int]) -> None:
+        """Drop the partitions that a topic made anew does not have. Their sequences begin at 0 should they return."""
+        gone = [each for each in self._perhaps_gone if each.acks is acks and each.partition not in there]
+        self._perhaps_gone -= {each for each in self._perhaps_gone if each.acks is acks}
+        for partition in gone:
+            self._depart(self.ledgers.pop(partition))
+            for kept in (self._settlements, self._reported, self._reassign_at):
+                kept.pop(partition, None)
+            self._log("warning", "partition is gone with the topic made anew", partition=str(partition))
+        if gone:
+            self._commands.append(StartRun())
+
+    def _depart(self, ledger: PartitionLedger) -> None:
+        """Keep the sums of a ledger that is let go, with what was open in it as unaccounted."""
+        self._report(ledger)
+        acks = ledger.partition.acks
+        sums, unaccounted = _with_open_set_aside(ledger.records())
+        for name, number in sums.items():
+            self.departed[acks, name] += number
+        self._count("records_unaccounted_total", acks, unaccounted)
+        for incident in self.rechecks.forget_partition(ledger.partition):
+            self.findings.append(IncidentRechecked(incident, ledger.partition))
 
     def started_run(self, run: int) -> None:
         """All ledgers go on under a new run."""
@@ -292,11 +322,7 @@ class Truth:
         """Start this partition over: its open records become unaccounted, probing goes on under a new run."""
         partition = ledger.partition
         self.violations += 1
-        sums, unaccounted = _with_open_set_aside(ledger.records())
-        for name, number in sums.items():
-            self.departed[partition.acks, name] += number
-        self.rechecks.forget_partition(partition)
-        self._count("records_unaccounted_total", partition.acks, unaccounted)
+        self._depart(ledger)
         self.findings.append(ContradictionContained(partition))
         self._commands.append(Count("invariant_violations_total", ()))
         self._log(
@@ -381,6 +407,7 @@ class Truth:
         for partition, ledger in self.ledgers.items():
             if partition.acks is acks:
                 sums.update(ledger.records())
+        sums["corrupted_acked"] = sums[State.CORRUPTED.value]
         for name in ANOMALIES:
             sums[name] = self.anomalies[acks, name]
         sums["lost"] = sums[State.LOST.value] + sums["lost_before"]

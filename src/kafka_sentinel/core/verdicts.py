@@ -22,6 +22,7 @@ from kafka_sentinel.core.account import Account, State
 from kafka_sentinel.core.events import RecheckDone
 from kafka_sentinel.core.ledger import PartitionLedger, Suspected
 from kafka_sentinel.core.logview import Answer
+from kafka_sentinel.core.ranges import Piece
 from kafka_sentinel.core.types import Fence, Instant, ProbePartition, SightingKind
 
 
@@ -126,7 +127,10 @@ def _condemn(
         return []
     for doubt in account.doubtful.covered(first, count):
         ledger.set_aside(account.run, *doubt)
-    ledger.expire(account.run, first, _passed_by_log_start(suspected, missing, by))
+    if suspected.placed:
+        ledger.expire(account.run, first, _passed_by_log_start(suspected, missing, by))
+    elif by.done.log_start > suspected.low and not _went_back_to(by, suspected.low):
+        ledger.set_aside(account.run, first, count)  # any of them may have stood where nothing can be read any more
     losses = []
     for rest in account.suspected.covered(first, count):
         offset = suspected.low + rest[0] - suspected.first if suspected.placed else -1
@@ -138,27 +142,26 @@ def _condemn(
 
 
 def _passed_by_log_start(suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
-    """Return how many of them the log start has passed, and so explains.
-
-    The offset of an unplaced record is not known, only that it was not below `low`: if the log starts above that, any
-    of them may have stood where nothing can be read any more.
-    """
+    """Return how many of them the log start has passed, and so explains."""
     first, count = missing
-    if not suspected.placed:
-        return count if by.done.log_start > suspected.low else 0
     offset = suspected.low + first - suspected.first
-    if by.regressed_to is not None and by.regressed_to <= offset:
-        return 0
-    return max(min(by.done.log_start - offset, count), 0)
+    return 0 if _went_back_to(by, offset) else max(min(by.done.log_start - offset, count), 0)
+
+
+def _went_back_to(by: Judgement, offset: int) -> bool:
+    """Whether the log went backwards to `offset` or below."""
+    return by.regressed_to is not None and by.regressed_to <= offset
 
 
 def _damaged(ledger: PartitionLedger, account: Account, rest: tuple[int, int], offset: int, by: Judgement) -> None:
     """Where a damaged record stands at their offset, and the log never went backwards, it is they that are damaged."""
-    if offset < 0 or (by.regressed_to is not None and by.regressed_to <= offset):
+    if offset < 0 or _went_back_to(by, offset):
         return
     for found in by.answer.overlapping(offset, rest[1]):
-        if found.value.kind is SightingKind.CORRUPTED:
-            ledger.damaged(account.run, rest[0] + found.first - offset, found.count)
+        first = rest[0] + found.first - offset
+        damaged = found.value.kind is SightingKind.CORRUPTED
+        if damaged and ledger.corroborated(account, Piece(first, found.count, found.first), by.answer):
+            ledger.damaged(account.run, first, found.count)
 
 
 def _prove(

@@ -73,11 +73,24 @@ class Witness(Orphans):
         """These do not stand at their offsets: if something damaged does, they are damaged, or else suspected."""
         for found in view.overlapping(piece.value, piece.count):
             if found.value.kind is SightingKind.CORRUPTED:
-                for trusted in account.suspected.missing(piece.first + found.first - piece.value, found.count):
-                    self.damaged(account.run, *trusted)
+                for first, count in account.suspected.missing(piece.first + found.first - piece.value, found.count):
+                    if self.corroborated(account, Piece(first, count, piece.value + first - piece.first), view):
+                        self.damaged(account.run, first, count)
         for state in states:
             for first, count in account.sets[state].covered(piece.first, piece.count):
                 self._suspect(account, Piece(first, count, piece.value + first - piece.first), reason)
+
+    def corroborated(self, account: Account, piece: Piece[int], view: LogView) -> bool:
+        """Whether what stands around these offsets agrees with the damaged records there being these sequences.
+
+        If the log went back and was written anew, another record may have been damaged: then the neighbours are gone.
+        """
+        agree = []
+        for sequence, offset in ((piece.first - 1, piece.value - 1), (piece.first + piece.count, piece.value + piece.count)):
+            there = view.get(offset)
+            if account.positions.get(sequence) == offset and there is not None:
+                agree.append((there.run, there.sequence) == (account.run, sequence))
+        return any(agree) or not agree
 
     def damaged(self, run: int, first: int, count: int) -> None:
         """A damaged record stands where these were acknowledged."""
@@ -109,7 +122,7 @@ class Witness(Orphans):
         elif sighting.claims is not None:
             account = self.accounts.get(sighting.run) if new.kind is SightingKind.RECORD else None
             if account is not None and account.orphan:
-                self._believe(account, sighting.claims)
+                self._believe(account, sighting.claims, sighting.leader_epoch)
 
     def _stand(self, offset: int, count: int, new: Standing) -> None:
         fresh = RangeSet.of([(offset, count)])

@@ -40,7 +40,7 @@ def what(incident: Mapping[str, Any]) -> str:
     """Say what happened, as "process-kill of broker 2"."""
     if incident["fault"] is not None:
         return f"{incident['fault']} of {incident['target']}"
-    named = ", ".join(map(str, incident["brokers"]))
+    named = ", ".join(map(str, incident.get("brokers", ())))
     return f"{incident['cause']} (broker {named})" if named else str(incident["cause"])
 
 
@@ -55,10 +55,13 @@ def closed_incidents(status: Status) -> list[Mapping[str, Any]]:
 
 
 def reached(incident: Mapping[str, Any], phase: str) -> float | None:
-    """Return the seconds to a phase. Just after the fault the ISR and the lag only seem to be what they were."""
-    phases = incident["phases"]
-    too_early = phase in {"isr", "lag"} and (phases["produce"] is None or phases["consume"] is None)
-    value: float | None = None if too_early and incident["closed_at"] is None else phases[phase]
+    """Return the seconds to a phase. Just after the fault ISR and lag still are what they were, which is no recovery."""
+    phases, is_open = incident["phases"], incident["state"] == "open"
+    too_early = {
+        "isr": is_open,
+        "lag": is_open and (phases["produce"] is None or phases["consume"] is None),
+    }
+    value: float | None = None if too_early.get(phase) else phases[phase]
     return value
 
 

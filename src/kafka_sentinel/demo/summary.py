@@ -72,7 +72,7 @@ def contradictions(records: Mapping[str, int]) -> list[str]:
     never = records["lost"] - records["lost_before"]
     identities = (
         ("sent", ("acked", "rejected", "uncertain", "in_flight"), 0),
-        ("acked", ("verified", "expired", "corrupted", "unaccounted", "awaiting"), never),
+        ("acked", ("verified", "expired", "corrupted_acked", "unaccounted", "awaiting"), never),
         ("uncertain", ("present", "absent", "unresolved"), 0),
     )
     return [

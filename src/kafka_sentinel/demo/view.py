@@ -68,7 +68,7 @@ def _brokers(frame: Frame) -> Text:
 def _partitions(partitions: list[Mapping[str, Any]], rows: int) -> Panel:
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("partition", no_wrap=True)
-    table.add_column("leader", justify="right")
+    table.add_column("leader", justify="center")
     table.add_column("in sync", no_wrap=True)
     table.add_column("writes")
     table.add_column("reads")

@@ -24,7 +24,7 @@ const gone = (headline, status) => ({
 
 function present(status, at) {
   const records = dict(dict(status.records).all);
-  const lost = int(records.lost) + int(records.lost_before);
+  const lost = int(records.lost);
   const open = list(status.incidents).find((incident) => incident.closed_at === null || incident.closed_at === undefined);
   const summary = vouch(status, records, at);
   const past = lost > 0 ? `${plural(lost, "acknowledged record")} lost in all. ` : "";

@@ -1,0 +1,76 @@
+# Everything lands in .venv and .cache, both ignored. Needs: GNU make, Python 3.11 or later with venv, a network.
+# `make help` lists the verbs.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+UV_VERSION := 0.13.9
+ROOT := $(CURDIR)
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+export UV_CACHE_DIR := $(ROOT)/.cache/uv
+export UV_PYTHON_INSTALL_DIR := $(ROOT)/.cache/python
+export UV_LINK_MODE := copy
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+ARGS ?=
+SEEDS ?= 1000
+START ?= 0
+
+.PHONY: help demo test check test-core test-kafka verify sim bench docs clean
+
+help:  ## List the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+demo: $(READY)  ## A local Kafka, brokers killed, every record accounted for (ARGS="--duration 120s --json FILE")
+	@.venv/bin/kafka-sentinel demo $(ARGS)
+
+test: $(READY)  ## All tiers, long ones shortened (ARGS="-k words -x" for pytest)
+	@$(PYTHON) tools/tiers.py --pytest="$(ARGS)"
+
+check: $(READY)  ## Format, lint, types, import contracts, generated docs, core tests: under a minute
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache --no-logo
+	@$(PYTHON) -m kafka_sentinel.docs_gen --check
+	@$(PYTHON) -m pytest -q tests/core tests/demo $(ARGS)
+
+test-core: $(READY)  ## The core tier alone
+	@$(PYTHON) tools/tiers.py core --pytest="$(ARGS)"
+
+test-kafka: $(READY)  ## The tier on real brokers alone
+	@$(PYTHON) tools/tiers.py kafka --pytest="$(ARGS)"
+
+verify: check  ## Everything at full length: long outages, whole matrices, many more examples
+	@FULL=1 $(PYTHON) tools/tiers.py --pytest="$(ARGS)"
+	@$(MAKE) sim
+
+sim: $(READY)  ## Simulated worlds (SEEDS=n START=k)
+	@$(PYTHON) -m tests.sim --seeds $(SEEDS) --start $(START)
+
+bench: $(READY)  ## Memory, CPU and throughput of the daemon
+	@for each in $(basename $(notdir $(wildcard benchmarks/[a-z]*.py))); do \
+	  echo "--- $$each"; $(PYTHON) -m benchmarks.$$each || exit 1; done
+
+docs: $(READY)  ## Write the generated pages in docs/ anew
+	@$(PYTHON) -m kafka_sentinel.docs_gen --write
+
+clean:  ## Remove what was fetched and built
+	rm -rf .venv .cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+
+# uv from the PATH if it works, else this version of it, in a virtual environment of its own.
+$(READY): pyproject.toml uv.lock
+	@mkdir -p .cache
+	@uv=uv; if ! uv --version >/dev/null 2>&1; then uv=.cache/uv-$(UV_VERSION)/bin/uv; \
+	  if [ ! -x $$uv ]; then \
+	    echo "fetching uv $(UV_VERSION)"; rm -rf .cache/uv-$(UV_VERSION); \
+	    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	      || { echo "Python 3.11 or later is needed; python3 is $$(python3 --version 2>&1)"; exit 2; }; \
+	    python3 -m venv .cache/uv-$(UV_VERSION) \
+	      || { echo "python3 -m venv does not work; on Debian: apt-get install python3-venv"; exit 2; }; \
+	    .cache/uv-$(UV_VERSION)/bin/pip install -q --no-cache-dir --disable-pip-version-check uv==$(UV_VERSION) || exit 2; \
+	  fi; fi; \
+	  echo "setting up .venv (about a minute, once)"; $$uv sync --frozen --all-groups --quiet
+	@touch $@

@@ -1,0 +1,141 @@
+"""Small ways to make the core wrong. Each must be noticed by the oracle: that is what its silence is worth."""
+
+from __future__ import annotations
+
+from kafka_sentinel.core import rechecks, verdicts
+from kafka_sentinel.core.account import Account, State
+from kafka_sentinel.core.experiments import Experiments
+from kafka_sentinel.core.incidents import Incidents
+from kafka_sentinel.core.ledger import PartitionLedger
+from kafka_sentinel.core.settlement import Settlement
+from kafka_sentinel.core.verdicts import Validity
+
+
+def skip_barrier_check(patch):
+    """An acknowledgement below an earlier one raises no suspicion, and nothing is re-read in the background."""
+    patch.setattr(PartitionLedger, "_check_barriers", lambda self, account, span, at: None)
+    patch.setattr(PartitionLedger, "_check_places", lambda self, *given: None)
+
+
+def skip_fence_check(patch):
+    """A re-read counts although the fence was not found in it, and although the log ended early."""
+
+    def lenient(*given, **named):
+        valid = verdicts.validity(*given, **named)
+        return Validity.VALID if valid in (Validity.NO_FENCE, Validity.SHORT) else valid
+
+    patch.setattr(rechecks, "validity", lenient)
+
+
+def call_suspects_lost_unread(patch):
+    """Whatever is under suspicion is lost, found or not."""
+    patch.setattr(PartitionLedger, "standing_elsewhere", lambda self, *given: _nothing())
+
+
+def _nothing():
+    from kafka_sentinel.core.ranges import RangeSet  # noqa: PLC0415  only mutants need it
+
+    return RangeSet()
+
+
+def late_is_lost(patch):
+    """What the client gave up on and is not found is lost instead of absent."""
+    real = PartitionLedger.settle_uncertain
+
+    def settle(self, run, first, count):
+        account = self.accounts.get(run)
+        if account is not None:
+            account.move_all(first, count, State.UNCERTAIN, State.LOST)
+        real(self, run, first, count)
+
+    patch.setattr(PartitionLedger, "settle_uncertain", settle)
+
+
+def never_settle_uncertain(patch):
+    """Uncertain sends wait for ever."""
+    patch.setattr(Settlement, "tick", lambda self, now: None)
+
+
+def count_redelivery_as_duplicate(patch):
+    """A record that is read again at its own offset counts as an extra copy."""
+    real = PartitionLedger.reread
+
+    def reread(self, start, position, sightings):
+        self.counted["duplicated"] += sum(sighting.count for sighting in sightings)
+        return real(self, start, position, sightings)
+
+    patch.setattr(PartitionLedger, "reread", reread)
+
+
+def forget_what_was_not_heard(patch):
+    """What an earlier life left in flight settles as absent, as if it had been given up."""
+    real = Account.stop_sending
+
+    def stop(self):
+        real(self)
+        self.blind.clear()
+
+    patch.setattr(Account, "stop_sending", stop)
+
+
+def expired_is_lost(patch):
+    """The log start explains nothing."""
+    patch.setattr(verdicts, "_passed_by_log_start", lambda *given: 0)
+
+
+def forget_counts_of_sends(patch):
+    """Every rejected record is taken for one that was given up."""
+    real = PartitionLedger.uncertain
+
+    def rejected(self, run, first, count):
+        real(self, run, first, count, self.last_ack_at or _epoch())
+
+    patch.setattr(PartitionLedger, "rejected", rejected)
+
+
+def _epoch():
+    from kafka_sentinel.core.types import Instant  # noqa: PLC0415  only mutants need it
+
+    return Instant(0.0, 0.0)
+
+
+def never_close_incidents(patch):
+    """The recheck at the end of an incident is never taken note of."""
+    patch.setattr(Incidents, "recheck_finished", lambda self, incident_id, **given: None)
+
+
+def inject_without_asking(patch):
+    """No guard ever denies."""
+    from kafka_sentinel.core import experiments  # noqa: PLC0415  only mutants need it
+
+    patch.setattr(experiments, "first_denial", lambda given, target: None)
+
+
+def inject_again(patch):
+    """Every saved state injects the run under way once more."""
+    real = Experiments.on_state_saved
+
+    def saved(self, generation, world):
+        commands = real(self, generation, world)
+        return [*commands, *commands]
+
+    patch.setattr(Experiments, "on_state_saved", saved)
+
+
+MUTATIONS = {
+    mutation.__name__.replace("_", " "): mutation
+    for mutation in (
+        skip_barrier_check,
+        skip_fence_check,
+        call_suspects_lost_unread,
+        late_is_lost,
+        never_settle_uncertain,
+        count_redelivery_as_duplicate,
+        forget_what_was_not_heard,
+        expired_is_lost,
+        forget_counts_of_sends,
+        never_close_incidents,
+        inject_without_asking,
+        inject_again,
+    )
+}

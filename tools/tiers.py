@@ -1,0 +1,139 @@
+"""Runs the test tiers one after the other, streams what pytest says, and ends with a table: a line for each tier.
+
+A tier that cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUDGET = 25 * 60.0  # seconds that all tiers of `make test` may take together
+PREPARATION = 900.0  # seconds that installing or fetching something may take
+CLOSING = re.compile(r"\d+ (passed|failed|error|deselected)|no tests ran")
+BROWSER_TESTS = "tests/web/test_page_in_browser.py"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Tier:
+    """`prepare` returns why the tier cannot run, or None."""
+
+    name: str
+    paths: tuple[str, ...]
+    prepare: Callable[[], str | None] = lambda: None
+
+
+def chromium() -> str | None:
+    """Have a Chromium, which the page is tried in: Debian's, installed if we may."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    if any(shutil.which(name) for name in names):
+        return None
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return "no Chromium on the PATH (only root on Debian gets it installed)"
+    print("installing Debian's chromium", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "timeout": PREPARATION}
+    for words in ("update -qq", "install -qqy --no-install-recommends chromium"):
+        done = subprocess.run(["apt-get", *words.split()], env=environment, check=False, **silent)
+        if done.returncode != 0:
+            return f"apt-get {words} failed with exit code {done.returncode}"
+    return None if shutil.which("chromium") else "apt-get installed no chromium"
+
+
+def kafka() -> str | None:
+    """Have a Java and the jars of Kafka."""
+    script = "from kafka_sentinel.lab import jars, java; java.find_java(); jars.fetch_kafka()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, timeout=PREPARATION, check=False
+    )
+    return None if done.returncode == 0 else (done.stderr.strip() or "for an unknown reason").splitlines()[-1]
+
+
+TIERS = (
+    Tier("core", ("tests/core", "tests/cli", "tests/demo", "tests/web", f"--ignore={BROWSER_TESTS}")),
+    Tier("page", (BROWSER_TESTS,), chromium),
+    Tier("sim", ("tests/sim",)),
+    Tier("mock", ("tests/mock",)),
+    Tier("kafka", ("tests/kafka",), kafka),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    tier: str
+    seconds: float
+    words: str
+    good: bool
+
+
+def run(tier: Tier, arguments: list[str]) -> Result:
+    began = time.monotonic()
+    print(f"\n--- tier {tier.name}: {' '.join(tier.paths)}", flush=True)
+    reason = tier.prepare()
+    if reason is not None:
+        words = f"NOT RUN: {reason}"
+        print(words, flush=True)
+        return Result(tier.name, time.monotonic() - began, words, good=os.environ.get("CI") != "true")
+    code, closing = stream(tier, arguments)
+    words = f"{'passed' if code == 0 else f'FAILED (pytest exit code {code})'}: {closing}"
+    return Result(tier.name, time.monotonic() - began, words, code == 0)
+
+
+def stream(tier: Tier, arguments: list[str]) -> tuple[int, str]:
+    """Run pytest, pass on what it prints, and return its exit code and its closing line."""
+    colour = "yes" if sys.stdout.isatty() else "no"
+    command = [sys.executable, "-m", "pytest", f"--color={colour}", "-q", "--durations=3", *tier.paths, *arguments]
+    closing = "it printed no closing line"
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            plain = COLOUR.sub("", line).strip()
+            if CLOSING.search(plain):
+                closing = plain.strip("= ")
+    return process.returncode, closing
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = [tier.name for tier in TIERS]
+    parser.add_argument("tiers", nargs="*", metavar="TIER", help=f"which ({', '.join(names)}); all without it")
+    parser.add_argument("--pytest", default="", metavar="ARGS", help='further arguments for pytest, as "-k loss -x"')
+    given = parser.parse_args()
+    unknown = [name for name in given.tiers if name not in names]
+    if unknown:
+        parser.error(f"no tier is called {', '.join(unknown)}; there are {', '.join(names)}")
+    try:
+        results = [run(each, given.pytest.split()) for each in TIERS if not given.tiers or each.name in given.tiers]
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    return conclude(results)
+
+
+def conclude(results: list[Result]) -> int:
+    total = sum(result.seconds for result in results)
+    print(f"\n--- all tiers: {total:.0f} s")
+    for result in results:
+        print(f"{result.tier:<6} {result.seconds:6.0f} s  {result.words}")
+    if total > BUDGET and os.environ.get("FULL") != "1":
+        print(f"over the budget of {BUDGET:.0f} s")
+    good = all(result.good for result in results)
+    print("all passed" if good else "FAILED")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
