@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,7 +60,7 @@ class Daemon:
         """Run until the block is left. Shows the end of the log if that is by an exception."""
         with self._log.open("wb") as stream, subprocess.Popen(self._command, stderr=stream) as process:
             try:
-                self._page = _wait_for(self._address, "the page")
+                self._page = str(_wait_for(self._address, "the page"))
                 _wait_for(self._probes, f"{PARTITIONS} partitions being verified")
                 yield psutil.Process(process.pid)
             except BaseException:
@@ -101,7 +101,7 @@ class Daemon:
         return int(self.status()["records"]["all"]["verified"])
 
 
-def _wait_for(found: Any, what: str) -> Any:
+def _wait_for(found: Callable[[], Found], what: str) -> Found:
     deadline = time.monotonic() + READY_SECONDS
     while not (answer := found()):
         if time.monotonic() > deadline:

@@ -19,6 +19,11 @@ settings.register_profile(
 settings.load_profile("verify" if FULL else "ci" if CI else "default")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep quiet of what a library does inside, hundreds of times."""
+    config.addinivalue_line("filterwarnings", "ignore:(open_text|read_text) is deprecated:DeprecationWarning")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked `full`, except in `make verify`."""
     if FULL:

@@ -35,7 +35,9 @@ class Entry(NamedTuple):
 
 
 class World:
-    def __init__(self, *, run: int = 1, state: object = None, log: list[Entry | None] | None = None, log_start: int = 0):
+    def __init__(
+        self, *, run: int = 1, state: object = None, log: list[Entry | None] | None = None, log_start: int = 0
+    ):
         self.log: list[Entry | None] = log if log is not None else []
         self.log_start = log_start
         self.epoch = max((entry.epoch for entry in self.log if entry), default=0)
@@ -137,8 +139,7 @@ class World:
                 and (last.kind, last.leader_epoch) == (entry.kind, entry.epoch)
                 and (
                     not record
-                    or (last.instance, last.run, last.first + last.count)
-                    == (entry.instance, entry.run, entry.sequence)
+                    or (last.instance, last.run, last.first + last.count) == (entry.instance, entry.run, entry.sequence)
                 )
             ):
                 found[-1] = last._replace(count=last.count + 1, claims=entry.claims if record else None)
@@ -258,7 +259,7 @@ class World:
         raise AssertionError(f"questions stay open: {self.rechecks.open_questions}")
 
     def settle(self, margin: float = 10.0) -> None:
-        """Everything that can be settled is: the log is read past a fence, time-outs have passed, rechecks are answered."""
+        """Settle what can be: the log is read past a fence, time-outs have passed, rechecks are answered."""
         self.judge()
         self.wait(margin)
         give_ups, self.ledger.give_ups = self.ledger.give_ups, []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from tests.core.ledger_world import CORRUPTED, FOREIGN, RECORD, THEM, Entry, World, mine
 
 from kafka_sentinel.core.account import InvariantError, State
 from kafka_sentinel.core.logview import Answer
 from kafka_sentinel.core.types import Acks, Claims, Span
-from tests.core.ledger_world import CORRUPTED, FOREIGN, RECORD, THEM, Entry, World, mine
 
 
 def assert_quiet(world: World) -> None:
@@ -250,7 +252,7 @@ def test_in_flight_records_written_again_after_a_truncation_are_not_lost():
 
 
 def test_the_same_offset_acknowledged_twice_without_a_barrier_is_judged():
-    """A record in flight since before the lost ones takes the place of one: no acknowledgement went backwards for it."""
+    """A record in flight since before takes the place of a lost one: no acknowledgement went backwards for it."""
     world = World()
     early = world.send(1)
     world.produce(10)
@@ -1147,8 +1149,6 @@ def test_the_cost_in_memory_does_not_follow_the_traffic():
 
 
 def json_of(world: World) -> str:
-    import json
-
     return json.dumps(world.ledger.to_state())
 
 
@@ -1188,9 +1188,8 @@ def test_a_log_in_which_everything_alternates_is_bounded(monkeypatch):
     assert world.count("sent") == world.count("acked")
     assert world.count("verified") + world.count("unaccounted") == world.count("acked")
     world.truncate(len(world.log) - 20)
-    lost = 10 if world.log[-1].kind is FOREIGN else 10
     world.judge()
-    assert lost - 1 <= len(world.lost) <= lost + 1
+    assert 9 <= len(world.lost) <= 11
 
 
 def test_the_view_of_the_log_is_bounded_and_keeps_its_newest_part(monkeypatch):
@@ -1244,7 +1243,6 @@ def test_state_survives_json_in_every_state_a_sequence_can_be_in():
             assert after_sums[name] == total + before_sums["in_flight"]
         else:
             assert after_sums[name] == total, name
-    assert after.saved() == after.restart(state=after.saved()).saved() or True
 
 
 @pytest.mark.parametrize("broken", [{}, {"position": "x"}, {"accounts": [{"run": "zz"}]}])
@@ -1300,7 +1298,7 @@ def test_unplaced_records_that_stood_above_the_divergence_are_lost_even_if_the_l
     assert world.lost == mine(world, [*range(20, 30), *sent])
 
 
-def test_unplaced_records_whose_place_the_log_start_has_passed_are_unaccounted():
+def test_unplaced_records_whose_place_the_log_start_has_passed_have_expired():
     world = World()
     world.produce(5)
     world.read()
@@ -1311,7 +1309,7 @@ def test_unplaced_records_whose_place_the_log_start_has_passed_are_unaccounted()
     world.retain_from(20)
     world.settle()
     assert world.losses == []
-    assert [world.state_of(s) for s in sent] == [State.UNACCOUNTED] * 4
+    assert [world.state_of(s) for s in sent] == [State.EXPIRED] * 4
 
 
 def test_a_damaged_record_in_a_log_that_was_written_anew_does_not_hide_a_loss():
@@ -1378,3 +1376,17 @@ def test_what_one_process_met_and_a_second_has_to_settle_keeps_where_it_was_sear
     third.settle()
     assert third.losses == []
     assert (third.count("expired"), third.count("unaccounted")) == (20, 2)
+
+
+def test_foreign_records_of_a_new_topic_that_was_not_recognised_yet_are_counted_once():
+    world = World()
+    world.produce(10)
+    world.read()
+    world.recreate_topic()
+    world.produce(2)
+    world.put(Entry(FOREIGN), Entry(CORRUPTED))
+    world.read()
+    world.settle()
+    assert world.ledger.counted["foreign"] == world.ledger.counted["corrupted"] == 1
+    assert world.ledger.counted["conflicting"] == 0
+    assert world.losses == []

@@ -105,6 +105,7 @@ def test_samples_are_the_first_and_the_last_record_of_a_span():
 
 def test_a_record_whose_claims_contradict_themselves_is_corrupted_alone():
     it = encoder()
+    it.set_claims(Claims(9, 9, ()))
     log = [(0, 0, it.encode(0, 0, 0)), (1, 0, it.encode(1, 0, 0))]
     it.set_claims(Claims(9, 4, ()))
     log.append((2, 0, it.encode(2, 0, 0)))
@@ -128,3 +129,18 @@ def test_joining_keeps_apart_what_differs():
         assert join([one], [other]) == [one, other]
     assert join([], [one]) == [one]
     assert join([one], []) == [one]
+
+
+def test_a_record_that_claims_from_elsewhere_begins_a_new_span_so_that_no_claim_is_forgotten():
+    """Of a span only the last record's claims are kept: they must say all that the others' said."""
+    one = encoder()
+    log = []
+    for index, claims in enumerate([Claims(0, 10, ()), Claims(0, 11, ()), Claims(9, 12, ()), Claims(9, 13, ())]):
+        one.set_claims(claims)
+        log.append((100 + index, 0, one.encode(20 + index, 0, 0)))
+    found = grouped(log)
+    assert [(each.first, each.count, each.claims) for each in found] == [
+        (20, 2, Claims(0, 11, ())),
+        (22, 2, Claims(9, 13, ())),
+    ]
+    assert join(found[:1], found[1:]) == found

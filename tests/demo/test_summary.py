@@ -9,7 +9,8 @@ from kafka_sentinel.demo.summary import Outcome, contradictions, faults, render,
 CLEAN = {
     "sent": 110, "acked": 100, "rejected": 4, "uncertain": 6, "in_flight": 0,
     "verified": 100, "lost": 0, "lost_before": 0, "duplicated": 0,
-    "redelivered": 3, "reordered": 0, "corrupted": 0, "corrupted_acked": 0, "conflicting": 0, "foreign": 0, "expired": 0,
+    "redelivered": 3, "reordered": 0, "corrupted": 0, "corrupted_acked": 0,
+    "conflicting": 0, "foreign": 0, "expired": 0,
     "unaccounted": 0, "awaiting": 0, "overdue": 0, "suspected": 0, "unresolved": 1,
     "present": 2, "absent": 3, "late": 0,
 }  # fmt: skip

@@ -17,13 +17,13 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from kafka.errors import KafkaError
+from tests.kafka import truth
 
 from kafka import KafkaAdminClient
-from tests.kafka import truth
 
 RESOLUTION = 0.05  # seconds between two looks of an observer
 
@@ -50,11 +50,14 @@ class _Observer:
 
     def __init__(self) -> None:
         self.passed: list[Passed] = []
+        self.lateness = 0.0  # seconds, the most it was kept from looking by a busy machine
+        self._looked = time.monotonic()
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._watch, name=type(self).__name__, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
+        self._looked = time.monotonic()
         self._thread.start()
         return self
 
@@ -67,11 +70,17 @@ class _Observer:
     def _watch(self) -> None:
         try:
             self._observe()
-        except BaseException as error:  # told in the test's own thread
+        except BaseException as error:  # noqa: BLE001 - told in the test's own thread, whatever it is
             self._error = error
 
     def _observe(self) -> None:
         raise NotImplementedError
+
+    def _look(self) -> None:
+        """Note how much later than it should this look comes after the one before."""
+        now = time.monotonic()
+        self.lateness = max(self.lateness, now - self._looked - RESOLUTION)
+        self._looked = now
 
 
 # A client that recovers as soon as it can: what it waits for is short beside a probe interval.
@@ -110,6 +119,7 @@ class Reader(_Observer):
         try:
             while not self._stopping.is_set():
                 message = self._consumer.poll(RESOLUTION)
+                self._look()
                 if message is not None and message.error() is None:
                     self._note(message)
         finally:
@@ -148,6 +158,7 @@ class Writer(_Observer):
             due = time.monotonic() + RESOLUTION
             while (left := due - time.monotonic()) > 0:
                 self._producer.poll(left)
+            self._look()
         self._producer.flush(10)
 
     def _delivered(self, partition: int, sent: float, error: object, _message: object) -> None:

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self, TypeVar
 
 import yaml
 
@@ -23,6 +24,7 @@ from kafka_sentinel.runtime import Runtime
 from kafka_sentinel.settings import Settings
 
 Key = tuple[int, int]  # run, sequence
+Heard = TypeVar("Heard", bound=Event)
 
 
 def wait_for(predicate: Callable[[], object], seconds: float, what: str | Callable[[], object]) -> None:
@@ -64,6 +66,7 @@ class Watched(Runtime):
         self.acked: dict[tuple[Acks, int], dict[Key, tuple[int | None, float]]] = {}
         self.sent: dict[tuple[Acks, int], int] = {}
         self.read: dict[tuple[Acks, int], set[Key]] = {}
+        self.heard: list[Event] = []  # what the clients and the fleet reported, in the order it was posted
         self.said: list[Log] = []
         self.published: list[dict] = []  # every status snapshot
         super().__init__(*args, **kwargs)
@@ -78,6 +81,7 @@ class Watched(Runtime):
         self.published.append(self.snapshot.get())
 
     def post(self, events: Sequence[Event]) -> None:
+        self.heard += events
         for event in events:
             if isinstance(event, RecordsAcked):
                 known = self.acked.setdefault((event.partition.acks, event.partition.partition), {})
@@ -110,7 +114,7 @@ class Sentinel:
             self.crash = error
             raise
 
-    def __enter__(self) -> Sentinel:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -151,6 +155,10 @@ class Sentinel:
             for index in range(loss["count"])
         }
 
+    def heard(self, kind: type[Heard]) -> list[Heard]:
+        """What was posted of that kind of event, oldest first."""
+        return [event for event in list(self.runtime.heard) if isinstance(event, kind)]
+
     def said(self, event: str) -> list[Log]:
         """What it wrote to its log under that name."""
         return [line for line in list(self.runtime.said) if line.event == event]
@@ -161,7 +169,9 @@ class Sentinel:
 
     def wait_verified(self, count: int, seconds: float = 40, acks: str = "all") -> None:
         wait_for(
-            lambda: self.records(acks).get("verified", 0) >= count, seconds, lambda: f"{count} verified: {self.records(acks)}"
+            lambda: self.records(acks).get("verified", 0) >= count,
+            seconds,
+            lambda: f"{count} verified: {self.records(acks)}",
         )
 
     def wait_partitions(self, count: int, seconds: float = 30) -> None:
@@ -214,7 +224,7 @@ class SentinelProcess:
         run = ["-m", "kafka_sentinel", "run", "--config", str(self._file)]
         self._arguments = ["-m", "tests.kafka.tapped", str(self._tap), str(self._file)] if tapped else run
 
-    def __enter__(self) -> SentinelProcess:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -225,7 +235,8 @@ class SentinelProcess:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("KAFKA_SENTINEL")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self._arguments], stdout=log, stderr=log, env=environment, cwd=Path(__file__).parents[2]
+                [sys.executable, *self._arguments],
+                stdout=log, stderr=log, env=environment, cwd=Path(__file__).parents[2],
             )
         wait_for(lambda: self.get("/readyz"), 60, lambda: f"Sentinel up: {self.log()[-2000:]}")
         return self

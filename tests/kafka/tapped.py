@@ -1,7 +1,7 @@
-"""`kafka-sentinel run`, with every acknowledgement written down before any ledger sees it: what a killed one knew.
+"""`kafka-sentinel run`, every acknowledgement written down before any ledger sees it: what a killed one knew.
 
 Usage: python -m tests.kafka.tapped TAP_FILE CONFIG_FILE. One line of JSON for each span of acknowledged records:
-[acks, partition, run, first sequence, count, offset or null]. A line that was written stays, whatever kills the process.
+[acks, partition, run, first sequence, count, offset or null]. What was written stays, whatever kills the process.
 """
 
 from __future__ import annotations

@@ -7,15 +7,16 @@ forced on a ledger, is contained: told, set aside, and probing goes on under a n
 from __future__ import annotations
 
 import urllib.request
+from itertools import pairwise
 
 import pytest
+from tests.kafka import truth
+from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wait_for
 
 from kafka_sentinel.core.account import State
 from kafka_sentinel.core.events import RecordsAcked
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition, Span
 from kafka_sentinel.runtime import now
-from tests.kafka import truth
-from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wait_for
 
 SESSION = {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5}
 THREE = ([1, 2, 3], [2, 3, 1], [3, 1, 2])
@@ -29,7 +30,9 @@ def violations(sentinel: Sentinel) -> int:
     address = f"http://127.0.0.1:{sentinel.runtime.web.port}/metrics"
     with urllib.request.urlopen(address, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    return int(sum(float(one.split()[-1]) for one in lines if one.startswith("kafka_sentinel_invariant_violations_total")))
+    return int(
+        sum(float(one.split()[-1]) for one in lines if one.startswith("kafka_sentinel_invariant_violations_total"))
+    )
 
 
 def states_of(sentinel: Sentinel) -> list[tuple[str, int, dict[State, list[tuple[int, int]]]]]:
@@ -52,7 +55,7 @@ def assert_one_state_each(sentinel: Sentinel) -> None:
     for name, known, spans in states_of(sentinel):
         pieces = sorted(piece for each in spans.values() for piece in each)
         assert sum(count for _, count in pieces) == known, name
-        for (first, count), (following, _) in zip(pieces, pieces[1:], strict=False):
+        for (first, count), (following, _) in pairwise(pieces):
             assert first + count == following, f"{name}: {first}+{count}, then {following}"
 
 
@@ -63,7 +66,11 @@ def assert_all_snapshots_add_up(sentinel: Sentinel) -> None:
             assert min(figures.values()) >= 0
 
 
-def test_i_every_record_is_in_one_state_at_every_instant_while_brokers_are_killed(lab_combined, make_topic):
+ROUNDS = (((1,), (2, 3)), ((1,), (2, 3), (2,), (3, 1), (3,), (1, 2)))  # those of one round are killed together
+
+
+@pytest.mark.parametrize("rounds", [ROUNDS[0], pytest.param(ROUNDS[1], marks=pytest.mark.full)], ids=["two", "six"])
+def test_i_every_record_is_in_one_state_at_every_instant_while_brokers_are_killed(lab_combined, make_topic, rounds):
     lab = lab_combined
     topic = make_topic(lab, THREE)
     make_topic(lab, THREE, name=f"{topic}-acks1")
@@ -76,7 +83,7 @@ def test_i_every_record_is_in_one_state_at_every_instant_while_brokers_are_kille
     with Sentinel(configuration(lab.bootstrap_servers, topic, probe=probe, cluster=SESSION)) as sentinel:
         sentinel.wait_verified(300)
         samples = 0
-        for victims in ((1,), (2, 3)):  # one leader; then two at once, and the rest refuses writes
+        for victims in rounds:  # one leader; then two at once, and the rest refuses writes
             for broker in victims:
                 lab.kill(broker)
             given_up = sentinel.records()["uncertain"]
@@ -117,8 +124,6 @@ def contradict(sentinel: Sentinel, partition: ProbePartition) -> None:
 
 @pytest.mark.parametrize("kill", [False, True], ids=["calm", "while_writes_fail"])
 def test_i_a_contradiction_is_contained_told_and_probing_goes_on(lab_combined, make_topic, tmp_path, kill):
-    if kill:
-        pass
     lab = lab_combined
     topic = make_topic(lab, THREE[:2])
     probe = {"manage_topic": False, "records_per_interval": 5}
@@ -152,6 +157,8 @@ def test_i_a_contradiction_is_contained_told_and_probing_goes_on(lab_combined, m
         assert_one_state_each(sentinel)
         assert_all_snapshots_add_up(sentinel)
         check_what_was_set_aside(lab, sentinel, topic, new)
+        assert not kill or figures["unaccounted"] > 0
+        assert sentinel.runtime.ask(lambda engine: engine.truth.ledgers[SECOND].records()["unaccounted"]) == 0
     with Sentinel(config) as again:
         again.wait_verified(figures["verified"] + 200)
         after = again.quiesce(60)
@@ -167,12 +174,16 @@ def check_what_was_set_aside(lab, sentinel: Sentinel, topic: str, new: int) -> N
     figures = sentinel.records()
     assert (figures["lost"], figures["duplicated"], figures["foreign"]) == (0, 0, 0)
     logs = [truth.present(truth.read_log(lab.bootstrap_servers, topic, each).records) for each in (0, 1)]
-    acked = [set(sentinel.acked(each)) - {key for key in sentinel.acked(each) if key[1] >= NEVER_SENT} for each in (0, 1)]
+    acked = [
+        set(sentinel.acked(each)) - {key for key in sentinel.acked(each) if key[1] >= NEVER_SENT} for each in (0, 1)
+    ]
     assert acked[0] <= logs[0]
     assert acked[1] <= logs[1]
     sent = sum(sentinel.runtime.sent[Acks.ALL, each] for each in (0, 1))
-    deaf = sent - figures["sent"]  # sent in the old run to that partition after the contradiction, and before the new run
-    assert 0 <= deaf <= 50
+    deaf = (
+        sent - figures["sent"]
+    )  # sent in the old run to that partition after the contradiction, and before the new run
+    assert deaf >= 0
     assert figures["verified"] + figures["present"] + figures["unaccounted"] + figures["absent"] == figures["sent"]
     under_new_run = [len({key for key in each if key[0] == new}) for each in acked]
     others = len({key for key in acked[1] if key[0] != new})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from confluent_kafka.admin import AdminClient
-
 from tests.kafka.sentinel import Sentinel, configuration, wait_for
 
 

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import leader_and_isr
-
 from tests.kafka import truth
 from tests.kafka.sentinel import (
     Key,
@@ -23,6 +21,8 @@ from tests.kafka.sentinel import (
     configuration,
     wait_for,
 )
+
+from conftest import leader_and_isr
 
 THREE = ([1, 2, 3], [2, 3, 1], [3, 1, 2])
 SESSION = {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5}
@@ -97,7 +97,9 @@ def in_mid_incident(lab, life: SentinelProcess) -> None:
     lab.kill(1)
     lab.kill(2)
     wait_for(
-        lambda: not any(one["writable"] for one in life.status.get("partitions", [])), 40, lambda: life.status["partitions"]
+        lambda: not any(one["writable"] for one in life.status.get("partitions", [])),
+        40,
+        lambda: life.status["partitions"],
     )
 
 
@@ -110,7 +112,9 @@ def during_a_recheck(lab, life: SentinelProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", [pytest.param(calm, marks=pytest.mark.full), in_mid_incident, during_a_recheck], ids=lambda one: one.__name__
+    "moment",
+    [pytest.param(calm, marks=pytest.mark.full), in_mid_incident, during_a_recheck],
+    ids=lambda one: one.__name__,
 )
 def test_h_killed_and_restarted_with_its_state_loses_and_counts_nothing_twice(
     lab_separate, make_topic, tmp_path, moment
@@ -133,7 +137,9 @@ def test_h_killed_and_restarted_with_its_state_loses_and_counts_nothing_twice(
         lab.wait_ready()
         second.wait_verified(before["records"]["all"]["verified"] + 300, 90)
         wait_for(
-            lambda: all(one["closed_at"] for one in second.incidents()), 90, lambda: f"incidents close: {second.incidents()}"
+            lambda: all(one["closed_at"] for one in second.incidents()),
+            90,
+            lambda: f"incidents close: {second.incidents()}",
         )
         figures = second.quiesce(90)
         logs = logs_of(lab, topic, 3)
@@ -154,6 +160,43 @@ def test_h_killed_and_restarted_with_its_state_loses_and_counts_nothing_twice(
         assert dead <= blind < dead + MUCH
         assert set(incidents) <= {one["id"] for one in second.incidents()}
         assert not any(one["lost"] or one["duplicated"] for one in second.incidents())
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_h_killed_again_and_again_while_brokers_are_killed_too(lab_separate, make_topic, tmp_path):
+    lab, lives = lab_separate, 8
+    topic = make_topic(lab, THREE, config={"min.insync.replicas": "2"})
+    config = settings(lab, topic, tmp_path)
+    dead, killed_at, total = 0.0, 0.0, 0
+    with SentinelProcess(tmp_path / "process", config, tapped=True) as life:
+        for number in range(lives):
+            if number:
+                life.start()
+                dead += life.status["started_at"] - killed_at
+            broker = number % 3 + 1
+            wait_verified(life, total + 100 * (number % 2))
+            lab.kill(broker)
+            wait_verified(life, verified(life) + 40 * (number % 4))
+            total = verified(life)
+            life.kill()
+            killed_at = time.time()
+            lab.start(broker)
+            lab.wait_ready()
+        told = sum(len(life.acked(partition)) for partition in range(3))
+        with Sentinel(config) as last:
+            dead += last.engine.started.wall - killed_at
+            last.wait_verified(total + 200, 90)
+            figures = last.quiesce(90)
+            logs = logs_of(lab, topic, 3)
+            standing = [truth.present(records) for records in logs]
+            for partition, present in enumerate(standing):
+                assert life.acked(partition) | set(last.acked(partition)) <= present, "Kafka lost something"
+            assert (figures["lost"], figures["duplicated"], figures["suspected"], figures["foreign"]) == (0, 0, 0, 0)
+            assert figures["verified"] + figures["present"] == sum(len(present) for present in standing)
+            assert figures["verified"] <= told + sum(len(last.acked(partition)) for partition in range(3))
+            assert dead <= last.status["blind_seconds"] < dead + MUCH * lives
+            assert_identities(figures)
 
 
 def test_h_killed_between_suspicion_and_proof_and_again_after_it_knows_each_loss_once(
@@ -275,8 +318,10 @@ def wait_uncertain(life: SentinelProcess, count: int) -> None:
 def settle(life: SentinelProcess) -> None:
     """Wait until nothing that an earlier run left is open."""
     wait_for(
-        lambda: life.status["now"] > life.status["started_at"] + 8
-        and not any(life.records()[name] for name in ("suspected", "unresolved")),
+        lambda: (
+            life.status["now"] > life.status["started_at"] + 8
+            and not any(life.records()[name] for name in ("suspected", "unresolved"))
+        ),
         60,
         lambda: f"all settled: {life.records()}",
     )

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from confluent_kafka import Producer
-
-from kafka import KafkaConsumer, TopicPartition
 from tests.kafka import truth
 from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wait_for
+
+from kafka import KafkaConsumer, TopicPartition
 
 TWO = ([1, 2, 3], [2, 3, 1])
 MAGIC_BITS = 8 * 4
@@ -43,7 +44,10 @@ def write(lab, topic: str, messages: list[bytes | None], partition: int = 0) -> 
     producer = Producer({"bootstrap.servers": lab.bootstrap_servers, "enable.idempotence": True})
     for message in messages:
         producer.produce(
-            topic, value=message, partition=partition, on_delivery=lambda error, _: failed.append(error) if error else None
+            topic,
+            value=message,
+            partition=partition,
+            on_delivery=lambda error, _: failed.append(error) if error else None,
         )
     assert producer.flush(60) == 0
     assert not failed
@@ -55,12 +59,12 @@ def with_one_bit_flipped(value: bytes, bit: int) -> bytes:
     return bytes(damaged)
 
 
-def of_strangers(ours: bytes) -> tuple[list[bytes | None], list[bytes | None]]:
-    """What is not a probe record at all, and what was one: foreign, and corrupted."""
+def of_strangers(ours: bytes, step: int) -> tuple[list[bytes | None], list[bytes | None]]:
+    """What is not a probe record at all, and what was one: foreign, and corrupted. `step`: bits between two flips."""
     bits = len(ours) * 8
     foreign = [b"hello", b"KSE", b"ksen" + ours[4:], ours[1:], bytes(200), *[None] * 3, *[b""] * 4]
-    foreign += [with_one_bit_flipped(ours, bit) for bit in range(0, MAGIC_BITS, 5)]
-    damaged = [with_one_bit_flipped(ours, bit) for bit in range(MAGIC_BITS, bits, 13)]
+    foreign += [with_one_bit_flipped(ours, bit) for bit in range(0, MAGIC_BITS, min(step, 5))]
+    damaged = [with_one_bit_flipped(ours, bit) for bit in range(MAGIC_BITS, bits, step)]
     damaged += [ours[:size] for size in (4, 5, 32, 75, 79, 80, len(ours) - 1)]
     damaged += [ours + b"\0", ours[:-4] + bytes(4)]
     return foreign, damaged
@@ -86,14 +90,15 @@ def all_of_ours_is_there(lab, sentinel: Sentinel, topic: str, partitions: int) -
     return figures
 
 
-def test_g_what_strangers_write_and_what_is_damaged_is_counted_apart_and_once(lab_combined, make_topic, tmp_path):
+@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.full)], ids=["some_bits", "every_bit"])
+def test_g_what_strangers_write_and_what_is_damaged_is_counted_apart_and_once(lab_combined, make_topic, tmp_path, step):
     lab = lab_combined
     topic = make_topic(lab, TWO)
     config = settings(lab, topic, tmp_path)
     with Sentinel(config) as sentinel:
         sentinel.wait_verified(100)
         ours = values(lab, topic, 1)[0]
-        foreign, damaged = of_strangers(ours)
+        foreign, damaged = of_strangers(ours, step)
         assert [truth.parse(0, value).kind for value in foreign] == ["foreign"] * len(foreign)
         assert [truth.parse(0, value).kind for value in damaged] == ["corrupted"] * len(damaged)
         write(lab, topic, [each for pair in zip(foreign, damaged, strict=False) for each in pair])
@@ -132,7 +137,7 @@ def test_g_another_sentinel_on_the_same_topic_is_a_stranger(lab_combined, make_t
 
 
 def test_g_a_live_namesake_is_told_from_an_earlier_life(lab_combined, make_topic):
-    """Two of one name at once. What stood there before our own first record may be an earlier life's; the rest is not."""
+    """Two of one name at once. What stands below our own first record may be an earlier life's; the rest is not."""
     lab = lab_combined
     topic = make_topic(lab)
     with Sentinel(settings(lab, topic)) as one:

@@ -20,12 +20,12 @@ from confluent_kafka.admin import (
     NewPartitions,
     ResourceType,
 )
-from conftest import describe
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-
-from kafka_sentinel.core.types import Acks, ProbePartition
 from tests.kafka import truth
 from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wait_for
+
+from conftest import describe
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka_sentinel.core.types import Acks, ProbePartition
 
 SESSION = {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5}
 FIRST = ProbePartition(Acks.ALL, 0)
@@ -199,7 +199,9 @@ def change_leaders(lab, sentinel: Sentinel) -> None:
     lab.start(1)
     lab.wait_ready([1])
     wait_for(lambda: all(len(one["isr"]) == 3 for one in sentinel.status["partitions"]), 60, "ISR full again")
-    assert any(len(set(one["replicas"][:1])) and one["leader"] != one["replicas"][0] for one in sentinel.status["partitions"])
+    assert any(
+        len(set(one["replicas"][:1])) and one["leader"] != one["replicas"][0] for one in sentinel.status["partitions"]
+    )
 
 
 @pytest.fixture
@@ -240,8 +242,10 @@ def test_f_a_topic_made_anew_by_another_clients_auto_creation_is_recognised_and_
         wait_for(lambda: len(sentinel.status["partitions"]) == 1, 20, "what is gone is probed no more")
         figures = check_made_anew(lab, sentinel, topic)
         least = unread(sentinel, range(3))
-        unheard = figures["sent"] - len(sentinel.acked(0)) - sum(
-            len(set(sentinel.acked(each)) & sentinel.read(each)) for each in (1, 2)
+        unheard = (
+            figures["sent"]
+            - len(sentinel.acked(0))
+            - sum(len(set(sentinel.acked(each)) & sentinel.read(each)) for each in (1, 2))
         )
         assert least <= figures["unaccounted"] <= least + unheard
 

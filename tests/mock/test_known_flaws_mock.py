@@ -94,7 +94,6 @@ def total(text: str, metric: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in found)
 
 
-
 def test_sentinel_outlives_a_kafka_that_is_not_there_at_its_start_in_its_middle_and_at_its_end(cluster, mailbox):
     cluster.silence()
     life = Life(sentinel(cluster.bootstrap_servers))

@@ -10,6 +10,11 @@ from tests.sim.oracle import SimulationError
 from tests.sim.runner import simulate
 
 
+def say(text):
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description="Run Sentinel's core in seeded worlds.")
     parser.add_argument("--seeds", type=int, default=100, help="how many worlds")
@@ -23,12 +28,12 @@ def main():
         except SimulationError as error:
             failures.append(error)
             if not given.keep_going:
-                print(error)
-                print(f"\nreproduce: python -m tests.sim --seeds 1 --start {seed}")
+                say(error)
+                say(f"\nreproduce: python -m tests.sim --seeds 1 --start {seed}")
                 break
-            print(str(error).splitlines()[0][:400], flush=True)
+            say(str(error).splitlines()[0][:400])
     took = time.monotonic() - began
-    print(
+    say(
         f"{len(outcomes)} worlds passed, {len(failures)} failed, in {took:.1f} s:"
         f" {sum(one.seconds for one in outcomes):.0f} simulated seconds, {sum(one.steps for one in outcomes)} steps,"
         f" {sum(one.deaths for one in outcomes)} deaths of Sentinel, {sum(one.lost for one in outcomes)} records lost,"

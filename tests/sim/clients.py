@@ -1,4 +1,4 @@
-"""Simulated Kafka adapters. They obey the contracts of core/events.py to the letter, with the worst timing these allow."""
+"""Simulated Kafka adapters. They obey the contracts of core/events.py, with the worst timing these allow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from kafka_sentinel.core.types import Sighting, SightingKind, Span
 
 BEGINNING = -2
 MAX_IN_FLIGHT = 5
-REFRESH = 5.0  # seconds after which a client looks for the leader even if nothing went wrong
 
 
 @dataclass(eq=False, slots=True)
@@ -354,6 +353,21 @@ class Reader:
         self.life.post(self.channel, [ReaderLost(self.life.instant(), partition, position, low, high, reason)])
 
 
+@dataclass(slots=True)
+class _Reading:
+    """How far one recheck has come. `goal`: where this go ends; `tries`: how often it still looks for more."""
+
+    command: object
+    channel: str
+    topic_id: str
+    start: int
+    log_start: int
+    position: int
+    goal: int
+    tries: int = 20
+    found: list = field(default_factory=list)
+
+
 class Rechecker:
     """Answers every command with exactly one event."""
 
@@ -381,63 +395,58 @@ class Rechecker:
             self.life.after(rng.uniform(0.5, 5.0), lambda: self._fail(command, channel, "no leader"))
             return
         start = max(command.start, served[1])
+        reading = _Reading(command, channel, topic_id, start, served[1], position=start, goal=command.end)
         if start >= command.end:
-            self._done(command, channel, start, start, served[1], topic_id, [])
+            self._done(reading)
             return
-        middle = command.end
         if world.faulty(options.recheck_split):
-            middle = rng.randint(start, command.end)
-        self._go_on(command, channel, topic_id, start, served[1], [], start, middle, 20)
+            reading.goal = rng.randint(start, command.end)
+            reading.tries = rng.randint(0, 3)
+        self._go_on(reading)
 
     def _served(self, partition):
         world = self.world
         kafka = world.partitions[partition]
         if kafka.zombies and world.faulty(world.options.recheck_stale):
-            return kafka.readable(sorted(kafka.zombies)[0])
+            return kafka.readable(min(kafka.zombies))
         return kafka.readable(kafka.leader)
 
-    def _go_on(self, command, channel, topic_id, start, log_start, found, position, goal, tries):
-        """Read [position, goal) and then the rest; wait a little where the log ends before it."""
-        world = self.world
+    def _go_on(self, reading):
+        """Read up to the goal and then the rest; wait a little where the log ends before it."""
+        world, command = self.world, reading.command
         served = self._served(command.partition)
-        if served is None or served[1] > position or position > len(served[0]):
-            self._fail(command, channel, "lost the log")
+        if served is None or served[1] > reading.position or reading.position > len(served[0]):
+            self._fail(command, reading.channel, "lost the log")
             return
         log, _, hw = served
-        end = min(goal, hw)
-        if end > position:
-            entries = log[position:end]
+        end = min(reading.goal, hw)
+        if end > reading.position:
+            entries = log[reading.position : end]
             stale = log is not world.partitions[command.partition].authority
             world.oracle.was_read(command.partition, entries, stale=stale)
-            found.extend(self._entries(entries, position))
-            position = end
-        if position >= command.end or tries == 0:
-            self._done(command, channel, start, position, log_start, topic_id, found)
+            reading.found.extend(sightings_of(entries, reading.position))
+            reading.position = end
+        reading.tries -= 1
+        if reading.position >= command.end or reading.tries < 0:
+            self._done(reading)
             return
-        goal = command.end
-        pause = world.rng.uniform(0.1, 0.5)
-        self.life.after(
-            pause,
-            lambda: self._go_on(command, channel, topic_id, start, log_start, found, position, goal, tries - 1),
-        )
+        reading.goal = command.end
+        self.life.after(world.rng.uniform(0.1, 0.5), lambda: self._go_on(reading))
 
-    @staticmethod
-    def _entries(entries, position):
-        return list(sightings_of(entries, position))
-
-    def _done(self, command, channel, start, position, log_start, topic_id, found):
-        same = self.world.topic_ids.get(command.partition.acks) == topic_id
+    def _done(self, reading):
+        command = reading.command
+        same = self.world.topic_ids.get(command.partition.acks) == reading.topic_id
         event = RecheckDone(
             at=self.life.instant(),
             recheck=command.recheck,
             partition=command.partition,
-            start=start,
-            position=position,
-            log_start=log_start,
-            topic_id=topic_id if same else None,
-            sightings=tuple(found),
+            start=reading.start,
+            position=reading.position,
+            log_start=reading.log_start,
+            topic_id=reading.topic_id if same else None,
+            sightings=tuple(reading.found),
         )
-        self.life.post(channel, [event])
+        self.life.post(reading.channel, [event])
 
     def _fail(self, command, channel, reason):
         event = RecheckFailed(self.life.instant(), command.recheck, command.partition, reason)

@@ -60,7 +60,7 @@ class Zombie:
 
 @dataclass(slots=True)
 class Waiting:
-    """An acks=all write that waits for the in-sync replicas; `answer` is called with the offset, or None if it failed."""
+    """An acks=all write that waits for the in-sync replicas. `answer` takes the offset, or None: it failed."""
 
     end: int
     epoch: int
@@ -84,7 +84,7 @@ NO_ANSWER = "no answer"
 
 @dataclass(slots=True)
 class Partition:
-    """One partition. `watch` is told what enters and leaves the authoritative log: that of the newest elected leader."""
+    """One partition. `watch` is told what enters and leaves the authoritative log, that of the newest leader."""
 
     name: object
     brokers: dict[int, Broker]

@@ -225,8 +225,7 @@ class Life:
         world.judge_injection(self, command)
         delay = world.rng.uniform(0.0, 0.5)
         if world.rng.random() < 0.1:
-            event = lambda: self.post("fleet", [FaultFailed(self.instant(), command.experiment_run, "no such process")])
-            self.after(delay, event)
+            self.after(delay, lambda: self._fault_failed(command.experiment_run))
             return
 
         def strike():
@@ -237,6 +236,9 @@ class Life:
             self.after(command.duration, lambda: self._undo(command.experiment_run, command.targets))
 
         self.after(delay, strike)
+
+    def _fault_failed(self, run):
+        self.post("fleet", [FaultFailed(self.instant(), run, "no such process")])
 
     def _heal(self, command):
         self.after(0.1, lambda: self._undo(command.experiment_run, command.targets))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kafka_sentinel.core import rechecks, verdicts
 from kafka_sentinel.core.account import Account, State
+from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.ledger import PartitionLedger
@@ -122,6 +123,26 @@ def inject_again(patch):
     patch.setattr(Experiments, "on_state_saved", saved)
 
 
+def leave_a_recheck_unasked(patch):
+    """Once wrong: an incident comes to its recheck before a restarted Sentinel knows any partition."""
+    patch.setattr(Casebook, "tick", lambda self, now: None)
+
+
+def take_claims_across_topics(patch):
+    """Once wrong: survivors in a topic made anew claim the records of the deleted one, met without a state."""
+    patch.setattr(PartitionLedger, "same_topic", property(lambda self: True, lambda self, value: None), raising=False)
+
+
+def forget_that_a_topic_was_made_anew(patch):
+    """Once wrong: what a restored ledger awaited of the deleted topic is judged by the new one."""
+    patch.setattr(PartitionLedger, "recreated", lambda self: [])
+
+
+def trust_the_order_of_a_run(patch):
+    """Once wrong: retries write a run out of order, so what retention took of it need not be its beginning."""
+    patch.setattr(Account, "disorderly", property(lambda self: False, lambda self, value: None), raising=False)
+
+
 MUTATIONS = {
     mutation.__name__.replace("_", " "): mutation
     for mutation in (
@@ -137,5 +158,9 @@ MUTATIONS = {
         never_close_incidents,
         inject_without_asking,
         inject_again,
+        leave_a_recheck_unasked,
+        take_claims_across_topics,
+        forget_that_a_topic_was_made_anew,
+        trust_the_order_of_a_run,
     )
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Rates are per second of simulated time; probabilities per occasion; durations in seconds. 0 switches a fault off."""
+    """Rates are per simulated second, probabilities per occasion, durations in seconds. 0 switches a fault off."""
 
     seconds: float  # length of the safety phase
     brokers: int

@@ -88,7 +88,7 @@ class Card:
     was_damaged: bool = False  # on its way into the log
 
     def describe(self):
-        words = [name for name in ("rejected", "gave_up", "acked", "written", "gone", "expired", "deleted")]
+        words = ("rejected", "gave_up", "acked", "written", "gone", "expired", "deleted")
         true = [word for word in words if getattr(self, word)]
         where = f"{self.partition.acks}/{self.partition.partition} run {self.run:x} sequence {self.sequence}"
         return f"{where} ({', '.join(true)}; {self.standing} standing, {self.damaged} damaged, sent {self.sent_at:.2f})"
@@ -105,6 +105,7 @@ class Oracle:
         self.read_ever: set[int] = set()  # ids of cards that any reader was given
         self.stale_reads: dict[int, object] = {}  # entries that a reader was given by a broker that no longer led
         self.stale: Counter = Counter()  # (acks, kind) → how many of them
+        self.misled: Counter = Counter()  # by acks: how often that happened
         self.dead_runs: set[int] = set()
         self.posthumous: Counter = Counter()  # by acks: records that came into the log after their Sentinel had died
         self.truncated: Counter = Counter()  # partition → how often its log lost entries
@@ -175,6 +176,7 @@ class Oracle:
 
     def was_read(self, partition, entries, *, stale):
         """Some reader of Sentinel was given these entries. `stale`: by a broker that only believed to lead."""
+        self.misled[partition.acks] += stale
         for entry in entries:
             if entry.payload is None:
                 continue
@@ -214,7 +216,7 @@ class Oracle:
                 raise FalseVerdictError(f"called lost, but it {wrong}: {card.describe()}; {fields}")
 
     def _rewound_since(self, card):
-        """Whether retention took the record and then the log went backwards: nobody can tell which it was that took it."""
+        """Whether retention took it and then the log went backwards: nobody can tell which of the two it was."""
         return card.expired and self.truncated[card.partition] > card.truncations_at_expiry
 
     def _named(self, fields):
@@ -272,8 +274,13 @@ class Oracle:
             raise IdentityError(f"{partition} run {run:x}: holds {dict(held)}, but was told {dict(heard)}")
 
     def check_anomalies(self, records):
-        """No anomaly may be counted more often than it ever was there."""
+        """No anomaly may be counted more often than it ever was there.
+
+        Where a former leader was read in between, what it lacks may count again when the true log shows it again.
+        """
         for acks, sums in records.items():
+            if self.misled[acks]:
+                continue
             most = {
                 "duplicated": self.extra_copies[acks] + self.stale[acks, "record"],
                 "corrupted": self.damaged[acks] + self.stale[acks, "corrupted"],
@@ -365,37 +372,11 @@ class Oracle:
             raise InexactError(f"settled as {sorted(states)}, allowed is {allowed}: {card.describe()}")
 
     def _allowed(self, card, *, own):
-        """Return the sets of states a settled record may be in; None: any."""
-        if (
-            card.deleted
-            or (card.gone and (card.standing or card.expired))
-            or (card.standing and card.expired)
-            or card.most > 1
-        ):
-            return None  # several answers are right, and safety has judged them
-        if card.rejected:
-            verdicts = [{"rejected"}]
-        elif not card.acked:
-            if card.standing:
-                verdicts = [{"present"}]
-            elif id(card) not in self.read_ever:
-                verdicts = [{"absent"}]
-            else:
-                verdicts = [{"present"}, {"absent"}]
-        elif card.standing:
-            verdicts = [{"verified"}]
-        elif card.damaged:  # without an offset, a damaged record cannot be told from a missing one
-            verdicts = [{"corrupted"}, {"lost"}, {"verified", "lost_before"}, {"expired"}]
-        elif card.expired:
-            verdicts = [{"verified"}, {"expired"}, {"corrupted"}]
-            if self._rewound_since(card):
-                verdicts += [{"lost"}, {"verified", "lost_before"}]
-        else:
-            verdicts = [{"lost"}, {"verified", "lost_before"}]
-            if card.was_damaged:
-                verdicts.append({"corrupted"})
-            if self.expired_any[card.partition]:  # the log start may have passed its offset before the proof
-                verdicts += [{"expired"}, {"folded"}]
+        """Return the sets of states a settled record may be in; None: several are right, and safety has judged them."""
+        returned = card.standing and (card.gone or card.expired)
+        if card.deleted or returned or (card.gone and card.expired) or card.most > 1:
+            return None
+        verdicts = self._of_acked(card) if card.acked else self._of_others(card)
         if self.deleted_topics[card.partition] and not card.standing:
             verdicts.append({"unaccounted"})  # perhaps acknowledged by the topic that was deleted
         if not own:
@@ -403,6 +384,27 @@ class Oracle:
         if not card.standing and verdicts[0] != {"lost"}:
             verdicts.append({"folded"})
         return verdicts
+
+    @staticmethod
+    def _of_others(card):
+        if card.rejected:
+            return [{"rejected"}]
+        return [{"present"}] if card.standing else [{"absent"}, {"present"}]  # safety: present only if it was read
+
+    def _of_acked(self, card):
+        lost = [{"lost"}, {"verified", "lost_before"}]
+        if card.standing:
+            return [{"verified"}]
+        if card.damaged:  # without an offset, a damaged record cannot be told from a missing one
+            return [{"corrupted"}, {"expired"}, {"unaccounted"}, *lost]
+        if card.expired:
+            taken = [{"verified"}, {"expired"}, {"corrupted"}, {"unaccounted"}]
+            return taken + lost if self._rewound_since(card) else taken
+        if card.was_damaged:
+            lost.append({"corrupted"})
+        if self.expired_any[card.partition]:  # the log start may have passed its offset before the proof
+            lost += [{"expired"}, {"unaccounted"}, {"folded"}]
+        return lost
 
     def _check_counts(self, records):
         for acks, sums in records.items():

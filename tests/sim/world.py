@@ -28,6 +28,7 @@ from kafka_sentinel.core.types import Acks, ProbePartition
 WALL = 1_700_000_000.0
 INSTANCE, OTHER_INSTANCE = 7, 8
 KEPT_EVENTS = 50
+LEADER_AGE = 5.0  # seconds after which a client looks for the leader even if nothing went wrong
 GUARD_AGE = 4.0  # max_view_age and max_state_age of the guards, in seconds
 GRACE = GUARD_AGE + 4.0  # how long the engine may rightly not know what is so in truth
 
@@ -185,9 +186,9 @@ class World:
                 self.troubled_since[name] = self.now
 
     def leader_for(self, client, partition):
-        """Return the broker that a client takes for the leader: it looks again only when something went wrong, or late."""
+        """Return whom a client takes for the leader: it looks again only when something went wrong, or late."""
         broker, since = self._leaders.get((client, partition), (-1, 0.0))
-        if broker < 0 or self.now - since > 5.0:
+        if broker < 0 or self.now - since > LEADER_AGE:
             broker = self.partitions[partition].leader
             self._leaders[client, partition] = (broker, self.now)
         return broker

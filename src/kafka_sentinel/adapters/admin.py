@@ -19,12 +19,13 @@ from kafka_sentinel.core.cluster import ClusterView, TopicView
 from kafka_sentinel.core.events import ClusterObserved, ClusterUnreachable
 from kafka_sentinel.core.types import Acks, Instant
 
+LEAST_PATIENCE = 0.3  # seconds that an answer may take, however quick the one before was
 BATCHES_PER_ROUND = 4  # requests for topic settings between two snapshots, so that many topics do not delay them
 
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """Times in seconds. `topics`: the probe topics."""
+    """Times in seconds. `topics`: the probe topics. `timeout`: until nobody is said to answer."""
 
     common: ClientProperties
     topics: Mapping[Acks, str]
@@ -70,6 +71,7 @@ class ClusterWatcher:
         self._client: AdminClient | None = None
         self._settings = _Settings(options.refresh)
         self._ids: dict[str, str | None] = {}
+        self._took = options.timeout  # seconds, the latest answer
 
     def start(self) -> None:
         self._worker.start()
@@ -80,28 +82,46 @@ class ClusterWatcher:
 
     def _run(self) -> None:
         while not self._worker.stopping.is_set():
-            asked = self._now()
-            self._observe(asked)
-            self._worker.stopping.wait(max(self._options.interval - (self._now().mono - asked.mono), 0.05))
+            begun = self._now()
+            self._observe(begun)
+            self._worker.stopping.wait(max(self._options.interval - (self._now().mono - begun.mono), 0.05))
 
-    def _observe(self, asked: Instant) -> None:
-        # An admin client that met an error may go on failing for a long time while a new one is answered at once.
-        client = self._client or admin_client(self._options.common)
-        self._client = None
-        try:
-            metadata = client.list_topics(timeout=self._options.timeout)
-        except KafkaException as error:
-            self._post([ClusterUnreachable(self._now(), asked, describe(error)[1])])
-            return
+    def _observe(self, begun: Instant) -> None:
+        """Ask until somebody answers or the time is up: a broker that hangs must not hide what the others know.
+
+        A client may go on asking the one that hangs, or fail for long after an error, where a new one is answered at
+        once. So one that is not answered soon, by the measure of the answer before, is replaced.
+        """
+        patience = self._patience()
+        while True:
+            asked = self._now()
+            left = begun.mono + self._options.timeout - asked.mono
+            client, self._client = self._client or admin_client(self._options.common), None
+            try:
+                metadata = client.list_topics(timeout=max(min(patience, left), 0.01))
+            except KafkaException as error:
+                if patience >= left or self._worker.stopping.is_set():
+                    self._post([ClusterUnreachable(self._now(), begun, describe(error)[1])])
+                    return
+                patience *= 2
+            else:
+                self._answered(client, asked, metadata)
+                return
+
+    def _patience(self) -> float:
+        return min(max(self._options.interval, 2 * self._took, LEAST_PATIENCE), self._options.timeout)
+
+    def _answered(self, client: AdminClient, asked: Instant, metadata: ClusterMetadata) -> None:
         at = self._now()
+        self._took = at.mono - asked.mono
+        ids: Mapping[str, str | None] = {}
         try:
-            ids = topic_ids(client, sorted(set(self._options.topics.values())), self._options.timeout)
+            ids = topic_ids(client, sorted(set(self._options.topics.values())), self._patience())
             self._settings.forget(name for name, one in ids.items() if one != self._ids.get(name))
-            self._ids = ids
+            self._ids = dict(ids)
             self._settings.update(client, set(metadata.topics), at.mono, self._options.timeout)
             self._client = client
         except KafkaException as error:
-            ids = dict[str, str | None]()
             self._post([adapter_error(self._now(), "admin", error)])
         self._post([ClusterObserved(at, asked, self._view(metadata, ids))])
 

@@ -22,8 +22,12 @@ DEFAULTS: ClientProperties = {
     "socket.timeout.ms": 3_000,
     "socket.connection.setup.timeout.ms": 2_000,
     "socket.keepalive.enable": True,
+    # What these wait for is added to every outage we measure: keep it below a probe interval.
     "reconnect.backoff.ms": 50,
-    "reconnect.backoff.max.ms": 500,
+    "reconnect.backoff.max.ms": 100,
+    "retry.backoff.ms": 50,
+    "retry.backoff.max.ms": 100,
+    "topic.metadata.refresh.interval.ms": 500,  # a leader that hangs does not say that there is a new one
     "allow.auto.create.topics": False,
     "log_level": 0,  # errors arrive as events; a broker being down would otherwise fill standard error
     "log.queue": True,  # and a queue that nobody reads keeps the rest off it, the text of fatal errors

@@ -209,13 +209,14 @@ class ProbeProducer:
     # --- what became of it
 
     def _poll(self, timeout: float) -> None:
-        """Post what is reported within `timeout` seconds, and what follows closely, at once: the mailbox wakes once."""
+        """Post what is reported within `timeout` seconds and what follows closely, together: the mailbox wakes once."""
         client = self._client
         assert client is not None
-        events = self._understood(client.poll(timeout))
-        until = min(GATHER, timeout) + self._now().mono if events else 0.0
+        heard = [(client.poll(timeout), self._now())]
+        until = heard[0][1].mono + min(GATHER, timeout) if heard[0][0] else 0.0
         while client.fatal is None and len(client) and (left := until - self._now().mono) > 0:
-            events += self._understood(client.poll(left))
+            heard.append((client.poll(left), self._now()))
+        events = [event for reports, at in heard for event in self._understood(reports, at)]
         if client.fatal is not None:
             code, text = client.fatal
             events.append(AdapterError(self._now(), self._subject, code, text))
@@ -225,14 +226,12 @@ class ProbeProducer:
             self._replace(client.fatal[0])
 
     def _report(self, reports: Reports) -> None:
-        if events := self._understood(reports):
+        if events := self._understood(reports, self._now()):
             self._post(events)
 
-    def _understood(self, reports: Reports) -> list[Event]:
-        """Return what the client reported, as known at this instant."""
-        if not reports.messages and not reports.errors:
-            return []
-        at, events = self._now(), list[Event]()
+    def _understood(self, reports: Reports, at: Instant) -> list[Event]:
+        """Return what the client reported, as known at that instant."""
+        events = list[Event]()
         if reports.messages and self._run_id is not None:
             events += self._acknowledged([one for one in reports.messages if one.error() is None], at)
             for partition, first, count, code in failed([one for one in reports.messages if one.error() is not None]):

@@ -56,6 +56,9 @@ class Reports:
     messages: list[Message] = field(default_factory=list)
     errors: list[KafkaError] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        return bool(self.messages or self.errors)
+
 
 class ProducerClient:
     """Used by one thread only, so that the order of its reports is the order in which things became known.
@@ -103,7 +106,7 @@ class ProducerClient:
     def poll(self, timeout: float) -> Reports:
         """Serve what the client has to report, waiting at most `timeout` seconds for the first of it."""
         try:
-            # The client cuts to whole milliseconds: were they not rounded up, the caller would spin through the last one.
+            # The client cuts to milliseconds: if they were not rounded up, the caller would spin through the last one.
             self._producer.poll((ceil(timeout * 1000) + 0.5) / 1000)
         except KafkaException as exception:
             self._note_fatal(kafka_error(exception), certain=True)

@@ -39,7 +39,6 @@ def reader_config(common: ClientProperties, client_id: str, group_id: str, extra
             "fetch.error.backoff.ms": 100,
             "fetch.queue.backoff.ms": 50,
             "queued.max.messages.kbytes": 16_384,
-            "topic.metadata.refresh.interval.ms": 10_000,
         },
         extra,
     )

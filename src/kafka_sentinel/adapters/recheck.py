@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, describe
 from kafka_sentinel.adapters.reader import END_OF_PARTITION, LOST, reader_config, spans_of, watermarks
-from kafka_sentinel.adapters.topics import topic_ids
+from kafka_sentinel.adapters.topics import admin_client, topic_ids
 from kafka_sentinel.core.commands import Recheck
 from kafka_sentinel.core.events import RecheckDone, RecheckFailed
 from kafka_sentinel.core.sightings import join
@@ -87,13 +88,14 @@ class Rechecker:
             return self._failure(command, f"there is no probe topic for acks={command.partition.acks}")
         group = f"{options.group_id}-{secrets.token_hex(4)}"
         try:
-            before = self._topic_id(topic)
+            admin = admin_client(options.common)
+            before = self._topic_id(admin, topic)
             consumer = Consumer(reader_config(options.common, "kafka-sentinel-recheck", group, options.extra))
             try:
                 done = self._read(consumer, topic, command)
             finally:
                 consumer.close()
-            after = self._topic_id(topic)
+            after = self._topic_id(admin, topic)
         except (KafkaException, _UnreadableError) as error:
             return self._failure(command, describe(error)[1])
         start, position, log_start, sightings = done
@@ -108,8 +110,8 @@ class Rechecker:
             sightings=sightings,
         )
 
-    def _topic_id(self, topic: str) -> str | None:
-        found = topic_ids(self._options.common, [topic], self._options.request_timeout)
+    def _topic_id(self, admin: AdminClient, topic: str) -> str | None:
+        found = topic_ids(admin, [topic], self._options.request_timeout)
         if topic not in found:
             raise _UnreadableError(f"topic {topic} does not exist")
         return found[topic]

@@ -73,9 +73,8 @@ def settled(future: Future[T], timeout: float) -> T:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no answer within {timeout:g} s")) from None  # noqa: SLF001 - the client's public name for it
 
 
-def topic_ids(source: ClientProperties | AdminClient, names: Sequence[str], timeout: float) -> dict[str, str | None]:
+def topic_ids(client: AdminClient, names: Sequence[str], timeout: float) -> dict[str, str | None]:
     """Return the id of each topic that exists (None: its broker is too old to say). Raises KafkaException."""
-    client = source if isinstance(source, AdminClient) else admin_client(source)
     futures = client.describe_topics(TopicCollection(list(names)), request_timeout=timeout)
     found: dict[str, str | None] = {}
     for name, future in futures.items():

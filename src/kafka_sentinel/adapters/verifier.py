@@ -19,6 +19,7 @@ from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 GATHER = 0.01  # seconds a record may wait for those that follow it; each keeps the instant at which it was read
 GATHERED = 100  # records that are not kept waiting for more
+LEAST_WAIT = 0.001  # seconds; the client cuts to milliseconds
 MAX_LATENCIES = 20
 MAX_ERRORS = 100  # client errors kept between two reads; a reconnect loop repeats itself
 
@@ -102,20 +103,17 @@ class Verifier:
         messages = consumer.consume(1, self._options.wait)
         if messages:
             messages += consumer.consume(self._options.batch, 0)
-        events, count = self._heard(messages), len(messages)
-        until = self._now().mono + GATHER if events else 0.0
-        while count < GATHERED and (left := until - self._now().mono) >= 0.001:  # the client cuts to milliseconds
-            messages = consumer.consume(1, left)
-            events += self._heard(messages)
-            count += len(messages)
+        at = self._now()
+        heard = [(messages, at)]
+        until = at.mono + GATHER if 0 < len(messages) < GATHERED else 0.0
+        while len(heard) < GATHERED and (left := until - self._now().mono) >= LEAST_WAIT:
+            heard.append((consumer.consume(1, left), self._now()))
+        errors, self._errors = self._errors, []
+        events: list[Event] = [adapter_error(at, self._subject, error) for error in errors]
+        for messages, read_at in heard:
+            events += self._sorted_out(messages, read_at)
         if events:
             self._post(events)
-
-    def _heard(self, messages: list[Message]) -> list[Event]:
-        """Return what was read, as known at this instant."""
-        at = self._now()
-        errors, self._errors = self._errors, []
-        return [adapter_error(at, self._subject, error) for error in errors] + self._sorted_out(messages, at)
 
     def _build(self) -> Consumer:
         options = self._options

@@ -109,11 +109,6 @@ class Account:
         return sum(len(self.sets[state]) + self.folded[state.value] for state in states)
 
     @property
-    def disorderly(self) -> bool:
-        """Whether its records were seen out of order or twice: a producer that retries without idempotence."""
-        return bool(self.reordered or self.twice)
-
-    @property
     def lost_after_sighting(self) -> int:
         """How many were verified first and proved lost later."""
         return len(self.lost_before) + self.folded[LOST_BEFORE]

@@ -22,7 +22,7 @@ from kafka_sentinel.core.logview import Standing
 from kafka_sentinel.core.orphans import MAX_ACCOUNTS
 from kafka_sentinel.core.ranges import Piece, RangeSet
 from kafka_sentinel.core.sends import Batch
-from kafka_sentinel.core.suspicions import CopySighted, Effect, GiveUp, Regressed, Reposition, Suspected
+from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, CopySighted, Effect, GiveUp, Regressed, Reposition, Suspected
 from kafka_sentinel.core.types import Instant, SightingKind, Span
 from kafka_sentinel.core.witness import Witness
 
@@ -155,6 +155,7 @@ class PartitionLedger(Witness):
             if divergence < account.earlier[0]:
                 account.earlier = (0, -1)
         self.effects.append(Regressed(self.partition, divergence, self.last_ack_at, at))
+        self._went_back_to = divergence
         self.fences.void_from(divergence)
         self.highest_acked = min(self.highest_acked, divergence - 1)
         self.log_start = min(self.log_start, divergence)
@@ -222,7 +223,7 @@ class PartitionLedger(Witness):
             for first, count in account.sets[State.AWAITING].spans():
                 account.doubtful.add(first, count)
                 account.suspected.add(first, count)
-        self.log.clear()
+        self._keep_strangers()
         self.copies.clear()
         self.fences.restart()
         self.same_topic = False
@@ -231,6 +232,17 @@ class PartitionLedger(Witness):
         self._own_floor = None
         self.reposition(0)
         return awaited
+
+    def _keep_strangers(self) -> None:
+        """Forget the view, except what is foreign or damaged and was read since the log last went back.
+
+        That was the new topic already, perhaps, before it was recognised: it must not be counted a second time.
+        """
+        window = self.log.overlapping(self._went_back_to, max((self.position or 0) - self._went_back_to, 0))
+        self.log.clear()
+        for first, count, value in window:
+            if value.kind is not SightingKind.RECORD:
+                self.log.set(first, count, value._replace(leader_epoch=UNKNOWN_EPOCH))
 
     def start_run(self, run: int) -> None:
         """Begin a new run. The old one becomes an orphan; answers that still come are heard until it is settled."""

@@ -14,6 +14,8 @@ from kafka_sentinel.core.types import Claims, Sighting
 
 MAX_ACCOUNTS = 16  # runs accounted for per partition, the present one included; beyond it the oldest are set aside
 
+ORDER_SLACK = 1_000  # offsets by which retries without idempotence may break the order in which a run is written
+
 
 class Orphans(Book):
     def _ours(self, sighting: Sighting) -> int:
@@ -114,30 +116,26 @@ class Orphans(Book):
         """A fence of the present run was read past, from where this process began: all that earlier runs left is known.
 
         What a surviving record claims and we did not find is suspected; what nobody claims and we did not find is
-        unaccounted. Where the log itself began no lower than we did, what is missing may have left by the log start.
+        unaccounted. Where the log itself began no lower than we did, what is missing below the first record of a run
+        has left by the log start, as far as anybody can tell.
         """
         for account in [account for account in self.accounts.values() if account.orphan]:
             begin = account.begin or 0
             account.stop_sending()
-            passed = self._passed_by_log_start(account) if 0 < begin <= self.log_start else 0
+            began_with_the_log = 0 < begin <= self.log_start
+            passed = account.lowest_sighted() if began_with_the_log else 0
             for first, count in account.unplaced():
                 expired = min(max(passed - first, 0), count)
                 self.expire(account.run, first, expired)
-                rest = Piece(first + expired, count - expired, self._lower_bound(account, first, begin))
+                low = max(self._lower_bound(account, first), 0 if began_with_the_log else begin)
+                rest = Piece(first + expired, count - expired, low)
                 self._suspect(account, rest, "claimed as acknowledged, not found", placed=False)
             for first, count in account.blind.spans():
                 self.settle_uncertain(account.run, first, count)
         self._forget_ended_accounts()
 
-    def _passed_by_log_start(self, account: Account) -> int:
-        """Return the sequence below which what is missing has left by the log start, as far as anybody can tell.
-
-        A run is written in the order of its sequences, so that is the first one that stands; but where retries have
-        been seen to break the order, any of them may have stood below the log start.
-        """
-        return account.next_sequence if account.disorderly else account.lowest_sighted()
-
-    def _lower_bound(self, account: Account, sequence: int, begin: int) -> int:
-        """Return the offset from which a sequence must stand: above lower ones, unless retries broke the order."""
-        below = [] if account.disorderly else account.positions.overlapping(0, sequence)
-        return max(below[-1].value + below[-1].count if below else 0, begin)
+    @staticmethod
+    def _lower_bound(account: Account, sequence: int) -> int:
+        """Return the offset from which a sequence must stand: not far below lower ones."""
+        below = account.positions.overlapping(0, sequence)
+        return below[-1].value + below[-1].count - ORDER_SLACK if below else 0

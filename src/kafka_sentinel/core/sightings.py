@@ -10,6 +10,7 @@ from kafka_sentinel.core.record import HEADER, KEY, PREFIX_SIZE, ProbeRecord, de
 from kafka_sentinel.core.types import Sighting, SightingKind
 
 SEQUENCE_END = PREFIX_SIZE + KEY.size
+CLAIMS_FROM = slice(HEADER.size, HEADER.size + KEY.size)
 
 
 class Spans(NamedTuple):
@@ -25,7 +26,7 @@ def read_spans(
     """Group what was read from `partition`, in log order. Offsets must ascend; they may have holes."""
     spans: list[_Span] = []
     span = _Span(SightingKind.FOREIGN, -1, -1, None, None)
-    prefix, size, following, sequence, epoch = b"", -1, -1, -1, -1
+    prefix, claims_from, size, following, sequence, epoch = b"", b"", -1, -1, -1, -1
     for offset, leader_epoch, value in zip(offsets, leader_epochs, values, strict=True):
         if (  # the next record of the open span: two comparisons and a checksum prove it sound, nothing else differs
             offset == following
@@ -34,6 +35,7 @@ def read_spans(
             and len(value) == size
             and value[:PREFIX_SIZE] == prefix
             and int.from_bytes(value[PREFIX_SIZE:SEQUENCE_END]) == sequence
+            and value[CLAIMS_FROM] == claims_from  # else the last record would not claim all that this one did
             and zlib.crc32(value[:-4]) == int.from_bytes(value[-4:])
         ):
             span.last = value
@@ -46,6 +48,7 @@ def read_spans(
             assert value is not None
             span = _Span(SightingKind.RECORD, offset, leader_epoch, record, value)
             prefix, size, sequence = value[:PREFIX_SIZE], len(value), record.sequence + 1
+            claims_from = value[CLAIMS_FROM]
             spans.append(span)
         else:  # a sound record of another partition was copied here by somebody: it is not ours
             kind = record if isinstance(record, SightingKind) else SightingKind.FOREIGN
@@ -76,6 +79,7 @@ def _continues(one: Sighting, other: Sighting) -> bool:
         and other.offset == one.offset + one.count
         and other.first == sequence
         and (other.leader_epoch, other.instance, other.run) == (one.leader_epoch, one.instance, one.run)
+        and (one.claims is None or other.claims is None or one.claims.claims_from == other.claims.claims_from)
     )
 
 

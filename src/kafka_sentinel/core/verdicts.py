@@ -127,10 +127,7 @@ def _condemn(
         return []
     for doubt in account.doubtful.covered(first, count):
         ledger.set_aside(account.run, *doubt)
-    if suspected.placed:
-        ledger.expire(account.run, first, _passed_by_log_start(suspected, missing, by))
-    elif by.done.log_start > suspected.low and not _went_back_to(by, suspected.low):
-        ledger.set_aside(account.run, first, count)  # any of them may have stood where nothing can be read any more
+    ledger.expire(account.run, first, _passed_by_log_start(suspected, missing, by))
     losses = []
     for rest in account.suspected.covered(first, count):
         offset = suspected.low + rest[0] - suspected.first if suspected.placed else -1
@@ -142,8 +139,14 @@ def _condemn(
 
 
 def _passed_by_log_start(suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
-    """Return how many of them the log start has passed, and so explains."""
+    """Return how many of them the log start has passed, and so explains.
+
+    The offset of an unplaced record is not known, only that it was not below `low`. If the log starts above that, any
+    of them may have stood where nothing can be read any more.
+    """
     first, count = missing
+    if not suspected.placed:
+        return count if by.done.log_start > suspected.low and not _went_back_to(by, suspected.low) else 0
     offset = suspected.low + first - suspected.first
     return 0 if _went_back_to(by, offset) else max(min(by.done.log_start - offset, count), 0)
 

@@ -6,7 +6,7 @@ from kafka_sentinel.core.account import Account, State
 from kafka_sentinel.core.logview import Answer, LogView, Standing, standing
 from kafka_sentinel.core.orphans import Orphans
 from kafka_sentinel.core.ranges import Piece, RangeSet
-from kafka_sentinel.core.suspicions import CopySighted
+from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, CopySighted
 from kafka_sentinel.core.types import Sighting, SightingKind
 
 
@@ -86,7 +86,10 @@ class Witness(Orphans):
         If the log went back and was written anew, another record may have been damaged: then the neighbours are gone.
         """
         agree = []
-        for sequence, offset in ((piece.first - 1, piece.value - 1), (piece.first + piece.count, piece.value + piece.count)):
+        for sequence, offset in (
+            (piece.first - 1, piece.value - 1),
+            (piece.first + piece.count, piece.value + piece.count),
+        ):
             there = view.get(offset)
             if account.positions.get(sequence) == offset and there is not None:
                 agree.append((there.run, there.sequence) == (account.run, sequence))
@@ -137,9 +140,8 @@ class Witness(Orphans):
         if found.value == expected:
             return True
         same_epoch = found.value.leader_epoch == expected.leader_epoch
-        if expected.kind is SightingKind.RECORD and found.value == expected._replace(
-            leader_epoch=found.value.leader_epoch
-        ):
+        record, unknown = expected.kind is SightingKind.RECORD, found.value.leader_epoch == UNKNOWN_EPOCH
+        if (record or unknown) and found.value == expected._replace(leader_epoch=found.value.leader_epoch):
             self.log.set(found.first, found.count, expected)
             return True
         if same_epoch and expected.leader_epoch >= 0:

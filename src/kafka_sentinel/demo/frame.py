@@ -55,7 +55,7 @@ def closed_incidents(status: Status) -> list[Mapping[str, Any]]:
 
 
 def reached(incident: Mapping[str, Any], phase: str) -> float | None:
-    """Return the seconds to a phase. Just after the fault ISR and lag still are what they were, which is no recovery."""
+    """Return the seconds to a phase. Just after the fault, ISR and lag still are what they were: no recovery."""
     phases, is_open = incident["phases"], incident["state"] == "open"
     too_early = {
         "isr": is_open,

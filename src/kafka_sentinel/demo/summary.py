@@ -34,7 +34,7 @@ RECORDS = (
     "unresolved",
 )
 INCIDENT = ("id", "cause", "fault", "target", "started_at", "phases", "lost", "duplicated", "verdict")
-OTHER_ENDS = ("expired", "corrupted", "unaccounted", "awaiting")  # of acknowledged records
+OTHER_ENDS = ("expired", "corrupted_acked", "unaccounted", "awaiting")  # of acknowledged records
 ANOMALIES = ("duplicated", "reordered", "redelivered")
 RARE_ANOMALIES = ("corrupted", "conflicting", "foreign")
 LATENCIES = ("produce_p50", "produce_p99", "end_to_end_p50", "end_to_end_p99")
