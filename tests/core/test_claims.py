@@ -117,3 +117,14 @@ def test_nothing_acknowledged_claims_nothing():
     tracker = ClaimsTracker()
     tracker.sent(0, 5)
     assert tracker.claims() == Claims(0, 0, ())
+
+
+def test_what_went_to_a_deleted_topic_is_claimed_no_more():
+    tracker = ClaimsTracker()
+    tracker.sent(0, 10)
+    tracker.acked([Span(0, 8, 0)])
+    tracker.start_over()
+    assert tracker.claims() == Claims(10, 10, ())
+    tracker.sent(10, 5)
+    tracker.acked([Span(11, 2, 1)])
+    assert tracker.claims() == Claims(10, 13, ((10, 1),))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.core.ledger_world import FOREIGN, MARGIN, PARTITION, Entry, World, mine
 
 from kafka_sentinel.core import rechecks as module
 from kafka_sentinel.core.ledger import CopySighted
 from kafka_sentinel.core.rechecks import ANSWER_TIMEOUT, MAX_ASKED, MAX_LOOKS, MAX_WAITING, Purpose, Rechecks
 from kafka_sentinel.core.types import ProbePartition
-from tests.core.ledger_world import FOREIGN, MARGIN, PARTITION, Entry, World, mine
 
 
 def suspicious(*, count: int = 50, divergence: int = 30) -> World:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tests.core.ledger_world import CORRUPTED, PARTITION, US, Entry, World, mine
 
 from kafka_sentinel.core.account import State
 from kafka_sentinel.core.events import RecheckDone
 from kafka_sentinel.core.logview import Answer
 from kafka_sentinel.core.types import Fence, Instant, Sighting, SightingKind
 from kafka_sentinel.core.verdicts import Validity, stands_at, validity
-from tests.core.ledger_world import CORRUPTED, PARTITION, US, Entry, World, mine
 
 RECORD = SightingKind.RECORD
 FENCE = Fence(1, 40, 140)

@@ -220,7 +220,7 @@ class SentinelProcess:
         self._log = folder / "sentinel.log"
         self._tap = folder / "acknowledged.jsonl"
         self._process: subprocess.Popen | None = None
-        self._port = config["http"]["port"]
+        self.port = config["http"]["port"]
         run = ["-m", "kafka_sentinel", "run", "--config", str(self._file)]
         self._arguments = ["-m", "tests.kafka.tapped", str(self._tap), str(self._file)] if tapped else run
 
@@ -255,7 +255,7 @@ class SentinelProcess:
 
     def get(self, path: str) -> str | None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
                 return answer.read().decode()
         except OSError:
             return None

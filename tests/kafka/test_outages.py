@@ -81,7 +81,7 @@ def steady(sentinel: Sentinel) -> None:
         since.append(time.monotonic())
         return since[-1] - since[0] > 2
 
-    wait_for(well, 60, lambda: f"no incident: {sentinel.incidents()}")
+    wait_for(well, 180, lambda: f"no incident: {sentinel.incidents()}")
 
 
 def between_probes(sentinel: Sentinel) -> None:

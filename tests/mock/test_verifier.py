@@ -257,8 +257,10 @@ def test_renewing_forgets_the_positions(start, write, mailbox):
     verifier.renew()
     verifier.assign(ONE, 0)
     write(*records(0, partition=1), partition=1)
-    write(*records(5))
     mailbox.until(lambda: position(mailbox, ONE) == 1)
+    write(*records(5))
+    write(*records(1, partition=1), partition=1)
+    mailbox.until(lambda: position(mailbox, ONE) == 2)
     assert position(mailbox) == 5
     verifier.assign(ZERO, BEGINNING)
     mailbox.until(lambda: position(mailbox) == 6)

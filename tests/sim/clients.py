@@ -52,6 +52,7 @@ class Producer:
         self.life, self.world, self.acks = life, life.world, acks
         self.channel = f"producer-{acks}"
         self.probed = ()
+        self.run = life.run
         self.streams: dict[object, _Stream] = {}
         self.reports = []  # what the client knows and nobody has polled: (kind, request, detail)
         self.dead_until = 0.0
@@ -81,7 +82,7 @@ class Producer:
         for partition in self.probed:
             stream = self.streams.setdefault(partition, _Stream())
             count = rng.randint(1, options.batch)
-            events.append(RecordsSent(at, partition, self.life.run, stream.following, count))
+            events.append(RecordsSent(at, partition, self.run, stream.following, count))
             batches.append((partition, stream, count))
         self._post(events)
         for partition, stream, count in batches:
@@ -90,10 +91,8 @@ class Producer:
     def _send(self, partition, stream, count, at):
         world, rng = self.world, self.world.rng
         first, claims = stream.following, stream.claims.claims()
-        cards = world.oracle.sent(partition, self.life.run, first, count)
-        payloads = [
-            Payload("record", world.instance, self.life.run, card.sequence, at.wall, claims, card) for card in cards
-        ]
+        cards = world.oracle.sent(partition, self.run, first, count)
+        payloads = [Payload("record", world.instance, self.run, card.sequence, at.wall, claims, card) for card in cards]
         for payload in payloads:
             if world.faulty(world.options.corrupt):
                 payload.kind, payload.truth.was_damaged = "corrupted", True
@@ -105,13 +104,11 @@ class Producer:
             for card in cards[kept:]:
                 card.rejected = True
             rejected = RecordsRejected(
-                self.life.instant(), partition, self.life.run, first + kept, count - kept, "_QUEUE_FULL"
+                self.life.instant(), partition, self.run, first + kept, count - kept, "_QUEUE_FULL"
             )
             self._post([rejected])
         if kept:
-            request = Request(
-                partition, self.life.run, first, payloads[:kept], world.now + world.options.delivery_timeout
-            )
+            request = Request(partition, self.run, first, payloads[:kept], world.now + world.options.delivery_timeout)
             stream.queue.append(request)
             self.life.at(request.deadline, lambda: self._give_up(request, "_MSG_TIMED_OUT"))
             self._attempt(request)
@@ -119,7 +116,7 @@ class Producer:
     def _attempt(self, request):
         """Send a copy of the request to whom the client takes for the leader."""
         world, options, rng = self.world, self.world.options, self.world.rng
-        if request.settled:
+        if request.settled or request.run != self.run:
             return
         queue = self.streams[request.partition].queue
         window = 1 if options.idempotent else MAX_IN_FLIGHT
@@ -189,19 +186,28 @@ class Producer:
             if next_one.waiting:
                 self._attempt(next_one)
 
+    def begin_run(self, run):
+        """Start all sequences from 0 under a new run. What is in flight becomes uncertain, in the old run."""
+        self._give_up_all("_PURGE_INFLIGHT")
+        self.run, self.streams = run, {}
+
     def renew(self):
         """Take a new client: the topic is another one of the same name."""
         for partition in self.streams:
             self.world.forget_leader(self, partition)
         self._abandon()
+        for stream in self.streams.values():
+            stream.claims.start_over()
 
     def _abandon(self):
-        """The client died of a fatal error: what it had not settled is uncertain."""
-        for stream in self.streams.values():
-            for request in list(stream.queue):
-                self._give_up(request, "_FATAL")
-        self._poll()
+        """The client died of a fatal error, and is replaced a little later."""
+        self._give_up_all("_FATAL")
         self.dead_until = self.world.now + self.world.rng.uniform(0.5, 3.0)
+
+    def _give_up_all(self, code):
+        for request in [request for stream in self.streams.values() for request in stream.queue]:
+            self._give_up(request, code)
+        self._poll()
 
     # --- what became of it
 
@@ -219,11 +225,11 @@ class Producer:
             else:
                 for card in cards:
                     card.gave_up = True
-                events.append(RecordsUncertain(at, request.partition, self.life.run, request.first, len(cards), detail))
+                events.append(RecordsUncertain(at, request.partition, request.run, request.first, len(cards), detail))
         for partition, spans in acked.items():
             # Spans come as they were reported, which need not be the order of the sequences.
             latencies = (0.01,) * len(spans)
-            events.append(RecordsAcked(at, partition, self.life.run, tuple(spans), latencies))
+            events.append(RecordsAcked(at, partition, self.run, tuple(spans), latencies))
         self._post(events)
 
     def _post(self, events):

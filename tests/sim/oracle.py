@@ -381,7 +381,7 @@ class Oracle:
             verdicts.append({"unaccounted"})  # perhaps acknowledged by the topic that was deleted
         if not own:
             verdicts += [{"unaccounted"}, {"present"}, {"folded"}]
-        if not card.standing and verdicts[0] != {"lost"}:
+        if not card.standing and (verdicts[0] != {"lost"} or {"unaccounted"} in verdicts or {"corrupted"} in verdicts):
             verdicts.append({"folded"})
         return verdicts
 

@@ -286,6 +286,8 @@ class ProbeProducer:
     def _renew(self, code: str) -> None:
         if self._client is not None:
             self._abandon(code, ABANDON)
+            for partition in self._partitions.values():
+                partition.claims.start_over()
             self._reincarnate(code)
 
     def _reincarnate(self, code: str) -> None:

@@ -50,6 +50,11 @@ class ClaimsTracker:
                 return Claims(first + count, through, tuple(gaps[index + 1 :]))
         return Claims(start, through, tuple(gaps))
 
+    def start_over(self) -> None:
+        """Claim nothing of what was sent so far: it went to another topic of the same name."""
+        self._unacked.clear()
+        self._from = self._through = self._sent
+
     def _bound(self) -> None:
         while self._unacked.intervals > MAX_TRACKED_GAPS:
             first, count = next((piece.first, piece.count) for piece in self._unacked)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from struct import Struct
+from typing import Any, NamedTuple
 
-from kafka_sentinel.core.record import HEADER, KEY, PREFIX_SIZE, ProbeRecord, decode, decode_claims
+from kafka_sentinel.core.record import CRC, HEADER, KEY, MIN_SIZE, PREFIX_SIZE, ProbeRecord, decode, decode_claims
 from kafka_sentinel.core.types import Sighting, SightingKind
 
-SEQUENCE_END = PREFIX_SIZE + KEY.size
-CLAIMS_FROM = slice(HEADER.size, HEADER.size + KEY.size)
+
+@lru_cache(maxsize=16)
+def _splitter(size: int) -> Callable[[bytes], tuple[Any, ...]]:
+    """Return what takes a value of `size` bytes apart: prefix, sequence, claims_from, checksum."""
+    instants = HEADER.size - PREFIX_SIZE - KEY.size
+    padding = size - HEADER.size - KEY.size - CRC.size
+    return Struct(f">{PREFIX_SIZE}sQ{instants}x{KEY.size}s{padding}xI").unpack
 
 
 class Spans(NamedTuple):
@@ -26,17 +33,15 @@ def read_spans(
     """Group what was read from `partition`, in log order. Offsets must ascend; they may have holes."""
     spans: list[_Span] = []
     span = _Span(SightingKind.FOREIGN, -1, -1, None, None)
-    prefix, claims_from, size, following, sequence, epoch = b"", b"", -1, -1, -1, -1
+    prefix, sequence, claims_from, size, following, epoch = b"", -1, b"", -1, -1, -1
+    split = _splitter(MIN_SIZE)
     for offset, leader_epoch, value in zip(offsets, leader_epochs, values, strict=True):
-        if (  # the next record of the open span: two comparisons and a checksum prove it sound, nothing else differs
+        if (  # the next record of the open span: one comparison proves it sound, and nothing else may differ
             offset == following
             and leader_epoch == epoch
             and value is not None
             and len(value) == size
-            and value[:PREFIX_SIZE] == prefix
-            and int.from_bytes(value[PREFIX_SIZE:SEQUENCE_END]) == sequence
-            and value[CLAIMS_FROM] == claims_from  # else the last record would not claim all that this one did
-            and zlib.crc32(value[:-4]) == int.from_bytes(value[-4:])
+            and split(value) == (prefix, sequence, claims_from, zlib.crc32(value[:-4]))
         ):
             span.last = value
             following += 1
@@ -47,8 +52,9 @@ def read_spans(
         if isinstance(record, ProbeRecord) and record.partition == partition:
             assert value is not None
             span = _Span(SightingKind.RECORD, offset, leader_epoch, record, value)
-            prefix, size, sequence = value[:PREFIX_SIZE], len(value), record.sequence + 1
-            claims_from = value[CLAIMS_FROM]
+            size, split = len(value), _splitter(len(value))
+            prefix, _, claims_from, _ = split(value)  # claims_from: else the last would not claim all that this one did
+            sequence = record.sequence + 1
             spans.append(span)
         else:  # a sound record of another partition was copied here by somebody: it is not ours
             kind = record if isinstance(record, SightingKind) else SightingKind.FOREIGN
