@@ -102,14 +102,14 @@ def _round(kind: str, servers: str, number: int, options: argparse.Namespace) ->
 
 def _line(name: str, result: dict[str, Any]) -> str:
     return (
-        f"{name:14}{result['records_per_second']:>9,} records/s{result['cpu_us_per_record']:>8} us of processor time"
-        f"{result['cores']:>6} cores"
+        f"{name:14}{result['records_per_second']:>9,.0f} records/s{result['cpu_us_per_record']:>8.2f} us of processor time a record"
+        f"{result['cores']:>6.2f} cores"
     )
 
 
 def _conclude(rounds: list[dict[str, dict[str, Any]]], *, check: bool) -> int:
     middle = {
-        kind: {key: statistics.median(each[kind][key] for each in rounds) for key in rounds[0][kind]}
+        kind: {key: round(statistics.median(each[kind][key] for each in rounds), 2) for key in rounds[0][kind]}
         for kind in ("bare", "sentinel")
     }
     ratios = [each["sentinel"]["records_per_second"] / each["bare"]["records_per_second"] for each in rounds]

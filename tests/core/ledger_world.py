@@ -36,7 +36,13 @@ class Entry(NamedTuple):
 
 class World:
     def __init__(
-        self, *, run: int = 1, state: object = None, log: list[Entry | None] | None = None, log_start: int = 0
+        self,
+        *,
+        run: int = 1,
+        state: object = None,
+        log: list[Entry | None] | None = None,
+        log_start: int = 0,
+        margin: int = MARGIN,
     ):
         self.log: list[Entry | None] = log if log is not None else []
         self.log_start = log_start
@@ -45,7 +51,8 @@ class World:
         self.mono = 1000.0 * run
         self.run = run
         self.ledger = PartitionLedger(PARTITION, instance=US, run=run)
-        self.rechecks = Rechecks({PARTITION: self.ledger}, margin=MARGIN)
+        self.rechecks = Rechecks({PARTITION: self.ledger}, margin=margin)
+        self.margin = margin
         self.claims = ClaimsTracker()
         self.claims_when_sent: dict[int, Claims] = {}
         self.losses = []
@@ -283,7 +290,7 @@ class World:
 
     def restart(self, *, state: object = None) -> World:
         """Sentinel dies; another process takes over, with a state or without one."""
-        world = World(run=self.run + 1, state=state, log=self.log, log_start=self.log_start)
+        world = World(run=self.run + 1, state=state, log=self.log, log_start=self.log_start, margin=self.margin)
         world.epoch = self.epoch
         world.topic_id, world.known_topic_id = self.topic_id, self.known_topic_id
         return world

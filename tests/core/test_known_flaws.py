@@ -84,6 +84,7 @@ def test_a_record_of_another_producer_with_the_same_sequence_does_not_stand_in_f
         world.put(Entry(RECORD, **{"run": world.run, "instance": US, **twin}, sequence=sequence, epoch=world.epoch))
     world.judge()
     assert world.lost == mine(world, range(5, 10))
+    assert {loss.seen for loss in world.losses} == {"never"}
 
 
 @given(st.permutations(range(8)), st.sampled_from([1, 3]))

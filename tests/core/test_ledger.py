@@ -1284,7 +1284,7 @@ def test_the_view_tells_what_stands_where():
 # --- what a simulated world taught
 
 
-def test_unplaced_records_that_stood_above_the_divergence_are_lost_even_if_the_log_start_passes_them_later():
+def test_unplaced_records_that_vanish_with_others_are_lost():
     world = World()
     world.produce(30)
     sent = world.send(4)
@@ -1292,10 +1292,27 @@ def test_unplaced_records_that_stood_above_the_divergence_are_lost_even_if_the_l
     world.ack((sent.start, 4, None))
     world.truncate(20)
     world.produce(10)
-    world.retain_from(25)
-    world.judge()
-    assert mine(world, sent) <= world.lost
+    world.settle()
     assert world.lost == mine(world, [*range(20, 30), *sent])
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_unplaced_record_written_below_the_first_sign_of_a_truncation_is_found(restarted):
+    """It was under way when the log was emptied, and was written to the new one before anything told of that."""
+    world = World()
+    world.produce(100)
+    world.read()
+    state = world.saved()
+    sent = world.send(3)
+    world.truncate(0)
+    world.append(*sent)
+    world.ack((sent.start, 3, None))
+    world.produce(40)
+    world.produce(1)
+    if restarted:
+        world = world.restart(state=state)
+    world.settle()
+    assert world.lost == {(1, s) for s in range(100)}
 
 
 def test_unplaced_records_whose_place_the_log_start_has_passed_have_expired():

@@ -36,7 +36,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = World(margin=1)
         self.acked: set[tuple[int, int]] = set()  # heard by the process that lives
         self.told: set[tuple[int, int]] = set()  # heard by any process
         self.sent: set[tuple[int, int]] = set()
@@ -318,4 +318,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=60, stateful_step_count=35, deadline=None)
+TestLedgerMachine.settings = settings(max_examples=40, stateful_step_count=35, deadline=None)

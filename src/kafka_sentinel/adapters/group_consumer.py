@@ -53,6 +53,7 @@ class GroupOptions:
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_uncommitted",
                 "fetch.wait.max.ms": 100,
+                "topic.metadata.refresh.interval.ms": 10_000,  # a topic made after we subscribed is found that soon
                 "queued.max.messages.kbytes": 16_384,
             },
             self.extra,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -44,7 +45,7 @@ class Rechecker:
         self._options = options
         self._post = post
         self._now = now
-        self._queue: Queue[Recheck] = Queue(QUEUE)
+        self._queue: Queue[Recheck | None] = Queue(QUEUE)  # None only wakes a thread that is to end
         self._workers: list[Worker] = []
         for index in range(THREADS):
             self._workers.append(Worker(f"recheck-{index}", self._run, on_death))
@@ -57,6 +58,9 @@ class Rechecker:
         """Drop what waits and end what runs. Returns whether all threads ended within `timeout` seconds."""
         for worker in self._workers:
             worker.stopping.set()
+        for _ in self._workers:
+            with suppress(Full):  # then nobody is waiting
+                self._queue.put_nowait(None)
         deadline = self._now().mono + timeout
         ended = [worker.stop(max(deadline - self._now().mono, 0.0)) for worker in self._workers]
         return all(ended)
@@ -74,9 +78,8 @@ class Rechecker:
 
     def _run(self) -> None:
         while not self._stopping:
-            try:
-                command = self._queue.get(timeout=0.2)
-            except Empty:
+            command = self._queue.get()
+            if command is None:
                 continue
             answer = self._answer(command)
             if not self._stopping:

@@ -64,6 +64,7 @@ class Book:
         reason: str,
         *,
         placed: bool = True,
+        bound: int = 0,
         epochs: RangeMap[int] | None = None,
     ) -> None:
         """Suspect the acknowledged sequences of `piece` = (sequence, count, offset), unless they are suspected already.
@@ -82,7 +83,7 @@ class Book:
                         for first, count, epoch in _with_epochs(part, epochs):
                             low = piece.value + (first - piece.first if placed else 0)
                             self.effects.append(
-                                Suspected(self.partition, account.run, first, count, low, placed, epoch, reason)
+                                Suspected(self.partition, account.run, first, count, low, placed, epoch, reason, bound)
                             )
 
     def _void(self, account: Account, piece: Piece[int]) -> RangeMap[int]:

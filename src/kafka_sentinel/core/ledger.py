@@ -150,7 +150,9 @@ class PartitionLedger(Witness):
             for piece in account.positions.at_or_above(divergence):
                 epochs = gone.get(account.run)
                 self._suspect(account, piece, "the log went backwards", epochs=epochs)
-            self._suspect_unplaced_from(account, divergence)
+            account.begin = (
+                None if account.begin is None else 0
+            )  # what was written since may stand below the divergence
             account.sends.lower_barriers(divergence - 1)
             if divergence < account.earlier[0]:
                 account.earlier = (0, -1)
@@ -162,15 +164,6 @@ class PartitionLedger(Witness):
         self._count_from = min(self._count_from, divergence)
         if self.position is not None and self.position > divergence:
             self.reposition(divergence)
-
-    def _suspect_unplaced_from(self, account: Account, divergence: int) -> None:
-        """Suspect what was acknowledged without an offset, and must have stood at `divergence` or above."""
-        for first, count in account.unplaced():
-            for batch in account.sends.overlapping(first, count):
-                if batch.barrier + 1 >= divergence:
-                    low, high = max(first, batch.first), min(first + count, batch.end)
-                    piece = Piece(low, high - low, divergence)
-                    self._suspect(account, piece, "the log went backwards", placed=False)
 
     # --- judgement, applied
 

@@ -97,10 +97,9 @@ class Orphans(Book):
         Each stands above what was known to be acknowledged when its send started.
         """
         for first, count in self.own.unplaced():
-            batches = self.own.sends.overlapping(first, count)
-            low = batches[0].barrier + 1 if batches else 0
+            low = self.own.sends.lower_bound(first)
             reason = "acknowledged without an offset, not found"
-            self._suspect(self.own, Piece(first, count, low), reason, placed=False)
+            self._suspect(self.own, Piece(first, count, low), reason, placed=False, bound=low)
 
     def has_unsettled_orphans(self) -> bool:
         """Whether an earlier run left something that `settle_orphans` would settle."""
@@ -127,15 +126,16 @@ class Orphans(Book):
             for first, count in account.unplaced():
                 expired = min(max(passed - first, 0), count)
                 self.expire(account.run, first, expired)
-                low = max(self._lower_bound(account, first), 0 if began_with_the_log else begin)
-                rest = Piece(first + expired, count - expired, low)
-                self._suspect(account, rest, "claimed as acknowledged, not found", placed=False)
+                bound = max(self._lower_bound(account, first), 0 if began_with_the_log else begin)
+                rest = Piece(first + expired, count - expired, begin)
+                self._suspect(account, rest, "claimed as acknowledged, not found", placed=False, bound=bound)
             for first, count in account.blind.spans():
                 self.settle_uncertain(account.run, first, count)
         self._forget_ended_accounts()
 
     @staticmethod
     def _lower_bound(account: Account, sequence: int) -> int:
-        """Return the offset from which a sequence must stand: not far below lower ones."""
-        below = account.positions.overlapping(0, sequence)
-        return below[-1].value + below[-1].count - ORDER_SLACK if below else 0
+        """Return the offset from which a sequence must stand: not far below lower ones that stand."""
+        below = account.seen.covered(0, sequence)
+        highest = account.positions.get(sum(below[-1]) - 1) if below else None
+        return 0 if highest is None else highest + 1 - ORDER_SLACK

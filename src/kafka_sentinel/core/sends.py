@@ -24,6 +24,7 @@ class Sends:
 
     def __init__(self) -> None:
         self._batches: list[Batch] = []
+        self._unbound_below = 0  # sends below this sequence were under way when the log went backwards
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -61,6 +62,15 @@ class Sends:
         index = bisect_left(self._batches, mono, key=lambda batch: batch.sent_at.mono)
         return self._batches[index - 1].end if index else 0
 
+    def lower_bound(self, sequence: int) -> int:
+        """Return the offset below which a record cannot have been written; 0 if the log went backwards since its send.
+
+        What is under way when the log goes backwards may be written before the first sign of that, and so below it.
+        """
+        found = self.overlapping(sequence, 1)
+        return found[0].barrier + 1 if found and sequence >= self._unbound_below else 0
+
     def lower_barriers(self, barrier: int) -> None:
         """The log went backwards: what is in flight can be acknowledged lower than what was known when it was sent."""
+        self._unbound_below = self._batches[-1].end if self._batches else 0
         self._batches = [b if b.barrier <= barrier else b._replace(barrier=barrier) for b in self._batches]

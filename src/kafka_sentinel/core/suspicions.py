@@ -32,6 +32,7 @@ class Suspected:
     placed: bool  # whether `low` is the very offset of `first`, and the others follow it
     leader_epoch: int  # of the record when it was last seen there; UNKNOWN_EPOCH: not seen, or not known
     reason: str
+    bound: int = 0  # of unplaced ones: they cannot have stood below it
 
 
 @dataclass(frozen=True, slots=True)

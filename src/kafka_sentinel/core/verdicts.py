@@ -141,12 +141,12 @@ def _condemn(
 def _passed_by_log_start(suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
     """Return how many of them the log start has passed, and so explains.
 
-    The offset of an unplaced record is not known, only that it was not below `low`. If the log starts above that, any
-    of them may have stood where nothing can be read any more.
+    The offset of an unplaced record is not known, only that it was not below `bound`. If the log starts above that,
+    any of them may have stood where nothing can be read any more.
     """
     first, count = missing
     if not suspected.placed:
-        return count if by.done.log_start > suspected.low and not _went_back_to(by, suspected.low) else 0
+        return count if by.done.log_start > suspected.bound and not _went_back_to(by, suspected.bound) else 0
     offset = suspected.low + first - suspected.first
     return 0 if _went_back_to(by, offset) else max(min(by.done.log_start - offset, count), 0)
 
