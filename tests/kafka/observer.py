@@ -166,7 +166,7 @@ class Writer(_Observer):
             self.passed.append(Passed(partition, sent, time.time()))
 
 
-def quorum_leader(bootstrap: str, seconds: float = 20.0) -> int:
+def quorum_leader(bootstrap: str, seconds: float = 60.0) -> int:
     """Return the active controller as DescribeQuorum says (-1: none), asked by clients made for this one question."""
     deadline = time.monotonic() + seconds
     while True:

@@ -19,8 +19,8 @@ from typing import ClassVar
 import pytest
 import truth
 from confluent_kafka import Consumer, Producer, TopicPartition
-from conftest import leader_and_isr, wait_until
 
+from conftest import leader_and_isr, wait_until
 from kafka_sentinel.adapters.fleet_local import LocalFleet
 from kafka_sentinel.core.commands import Heal, Inject
 from kafka_sentinel.core.events import BrokerExited, FaultFailed, FaultHealed, FaultInjected

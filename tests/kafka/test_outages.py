@@ -323,6 +323,7 @@ def test_d_controller_that_is_no_broker_killed(lab_separate, make_topic):
         wait_for(lambda: sentinel.status["kafka"]["controller"] is None, 30, "the controller is known to be gone")
         sentinel.wait_verified(sentinel.records()["verified"] + 60)
         lab.start(9)
+        lab.wait_ready([9], timeout=180)
         assert agreed_controller(lab, sentinel) == 9
         figures = sentinel.quiesce()
         assert len(sentinel.incidents()) == incidents

@@ -162,6 +162,11 @@ def test_h_killed_and_restarted_with_its_state_loses_and_counts_nothing_twice(
         assert not any(one["lost"] or one["duplicated"] for one in second.incidents())
 
 
+def suspicious(life: SentinelProcess) -> bool:
+    """Whether it says that the log went backwards, or that a recheck missed something."""
+    return "log went backwards" in life.log() or bool(life.records().get("suspected"))
+
+
 @pytest.mark.full
 @pytest.mark.timeout(900)
 def test_h_killed_again_and_again_while_brokers_are_killed_too(lab_separate, make_topic, tmp_path):
@@ -208,7 +213,7 @@ def test_h_killed_between_suspicion_and_proof_and_again_after_it_knows_each_loss
     with SentinelProcess(tmp_path / "process", config, tapped=True) as life:
         wait_verified(life, 200)
         return_empty(lab, topic)
-        wait_for(lambda: "log went backwards" in life.log(), 40, lambda: f"a suspicion: {life.records()}")
+        wait_for(lambda: suspicious(life), 60, lambda: f"a suspicion: {life.records()}")
         life.kill()
         lab.wait_ready()
         log = logs_of(lab, topic)[0]
@@ -228,9 +233,9 @@ def test_h_killed_between_suspicion_and_proof_and_again_after_it_knows_each_loss
         assert figures["lost"] == len(expected)
         assert figures["lost_before"] > 0
         assert sum(incident["lost"] for incident in last.incidents()) == len(expected)
-        present = truth.present(logs_of(lab, topic)[0])
-        assert figures["verified"] - figures["lost_before"] + figures["present"] == len(present)
-        assert figures["duplicated"] == 0
+        log = logs_of(lab, topic)[0]
+        assert figures["verified"] - figures["lost_before"] + figures["present"] == len(truth.present(log))
+        assert figures["duplicated"] == truth.extra_copies(log)  # a wiped leader has forgotten what it was sent before
         assert_identities(figures)
 
 

@@ -166,13 +166,17 @@ def check_made_anew(lab, sentinel: Sentinel, topic: str) -> dict[str, int]:
     """It was said once; what was acknowledged and never read is unaccounted, and nothing is called lost."""
     figures = sentinel.quiesce(60)
     assert len(sentinel.said("probe topic was deleted and made anew")) == 1
-    assert (figures["lost"], figures["expired"], figures["duplicated"], figures["corrupted"]) == (0, 0, 0, 0)
+    assert (figures["lost"], figures["expired"], figures["corrupted"]) == (0, 0, 0)
     assert sentinel.engine.truth.violations == 0
     assert_identities(figures)
+    copies = 0
     for partition in describe(lab.bootstrap_servers)[topic].partitions:
-        standing = truth.present(truth.read_log(lab.bootstrap_servers, topic, partition).records)
+        log = truth.read_log(lab.bootstrap_servers, topic, partition).records
+        standing = truth.present(log)
         assert standing, f"nothing was written to partition {partition} of the new topic"
         assert standing & set(sentinel.acked(partition)) <= sentinel.read(partition)
+        copies += truth.extra_copies(log)
+    assert figures["duplicated"] == copies
     return figures
 
 

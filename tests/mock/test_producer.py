@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import dropwhile
 from queue import Queue
 
 import pytest
@@ -16,7 +17,7 @@ from tests.mock.mock_cluster import (
     MockCluster,
 )
 
-from kafka_sentinel.adapters.producer import ProbeProducer
+from kafka_sentinel.adapters.producer import FIRST_CONTACT, ProbeProducer
 from kafka_sentinel.adapters.producer_client import ProducerOptions
 from kafka_sentinel.core.events import (
     AdapterError,
@@ -117,8 +118,9 @@ def test_partitions_come_and_go_and_their_sequences_continue(start, mailbox):
 
 def test_the_rate_is_spread_over_the_slots_and_can_be_changed(start, mailbox):
     producer = start(ZERO, interval=0.05, records_per_second=50.0)
-    first = mailbox.until(lambda: len(mailbox.of(RecordsSent)) >= 5 and mailbox.of(RecordsSent)[:4])
-    assert [event.count for event in first] == [2, 3, 2, 3]
+    sent = mailbox.until(lambda: len(mailbox.of(RecordsSent)) >= 10 and mailbox.of(RecordsSent))
+    counts = list(dropwhile(lambda count: count == 1, (event.count for event in sent)))  # first contact is made by one
+    assert counts[:4] == [2, 3, 2, 3]
     producer.set_rate(1.0)
     mailbox.until(lambda: mailbox.of(RecordsSent)[-1].count == 1)
 
@@ -128,6 +130,25 @@ def test_a_large_rate_fills_the_slot_in_chunks_and_nothing_is_rejected(start, ma
     mailbox.until(lambda: len(mailbox.acked(0)) > 10_000 and len(mailbox.acked(1)) > 10_000)
     assert max(event.count for event in mailbox.of(RecordsSent)) <= 1_000
     assert mailbox.of(RecordsRejected) == []
+
+
+def test_a_partition_that_took_nothing_yet_gets_one_record_at_a_time(start, mailbox, cluster):
+    cluster.silence()
+    start(ZERO)
+    first, second = mailbox.until(lambda: len(mailbox.of(RecordsSent)) >= 2 and mailbox.of(RecordsSent)[:2])
+    assert (first.count, second.count) == (1, 1)
+    assert second.at.mono - first.at.mono >= FIRST_CONTACT
+
+
+def test_a_new_incarnation_makes_first_contact_anew(start, mailbox, cluster):
+    producer = start(ZERO)
+    mailbox.until(lambda: len(mailbox.acked()) > 5)
+    cluster.silence()
+    producer.renew()
+    mailbox.first(ProducerRestarted)
+    before = len(mailbox.of(RecordsSent))
+    later = mailbox.until(lambda: (found := mailbox.of(RecordsSent)[before:]) and len(found) > 1 and found, 30)
+    assert later[1].at.mono - later[0].at.mono >= FIRST_CONTACT
 
 
 def test_acks_one_does_without_idempotence(start, mailbox, cluster):
@@ -140,13 +161,13 @@ def test_acks_one_does_without_idempotence(start, mailbox, cluster):
 
 
 def test_what_a_full_queue_refuses_is_rejected_and_the_rest_is_uncertain(start, mailbox, cluster):
-    cluster.silence()
     start(ZERO, queue_limit=5, delivery_timeout=1.0)
+    mailbox.until(mailbox.acked)
+    cluster.silence()
     rejected = mailbox.first(RecordsRejected)
     assert rejected.code == "_QUEUE_FULL"
     uncertain = mailbox.first(RecordsUncertain)
     assert uncertain.code == "_MSG_TIMED_OUT"
-    assert not mailbox.acked()
     assert {event.code for event in mailbox.of(AdapterError)} & {"_TRANSPORT", "_ALL_BROKERS_DOWN"}
 
 

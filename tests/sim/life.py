@@ -55,6 +55,7 @@ class Life:
         self.mono_offset = world.rng.choice((0.0, 5_000.0, 1e6))
         self.channels: dict[str, float] = {}
         self.stalled_until = 0.0
+        self.latched = False  # an acks=all loss was said in this life, and nobody resumes
         self.steps = 0
         self.started = world.now
         self.saved = None  # the newest state this life has put on disk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.sim.oracle import SimulationError, StuckError
+from tests.sim.oracle import InexactError, SimulationError, StuckError
 from tests.sim.world import World
 
 from kafka_sentinel.core.types import Acks, ProbePartition
@@ -69,22 +69,15 @@ def _safety(world):
 
 def _liveness(world):
     world.heal()
-    healed, problem = world.now, "Sentinel never came back"
+    healed, problem = world.now, StuckError("Sentinel never came back")
     while world.now < healed + LIVENESS:
         world.run_until(world.now + LOOK)
         look(world)
         if world.life is not None and world.now >= healed + LEAST:
             problem = unsettled(world)
             if problem is None:
-                break
-    else:
-        raise StuckError(problem)
-    world.oracle.check_final(
-        accounts_of(world.life.engine),
-        world.life.engine.status()["records"],
-        before=world.now - RECENT,
-        clean=world.deaths == 0,
-    )
+                return
+    raise problem
 
 
 def look(world):
@@ -101,12 +94,17 @@ def look(world):
 
 
 def unsettled(world):
-    """Say what has not settled yet, or None."""
-    engine = world.life.engine
-    status = engine.status()
+    """Return what has not settled yet, or not on the truth (the slow re-reading may still correct that), or None."""
+    status, accounts = world.life.engine.status(), accounts_of(world.life.engine)
+    given = {"before": world.now - RECENT, "clean": world.deaths == 0}
     open_incidents = [one for one in status["incidents"] if one["closed_at"] is None]
     if open_incidents:
-        return f"incidents are open: {open_incidents}"
-    return world.oracle.unsettled(
-        accounts_of(engine), status["records"], before=world.now - RECENT, clean=world.deaths == 0
-    )
+        return StuckError(f"incidents are open: {open_incidents}")
+    still_open = world.oracle.unsettled(accounts, status["records"], **given)
+    if still_open is not None:
+        return StuckError(still_open)
+    try:
+        world.oracle.check_final(accounts, status["records"], **given)
+    except InexactError as error:
+        return error
+    return None

@@ -29,6 +29,7 @@ WALL = 1_700_000_000.0
 INSTANCE, OTHER_INSTANCE = 7, 8
 KEPT_EVENTS = 50
 LEADER_AGE = 5.0  # seconds after which a client looks for the leader even if nothing went wrong
+WARM_UP = 5.0  # seconds of a life before it may break anything
 GUARD_AGE = 4.0  # max_view_age and max_state_age of the guards, in seconds
 GRACE = GUARD_AGE + 4.0  # how long the engine may rightly not know what is so in truth
 
@@ -118,7 +119,7 @@ class World:
                 dry_run=options.experiments != "armed",
                 min_gap=5.0,
                 daily_budget=4,
-                warm_up=5.0,
+                warm_up=WARM_UP,
                 steady=3.0,
                 max_view_age=GUARD_AGE,
                 max_state_age=15.0,
@@ -390,18 +391,23 @@ class World:
         for command in commands:
             if isinstance(command, Log) and command.event == "acknowledged records lost":
                 self.oracle.losses_claimed(command.fields)
+                life.latched |= command.fields["acks"] == "all"
 
     def judge_injection(self, life, command):
-        del life
         self.injections += 1
-        if command.experiment_run in self.oracle.injected:
-            raise InjectionError(f"injected twice: {command}")
-        self.oracle.injected.add(command.experiment_run)
-        if self.options.experiments != "armed":
-            raise InjectionError(f"injected in a dry run: {command}")
+        wrong = {
+            "twice": command.experiment_run in self.oracle.injected,
+            "in a dry run": self.options.experiments != "armed",
+            "while another fault is in effect": bool(self.broken_by),
+            "during the warm-up": self.now - life.started < WARM_UP,
+            "although a loss has latched the experiments": life.latched,
+        }
         for what, since in self.troubled_since.items():
-            if since is not None and self.now - since > GRACE:
-                raise InjectionError(f"{what} in trouble since {since:.1f}, yet injected at {self.now:.1f}: {command}")
+            wrong[f"although {what} was in trouble"] = since is not None and self.now - since > GRACE
+        self.oracle.injected.add(command.experiment_run)
+        found = [words for words, true in wrong.items() if true]
+        if found:
+            raise InjectionError(f"injected {' and '.join(found)}: {command}")
 
     # --- from safety to liveness
 

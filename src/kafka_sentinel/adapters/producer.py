@@ -34,6 +34,10 @@ IDLE = 0.1  # longest poll, in seconds: commands are looked at this often
 GATHER = 0.01  # seconds a report may wait for those that follow it; each keeps the instant at which it was known
 FAREWELL = 1.0  # seconds to wait for acknowledgements at the end, and again for the reports of what was given up
 ABANDON = 5.0  # seconds to collect the reports of an abandoned client
+# A partition whose log took nothing of this client yet gets one record at a time. Of several on their way, a leader
+# that is not ready refuses the first and takes a later one, whatever its sequence, and the client then believes that the
+# first was written too (KAFKA-15591). The next follows after this many seconds, or Sentinel would seem to stand still.
+FIRST_CONTACT = 2.0
 BACKOFF = (0.5, 5.0)  # seconds between two clients, doubled from the first to the last while they keep dying
 
 
@@ -46,6 +50,8 @@ class _Partition:
         self.claims = ClaimsTracker()
         self.in_flight = RangeSet()
         self.encoder: Encoder | None = None  # of the current incarnation
+        self.known = False  # whether the log took a record of the current incarnation
+        self.sent_at = float("-inf")  # when it was last sent to, monotonic
 
 
 class ProbeProducer:
@@ -143,7 +149,7 @@ class ProbeProducer:
         """Send what is due in this slot, in chunks with polls between; what does not fit into it is not made up for."""
         start, interval = self._slot, self._options.interval
         end = start + (int((self._now().mono - start) / interval) + 1) * interval
-        due = {partition: self._due(partition) for partition in self._probed}
+        due = {partition: count for partition in self._probed if (count := self._due(partition))}
         probing = True  # the first round is the probe itself; the rest is load, and yields when the client falls behind
         while due and not self._worker.stopping.is_set():
             room = self._options.queue_limit // 2 - len(self._client or ())
@@ -160,6 +166,8 @@ class ProbeProducer:
 
     def _due(self, partition: int) -> int:
         state = self._partitions.setdefault(partition, _Partition())
+        if not state.known:
+            return 0 if state.in_flight and self._now().mono - state.sent_at < FIRST_CONTACT else 1
         owed = state.owed + self._rate * self._options.interval
         state.owed = owed % 1.0
         return max(int(owed), 1)
@@ -180,6 +188,7 @@ class ProbeProducer:
             state.claims.sent(first, count)
             state.in_flight.add(first, count)
             state.following += count
+            state.sent_at = at.mono
             if refused:
                 self._post(self._rejections(partition, first, refused))
 
@@ -246,6 +255,7 @@ class ProbeProducer:
         for partition, (spans, latencies) in delivered(messages).items():
             state = self._partitions[partition]
             state.claims.acked(spans)
+            state.known = True
             for first, count, _ in spans:
                 state.in_flight.remove(first, count)
             events.append(RecordsAcked(at, self._named(partition), self._run_id, spans, latencies))
@@ -262,7 +272,7 @@ class ProbeProducer:
         self._report(client.abandon(timeout))
         at, events = self._now(), list[Event]()
         for partition, state in self._partitions.items():
-            state.encoder = None
+            state.encoder, state.known = None, False
             for first, count in state.in_flight.spans():
                 events.append(RecordsUncertain(at, self._named(partition), self._run_id, first, count, code))
             state.in_flight.clear()
