@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.footprint import busy
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -102,7 +103,8 @@ def _round(kind: str, servers: str, number: int, options: argparse.Namespace) ->
 
 def _line(name: str, result: dict[str, Any]) -> str:
     return (
-        f"{name:14}{result['records_per_second']:>9,.0f} records/s{result['cpu_us_per_record']:>8.2f} us of processor time a record"
+        f"{name:14}{result['records_per_second']:>9,.0f} records/s"
+        f"{result['cpu_us_per_record']:>8.2f} us of processor time a record"
         f"{result['cores']:>6.2f} cores"
     )
 
@@ -118,6 +120,7 @@ def _conclude(rounds: list[dict[str, dict[str, Any]]], *, check: bool) -> int:
     print(_line("median bare", middle["bare"]))
     print(_line("    sentinel", middle["sentinel"]))
     print(f"ratio of records/s {ratio:.2f} (aim: >= {LEAST_RATIO}), of records per processor second {cpu_ratio:.2f}")
+    print(busy())
     print(json.dumps({"ratio": round(ratio, 3), "cpu_ratio": round(cpu_ratio, 3), **middle, "rounds": rounds}))
     return 1 if check and ratio < LEAST_RATIO else 0
 

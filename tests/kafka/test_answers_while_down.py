@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def check_answers(port: int) -> None:
 
 @contextmanager
 def scraped(port: int) -> Iterator[list[float]]:
-    """Have two scrapers ask for the metrics without a pause. Yields how long each answer took."""
+    """Have two scrapers ask for the metrics without a pause, and a third client hang. Yields how long answers took."""
     took: list[float] = []
     stopping = threading.Event()
 
@@ -54,9 +55,11 @@ def scraped(port: int) -> Iterator[list[float]]:
     threads = [threading.Thread(target=scrape, daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
+    silent = socket.create_connection(("127.0.0.1", port))
     try:
         yield took
     finally:
+        silent.close()
         stopping.set()
         for thread in threads:
             thread.join(30)

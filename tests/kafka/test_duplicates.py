@@ -6,6 +6,7 @@ in between. How many copies and inversions there are is counted in the log by an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,28 +16,41 @@ from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wai
 from kafka_sentinel.adapters.group_consumer import GroupConsumer
 from kafka_sentinel.core.events import GroupRead
 from kafka_sentinel.core.types import Acks, ProbePartition
+from kafka_sentinel.lab.cluster import LabCluster
 from kafka_sentinel.runtime import now
 
 # Brokers answer late writes with a time-out after half a second, and the client sends them again at once.
 HASTY = {"max.in.flight.requests.per.connection": 1, "request.timeout.ms": 500, "retry.backoff.ms": 50}
+# Each record is a request of its own, and many are on their way at once: where some are refused and the next ones
+# taken, the refused ones come later.
+PIPELINED = {
+    "max.in.flight.requests.per.connection": 1_000,
+    "batch.num.messages": 1,
+    "request.timeout.ms": 500,
+    "retry.backoff.ms": 50,
+}
+RATE = 100  # records per second
+
+Spoil = Callable[[LabCluster, Sentinel], None]
 
 
-def pause_a_follower(
-    lab, topic: str, *, idempotence: bool, pauses: int
+def run(
+    lab: LabCluster, topic: str, spoil: Spoil, producer: dict[str, object], *, times: int
 ) -> tuple[dict[str, int], list[truth.LogRecord]]:
-    """Have acknowledgements be late, `pauses` times. Returns Sentinel's figures and the log."""
+    """Do `spoil` so many times, each time from a whole ISR. Returns Sentinel's figures and the log."""
     config = configuration(
         lab.bootstrap_servers,
         topic,
-        probe={"manage_topic": False, "records_per_interval": 10, "delivery_timeout": 120},
+        probe={"manage_topic": False, "records_per_interval": RATE // 10, "delivery_timeout": 120},
         cluster={"session_timeout": 3},
     )
-    with Sentinel(config, producer_extra={**HASTY, "enable.idempotence": idempotence}) as sentinel:
-        for _ in range(pauses):
+    with Sentinel(config, producer_extra=producer) as sentinel:
+        for _ in range(times):
             sentinel.wait_verified(sentinel.records().get("verified", 0) + 200, 90)
             wait_for(lambda: sentinel.isr() == [1, 2, 3], 60, "ISR whole")
-            hold_up_a_follower(lab, sentinel)
-        figures = sentinel.quiesce(120)
+            spoil(lab, sentinel)
+            wait_for(lambda: unanswered(sentinel) < 0.5, 90, "acknowledgements are back")
+        sentinel.quiesce(120)
         log = truth.read_log(lab.bootstrap_servers, topic).records
         figures = all_copies_found(sentinel, truth.extra_copies(log))
         charged = sum(incident["duplicated"] for incident in sentinel.incidents())
@@ -46,17 +60,27 @@ def pause_a_follower(
     return figures, log
 
 
-def hold_up_a_follower(lab, sentinel: Sentinel) -> None:
-    """Pause a follower until what is sent has not been acknowledged for longer than the brokers' time-out, thrice."""
+def unanswered(sentinel: Sentinel) -> float:
+    """Return how many seconds' worth of records wait for their acknowledgement."""
+    return (sentinel.runtime.sent.get((Acks.ALL, 0), 0) - len(sentinel.acked(0))) / RATE
 
-    def oldest_wait() -> float:
-        behind = sentinel.runtime.sent.get((Acks.ALL, 0), 0) - len(sentinel.acked(0))
-        return behind / 100  # seconds: 100 records are sent in each
 
+def pause_a_follower(lab: LabCluster, sentinel: Sentinel) -> None:
+    """What is written is written, but not acknowledged before the brokers' time-out: four times over."""
     lab.pause(2)
-    wait_for(lambda: oldest_wait() > 2, 30, "acknowledgements are late")
+    wait_for(lambda: unanswered(sentinel) > 2, 60, "acknowledgements are late")
     lab.resume(2)
-    wait_for(lambda: oldest_wait() < 0.5, 60, "acknowledgements are back")
+
+
+def pause_both_followers(lab: LabCluster, sentinel: Sentinel) -> None:
+    """Until writes are refused for want of in-sync replicas, and then, between two of them, are not any more."""
+    lab.pause(2)
+    lab.pause(3)
+    wait_for(lambda: sentinel.isr() == [1], 60, "ISR shrinks")
+    refused = unanswered(sentinel)
+    wait_for(lambda: unanswered(sentinel) > refused + 2, 60, "many records wait to be written")
+    lab.resume(2)
+    lab.resume(3)
 
 
 def all_copies_found(sentinel: Sentinel, copies: int) -> dict[str, int]:
@@ -73,20 +97,33 @@ def all_copies_found(sentinel: Sentinel, copies: int) -> dict[str, int]:
     return sentinel.records()
 
 
-@pytest.mark.parametrize("pauses", [1, pytest.param(8, marks=pytest.mark.full)])
-def test_e_duplicates_are_counted_to_the_copy(lab_separate, make_topic, pauses):
+@pytest.mark.parametrize("times", [1, pytest.param(8, marks=pytest.mark.full)])
+def test_e_duplicates_are_counted_to_the_copy(lab_separate, make_topic, times):
     topic = make_topic(lab_separate, config={"min.insync.replicas": "2"})
-    figures, log = pause_a_follower(lab_separate, topic, idempotence=False, pauses=pauses)
-    assert truth.extra_copies(log) >= 10 * pauses, "the recipe duplicated nothing worth looking for"
+    producer = {**HASTY, "enable.idempotence": False}
+    figures, log = run(lab_separate, topic, pause_a_follower, producer, times=times)
+    assert truth.extra_copies(log) >= 10 * times, "the recipe duplicated nothing worth looking for"
     assert figures["duplicated"] == truth.extra_copies(log)
     assert figures["reordered"] == truth.inversions(log)
     assert (figures["lost"], figures["corrupted"], figures["conflicting"], figures["redelivered"]) == (0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("pauses", [1, pytest.param(8, marks=pytest.mark.full)])
-def test_e_nothing_is_duplicated_where_the_producer_is_idempotent(lab_separate, make_topic, pauses):
+@pytest.mark.parametrize("times", [1, pytest.param(8, marks=pytest.mark.full)])
+def test_e_reordered_is_counted_to_the_record(lab_separate, make_topic, times):
     topic = make_topic(lab_separate, config={"min.insync.replicas": "2"})
-    figures, log = pause_a_follower(lab_separate, topic, idempotence=True, pauses=pauses)
+    producer = {**PIPELINED, "enable.idempotence": False}
+    figures, log = run(lab_separate, topic, pause_both_followers, producer, times=times)
+    assert truth.inversions(log) > 0, "the recipe brought nothing out of order"
+    assert figures["reordered"] == truth.inversions(log)
+    assert figures["duplicated"] == truth.extra_copies(log)
+    assert (figures["lost"], figures["corrupted"], figures["conflicting"], figures["redelivered"]) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(8, marks=pytest.mark.full)])
+@pytest.mark.parametrize("spoil", [pause_a_follower, pytest.param(pause_both_followers, marks=pytest.mark.full)])
+def test_e_an_idempotent_producer_duplicates_and_reorders_nothing(lab_separate, make_topic, spoil, times):
+    topic = make_topic(lab_separate, config={"min.insync.replicas": "2"})
+    figures, log = run(lab_separate, topic, spoil, {**HASTY, "enable.idempotence": True}, times=times)
     assert (truth.extra_copies(log), truth.inversions(log)) == (0, 0)
     assert (figures["duplicated"], figures["reordered"], figures["lost"]) == (0, 0, 0)
 

@@ -178,6 +178,7 @@ def test_h_killed_again_and_again_while_brokers_are_killed_too(lab_separate, mak
         for number in range(lives):
             if number:
                 life.start()
+                wait_for(lambda: life.status.get("started_at"), 20, "a first snapshot")
                 dead += life.status["started_at"] - killed_at
             broker = number % 3 + 1
             wait_verified(life, total + 100 * (number % 2))

@@ -143,24 +143,25 @@ def trust_the_order_of_a_run(patch):
     patch.setattr(Account, "disorderly", property(lambda self: False, lambda self, value: None), raising=False)
 
 
+# Each with a seed that is known to notice it, which is tried first.
 MUTATIONS = {
-    mutation.__name__.replace("_", " "): mutation
-    for mutation in (
-        skip_barrier_check,
-        skip_fence_check,
-        call_suspects_lost_unread,
-        late_is_lost,
-        never_settle_uncertain,
-        count_redelivery_as_duplicate,
-        forget_what_was_not_heard,
-        expired_is_lost,
-        forget_counts_of_sends,
-        never_close_incidents,
-        inject_without_asking,
-        inject_again,
-        leave_a_recheck_unasked,
-        take_claims_across_topics,
-        forget_that_a_topic_was_made_anew,
-        trust_the_order_of_a_run,
+    mutation.__name__.replace("_", " "): (mutation, seed)
+    for mutation, seed in (
+        (skip_barrier_check, 14),
+        (skip_fence_check, 62),
+        (call_suspects_lost_unread, 15),
+        (late_is_lost, 5),
+        (never_settle_uncertain, 5),
+        (count_redelivery_as_duplicate, 0),
+        (forget_what_was_not_heard, 7),
+        (expired_is_lost, 7),
+        (forget_counts_of_sends, 0),
+        (never_close_incidents, 0),
+        (inject_without_asking, 2),
+        (inject_again, 5),
+        (leave_a_recheck_unasked, 74),
+        (forget_that_a_topic_was_made_anew, 76),
+        (take_claims_across_topics, 8),
+        (trust_the_order_of_a_run, 40),
     )
 }

@@ -35,7 +35,7 @@ GATHER = 0.01  # seconds a report may wait for those that follow it; each keeps 
 FAREWELL = 1.0  # seconds to wait for acknowledgements at the end, and again for the reports of what was given up
 ABANDON = 5.0  # seconds to collect the reports of an abandoned client
 # A partition whose log took nothing of this client yet gets one record at a time. Of several on their way, a leader
-# that is not ready refuses the first and takes a later one, whatever its sequence, and the client then believes that the
+# that is not ready refuses the first and takes a later one, whatever its sequence; the client then believes that the
 # first was written too (KAFKA-15591). The next follows after this many seconds, or Sentinel would seem to stand still.
 FIRST_CONTACT = 2.0
 BACKOFF = (0.5, 5.0)  # seconds between two clients, doubled from the first to the last while they keep dying

@@ -274,9 +274,10 @@ class Engine:
                 self.group.rebalanced()
                 self._count("group_rebalances_total", 1)
             case GroupCommitted(seconds=seconds, error=error, offsets=offsets):
-                self._commands.append(Observe("commit_latency_seconds", (), (seconds,)))
                 regressed = self.group.committed(seconds, error, offsets)
-                if error is not None:
+                if error is None:
+                    self._commands.append(Observe("commit_latency_seconds", (), (seconds,)))
+                else:
                     self._error(error)
                 if regressed:
                     self._log("warning", "committed offset went backwards", partitions=[str(one) for one in regressed])
