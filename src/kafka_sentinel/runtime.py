@@ -49,6 +49,7 @@ from kafka_sentinel.settings import Settings
 from kafka_sentinel.wiring import KafkaAdapters
 
 MAILBOX = 2_000  # batches of events; a poster waits when it is full
+REST = 0.05  # seconds the loop lets events gather once it has caught up: each carries its instant, each wake costs
 TICK = 0.1  # seconds the loop waits for an event before it tells the engine that time has passed
 PUBLISH_EVERY = 0.5  # seconds between two snapshots for the page and the metrics
 STOP_TIMEOUT = 5.0  # seconds each adapter gets to end
@@ -223,6 +224,8 @@ class Runtime:
         if self._last_tick >= self._next_publish:
             self._next_publish = self._last_tick + PUBLISH_EVERY
             self._publish()
+        if self._mailbox.empty():
+            self._stopping.wait(REST)
 
     def _publish(self) -> None:
         status = self.engine.status()

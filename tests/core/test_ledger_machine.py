@@ -154,11 +154,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def _handle_mail(self):
         mail, self.mailbox = self.mailbox, []
         for batch in mail:
-            reader = self.world.reader
             self.world.ledger.read(*batch)
             self.world.drain()
-            if self.world.reader == reader and batch is mail[-1]:
-                self.world.reader = max(reader, batch[1])
 
     @rule(share=SHARE)
     def be_misled_by_a_stale_leader(self, share):
@@ -217,7 +214,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if keeps == "nothing" or self.checkpoint is None:
             self.checkpoint = None
             self.stateless += 1
-        state, self.acked = self.checkpoint or (None, set())
+        state, heard = self.checkpoint or (None, set())
+        self.acked = set(heard)
         self.lost_by_earlier |= {r for r in self.world.lost if self.checkpoint is None or self._holds_lost(state, r)}
         self.duplicated_by_earlier += self.world.ledger.counted["duplicated"]
         self.deaths += 1

@@ -159,8 +159,8 @@ MUTATIONS = {
         (never_close_incidents, 0),
         (inject_without_asking, 2),
         (inject_again, 5),
-        (leave_a_recheck_unasked, 74),
-        (forget_that_a_topic_was_made_anew, 76),
+        (leave_a_recheck_unasked, 119),
+        (forget_that_a_topic_was_made_anew, 30),
         (take_claims_across_topics, 8),
         (trust_the_order_of_a_run, 40),
     )

@@ -52,7 +52,8 @@ class GroupOptions:
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_uncommitted",
-                "fetch.wait.max.ms": 100,
+                "fetch.wait.max.ms": 500,
+                "fetch.min.bytes": 100_000,  # nothing here is timed by the record: two answers a second will do
                 "topic.metadata.refresh.interval.ms": 10_000,  # a topic made after we subscribed is found that soon
                 "queued.max.messages.kbytes": 16_384,
             },
@@ -116,9 +117,7 @@ class GroupConsumer:
             self._post(events)
 
     def _step(self, consumer: Consumer) -> None:
-        messages = consumer.consume(1, self._options.wait)
-        if messages:
-            messages += consumer.consume(self._options.batch, 0)
+        messages = consumer.consume(self._options.batch, self._options.wait)
         at = self._now()
         events, self._called_back = self._called_back, []
         events += self._handed_over(messages, at)
