@@ -1407,3 +1407,30 @@ def test_foreign_records_of_a_new_topic_that_was_not_recognised_yet_are_counted_
     assert world.ledger.counted["foreign"] == world.ledger.counted["corrupted"] == 1
     assert world.ledger.counted["conflicting"] == 0
     assert world.losses == []
+
+
+def test_an_alleged_truncation_does_not_turn_retention_into_loss():
+    """A leader that was replaced says that the log ends low; then retention takes what is under suspicion."""
+    world = World()
+    world.produce(50)
+    world.read(30)
+    world.ledger.regressed(10, world.now())
+    world.drain()
+    world.retain_from(20)
+    world.judge()
+    assert world.losses == []
+    assert world.count("suspected") == 0
+    assert [r.proved for r in world.regressions] == [False]
+
+
+def test_a_truncation_that_a_reader_is_told_of_is_proved_by_the_next_acknowledgement_and_told_once():
+    world = World()
+    world.produce(50)
+    world.read()
+    world.truncate(20)
+    world.read()
+    world.produce(30)
+    world.retain_from(25)
+    world.judge()
+    assert world.lost == mine(world, range(20, 50))
+    assert [(r.proved, r.confirms) for r in world.regressions] == [(False, False), (True, True)]

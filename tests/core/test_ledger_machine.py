@@ -40,7 +40,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.acked: set[tuple[int, int]] = set()  # heard by the process that lives
         self.told: set[tuple[int, int]] = set()  # heard by any process
         self.sent: set[tuple[int, int]] = set()
-        self.passed: set[tuple[int, int]] = set()  # the log start passed a copy of it
+        self.passed: set[tuple[int, int]] = set()  # the log start passed a place at which it had stood
+        self.places: dict[tuple[int, int], int] = {}  # the lowest at which it ever stood
         self.truncated: set[tuple[int, int]] = set()  # a copy of it was truncated away
         self.extra_copies = 0  # that ever were
         self.mailbox: list[tuple[int, int, tuple]] = []  # what the verifier has read and nobody has handled
@@ -65,6 +66,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.extra_copies += sum(standing[batch.run, s] > 0 for s in batch.sequences)
         entries = [Entry(RECORD, batch.run, s, self.world.epoch, US, batch.claims) for s in batch.sequences]
         batch.offsets.append(self.world.put(*entries))
+        self._note_places()
+
+    def _note_places(self) -> None:
+        for offset, entry in enumerate(self.world.log):
+            if entry and entry.kind is RECORD:
+                record = (entry.run, entry.sequence)
+                self.places[record] = min(offset, self.places.get(record, offset))
 
     # --- producer and leader
 
@@ -107,6 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.sent |= heard
         self.acked |= heard
         self.told |= heard
+        self._note_places()
 
     @rule(count=SMALL)
     def write_foreign(self, count):
@@ -126,7 +135,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """The readers hear of it before anything else happens: what they cannot know, nobody can judge."""
         start, end = self.world.log_start, len(self.world.log)
         to = start + round((end - start) * share / 2)
-        self.passed |= self._records(self.world.log[start:to])
+        self.passed |= {record for record, place in self.places.items() if place < to}
         self.world.retain_from(to)
         if self.world.ledger.position is not None:
             self.world.ledger.log_starts_at(to)

@@ -19,6 +19,7 @@ from kafka_sentinel.core.cluster import ClusterView, TopicView
 from kafka_sentinel.core.events import ClusterObserved, ClusterUnreachable
 from kafka_sentinel.core.types import Acks, Instant
 
+ASK_AGAIN = 3.0  # seconds until the settings of a topic are asked for again if no answer came
 LEAST_PATIENCE = 0.3  # seconds that an answer may take, however quick the one before was
 BATCHES_PER_ROUND = 4  # requests for topic settings between two snapshots, so that many topics do not delay them
 
@@ -57,7 +58,8 @@ class _Settings:
         for index in range(0, len(due), CONFIG_BATCH):
             batch = due[index : index + CONFIG_BATCH]
             found = topic_configs(client, batch, timeout)
-            self._known.update({topic: (at, found.get(topic, {})) for topic in batch})
+            soon = at - max(self._refresh - ASK_AGAIN, 0.0)  # for one just made: not every broker knows it yet
+            self._known.update({topic: (at, found[topic]) if topic in found else (soon, {}) for topic in batch})
 
 
 class ClusterWatcher:

@@ -39,6 +39,7 @@ class Book:
             None  # lowest offset at which a record of the current run was seen or acknowledged
         )
         self._reposition_sent = False
+        self._alleged: int | None = None  # how far back the log went by what a reader was told, not proved so far
         self._went_back_to = 1 << 62  # the divergence of the last regression; above every offset before the first
         self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process
 

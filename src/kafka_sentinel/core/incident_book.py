@@ -125,7 +125,8 @@ class IncidentBook:
         """
 
         def rebase(wall: float) -> Instant:
-            return Instant(now.mono - (now.wall - float(wall)), float(wall))
+            # The wall clock may have been set back since: whatever was seen then was seen before now all the same.
+            return Instant(now.mono - max(now.wall - float(wall), 0.0), float(wall))
 
         def incidents(key: str) -> list[Incident]:
             return [

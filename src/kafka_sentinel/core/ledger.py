@@ -140,30 +140,38 @@ class PartitionLedger(Witness):
         for batch in account.sends.overlapping(span.first, span.count):
             offset = span.offset + max(batch.first - span.first, 0)
             if offset <= batch.barrier:
-                self.regressed(offset, at)
+                self.regressed(offset, at, proved=True)
                 return  # the barriers are lower now, and the rest of the span stands above
 
-    def regressed(self, divergence: int, at: Instant) -> None:
-        """The log went back to `divergence` or lower: what was acknowledged from there on is suspected, read or not."""
+    def regressed(self, divergence: int, at: Instant, *, proved: bool = False) -> None:
+        """The log went back to `divergence` or lower: what was acknowledged from there on is suspected, read or not.
+
+        Unless it is `proved` by an acknowledgement it may be a mistake, and what was known of the log is kept.
+        """
         gone = self._void_from(divergence)
         for account in self.accounts.values():
             for piece in account.positions.at_or_above(divergence):
-                epochs = gone.get(account.run)
-                self._suspect(account, piece, "the log went backwards", epochs=epochs)
-            account.begin = (
-                None if account.begin is None else 0
-            )  # what was written since may stand below the divergence
+                self._suspect(account, piece, "the log went backwards", epochs=gone.get(account.run))
+            if account.begin is not None:
+                account.begin = 0  # what was written since may stand below the divergence
+        confirms = proved and self._alleged is not None and divergence >= self._alleged
+        self.effects.append(Regressed(self.partition, divergence, self.last_ack_at, at, proved, confirms))
+        self._alleged = None if proved else divergence
+        self._went_back_to = divergence
+        if proved:
+            self._lower(divergence)
+        if self.position is not None and self.position > divergence:
+            self.reposition(divergence)
+
+    def _lower(self, divergence: int) -> None:
+        for account in self.accounts.values():
             account.sends.lower_barriers(divergence - 1)
             if divergence < account.earlier[0]:
                 account.earlier = (0, -1)
-        self.effects.append(Regressed(self.partition, divergence, self.last_ack_at, at))
-        self._went_back_to = divergence
         self.fences.void_from(divergence)
         self.highest_acked = min(self.highest_acked, divergence - 1)
         self.log_start = min(self.log_start, divergence)
         self._count_from = min(self._count_from, divergence)
-        if self.position is not None and self.position > divergence:
-            self.reposition(divergence)
 
     # --- judgement, applied
 
@@ -222,7 +230,7 @@ class PartitionLedger(Witness):
         self.same_topic = False
         self.highest_acked = -1
         self.log_start = self.first_read = self._count_from = 0
-        self._own_floor = None
+        self._own_floor = self._alleged = None
         self.reposition(0)
         return awaited
 

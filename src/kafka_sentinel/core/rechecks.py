@@ -11,7 +11,7 @@ followed down to where the log is unchanged, however far below its first sign th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from kafka_sentinel.core.commands import Recheck
@@ -41,6 +41,12 @@ ORDER = {purpose: rank for rank, purpose in enumerate(Purpose)}
 
 
 @dataclass(slots=True)
+class Suspicion:
+    suspected: Suspected
+    went_back_to: int | None = None  # the lowest divergence that was proved since it was acknowledged
+
+
+@dataclass(slots=True)
 class Question:
     number: int  # a new one each time it is asked again, so that a late answer is not taken for the new one
     purpose: Purpose
@@ -48,7 +54,7 @@ class Question:
     low: int
     high: int | None  # None: through the fence
     opened: Instant
-    suspects: list[Suspected] = field(default_factory=list)
+    suspicions: list[Suspicion] = field(default_factory=list)
     regressed: Regressed | None = None  # the deepest regression that raised it
     incident: str | None = None
     topic_gone: bool = False
@@ -97,6 +103,8 @@ class Rechecks:
         for question in self._questions.values():
             if question.partition != regression.partition:
                 continue
+            for suspicion in question.suspicions if regression.proved else ():
+                suspicion.went_back_to = _lower_of(suspicion.went_back_to, regression.divergence)
             if question.asked_at is not None:
                 question.stale = True
             elif question.purpose is Purpose.SUSPICION:
@@ -110,7 +118,7 @@ class Rechecks:
     def _suspect(self, suspected: Suspected, at: Instant, *, topic_gone: bool) -> Question:
         question = self._joinable(suspected.partition, at, topic_gone=topic_gone)
         question.low = min(question.low, suspected.low)
-        question.suspects.append(suspected)
+        question.suspicions.append(Suspicion(suspected))
         return question
 
     def _joinable(self, partition: ProbePartition, at: Instant, *, topic_gone: bool) -> Question:
@@ -268,15 +276,18 @@ class Rechecks:
         ledger = self._ledgers[question.partition]
         ledger.log_starts_at(event.log_start)
         answer = ledger.reread(event.start, event.position, event.sightings)
-        regression = question.regressed
         by = Judgement(
             done=event,
             answer=answer,
             fence=question.fence,
             topic_gone=question.topic_gone,
-            regressed_to=regression.divergence if regression else None,
+            regressed_to=None,
         )
-        losses = [loss for suspected in question.suspects for loss in judge(ledger, suspected, by)]
+        losses = [
+            loss
+            for suspicion in question.suspicions
+            for loss in judge(ledger, suspicion.suspected, replace(by, regressed_to=suspicion.went_back_to))
+        ]
         del self._questions[question.number]
         ledger.fences.forget(question.number)
         self._follow_down(ledger, question, event.at)
@@ -292,3 +303,7 @@ class Rechecks:
                 heir = self._suspect(suspected, at, topic_gone=False)
                 heir.regressed = heir.regressed or question.regressed
                 heir.incident = heir.incident or question.incident
+
+
+def _lower_of(known: int | None, offset: int) -> int:
+    return offset if known is None else min(known, offset)

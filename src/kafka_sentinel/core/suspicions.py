@@ -12,12 +12,19 @@ UNKNOWN_EPOCH = -1
 
 @dataclass(frozen=True, slots=True)
 class Regressed:
-    """The log went backwards: a send that started after `divergence` was acknowledged came to stand there or below."""
+    """The log went backwards.
+
+    `proved`: a send that started after `divergence` was acknowledged came to stand there or below. Otherwise a reader
+    was told that the log ends there, which a leader that has been replaced may say as well. `confirms`: what is proved
+    now, a reader was told before.
+    """
 
     partition: ProbePartition
     divergence: int
     last_ack_at: Instant | None
     at: Instant
+    proved: bool = True
+    confirms: bool = False
 
 
 @dataclass(frozen=True, slots=True)

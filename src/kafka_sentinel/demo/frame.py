@@ -41,7 +41,8 @@ def what(incident: Mapping[str, Any]) -> str:
     if incident["fault"] is not None:
         return f"{incident['fault']} of {incident['target']}"
     named = ", ".join(map(str, incident.get("brokers", ())))
-    return f"{incident['cause']} (broker {named})" if named else str(incident["cause"])
+    cause = "cause unknown" if incident["cause"] == "unknown" else str(incident["cause"])
+    return f"{cause} (broker {named})" if named else cause
 
 
 def open_incident(status: Status) -> Mapping[str, Any] | None:

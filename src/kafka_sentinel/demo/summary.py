@@ -34,6 +34,7 @@ RECORDS = (
     "unresolved",
 )
 INCIDENT = ("id", "cause", "fault", "target", "started_at", "phases", "lost", "duplicated", "verdict")
+SHOWN_PHASES = tuple(phase for phase in PHASES if phase != "lag")  # as many as 80 columns hold
 OTHER_ENDS = ("expired", "corrupted_acked", "unaccounted", "awaiting")  # of acknowledged records
 ANOMALIES = ("duplicated", "reordered", "redelivered")
 RARE_ANOMALIES = ("corrupted", "conflicting", "foreign")
@@ -142,17 +143,17 @@ def _incidents(outcome: Outcome) -> list[RenderableType]:
     incidents = sorted(outcome.end["incidents"], key=lambda each: each["started_at"])
     if not incidents:
         return [Text("  no incident\n")]
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("  seconds to:")
-    for phase in PHASES:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("seconds to:")
+    for phase in SHOWN_PHASES:
         table.add_column(phase, justify="right", no_wrap=True)
     table.add_column("lost", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for incident in incidents:
         verdict = incident["verdict"] or "open"
         table.add_row(
-            Text(f"  {what(incident)}"),
-            *(_tenths(incident["phases"][phase]) for phase in PHASES),
+            what(incident),
+            *(_tenths(incident["phases"][phase]) for phase in SHOWN_PHASES),
             f"{incident['lost']:,}",
             Text(verdict, style=VERDICT_STYLES.get(verdict, "yellow")),
         )

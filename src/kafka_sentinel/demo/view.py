@@ -30,14 +30,15 @@ FIXED_LINES = 15  # of the screen: all but the rows of partitions and verdicts
 LEAST_PARTITIONS, MOST_PARTITIONS = 6, 12  # rows; the page shows all
 ROOMY = 28  # lines of a terminal that has room for a row more
 LEAST_VERDICTS = 2
+RECORDS_WIDTH = 31
 
 
 def render(frame: Frame, height: int) -> RenderableType:
     """Return the screen for a terminal of `height` lines."""
     partitions = frame.status["partitions"][:MOST_PARTITIONS]
     middle = Table.grid(expand=True)
-    middle.add_column(ratio=7)
-    middle.add_column(ratio=5)
+    middle.add_column(ratio=1)
+    middle.add_column(width=RECORDS_WIDTH)
     rows = max(len(partitions), LEAST_PARTITIONS + (height >= ROOMY))
     middle.add_row(_partitions(partitions, rows), _records(frame.status, rows))
     verdicts = max(height - FIXED_LINES - rows, LEAST_VERDICTS)
@@ -66,7 +67,7 @@ def _brokers(frame: Frame) -> Text:
 
 
 def _partitions(partitions: list[Mapping[str, Any]], rows: int) -> Panel:
-    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("partition", no_wrap=True)
     table.add_column("leader", justify="center")
     table.add_column("in sync", no_wrap=True)
