@@ -1434,3 +1434,24 @@ def test_a_truncation_that_a_reader_is_told_of_is_proved_by_the_next_acknowledge
     world.judge()
     assert world.lost == mine(world, range(20, 50))
     assert [(r.proved, r.confirms) for r in world.regressions] == [(False, False), (True, True)]
+
+
+def test_a_look_at_the_log_of_a_replaced_leader_displaces_nothing():
+    world = World()
+    world.elect()
+    world.produce(5)
+    world.put(Entry(FOREIGN, epoch=1), Entry(CORRUPTED, epoch=1))
+    world.produce(5)
+    world.read()
+    true = world.log
+    world.log = [*true[:3], *[Entry(FOREIGN, epoch=0)] * 9]  # what a leader has that missed the last election
+    world.rechecks.background(world.ledger.partition, 0, 12, world.now())
+    (command,) = world.ask()
+    answer = world.look(command)
+    world.log = true
+    world.hand_in(answer)
+    assert world.count("suspected") == 7
+    world.judge()
+    assert world.losses == []
+    assert (world.ledger.counted["foreign"], world.ledger.counted["corrupted"]) == (1, 1)
+    assert world.ledger.counted["conflicting"] == 0

@@ -111,7 +111,7 @@ def answer(guard, reason="", threshold=""):
         ),
         (waiting(latched="experiment x failed"), "nothing more: experiment x failed"),
         (waiting(paused=True), "nothing more: this is about to end"),
-        (waiting(items=[]), "nothing is broken on this Kafka"),
+        (waiting(items=[]), "nothing is broken here on purpose"),
     ],
 )
 def test_the_view_says_what_comes_next_and_why_it_waits(given, words):

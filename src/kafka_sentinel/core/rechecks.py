@@ -275,7 +275,7 @@ class Rechecks:
     def _judge(self, question: Question, event: RecheckDone) -> Answered:
         ledger = self._ledgers[question.partition]
         ledger.log_starts_at(event.log_start)
-        answer = ledger.reread(event.start, event.position, event.sightings)
+        answer = ledger.reread(event.start, event.position, event.sightings, fenced=question.fence is not None)
         by = Judgement(
             done=event,
             answer=answer,

@@ -28,19 +28,33 @@ class Witness(Orphans):
                     self._missed(account, _within(piece, start, position), self.log, "a reader passed it unseen")
         return True
 
-    def reread(self, start: int, position: int, sightings: tuple[Sighting, ...]) -> Answer:
+    def reread(self, start: int, position: int, sightings: tuple[Sighting, ...], *, fenced: bool = True) -> Answer:
         """Take a fresh reader's word for [start, position). Returns what it found there.
 
-        The view follows only as far as the verifier has come: the rest is the verifier's to read, in order.
+        The view follows only as far as the verifier has come: the rest is the verifier's to read, in order. Without
+        a fence it may be the log of a leader that has been replaced: what is known from a later epoch is not displaced.
         """
         known = self.position or 0
-        self._take_in(start, min(position, known), tuple(_cut(s, known) for s in sightings if s.offset < known))
+        within = tuple(_cut(s, 0, known) for s in sightings if s.offset < known)
+        if fenced:
+            self._take_in(start, min(position, known), within)
+        else:
+            for sighting in within:
+                for first, count in self._not_known_better(sighting):
+                    self.sight(_cut(sighting, first, first + count))
+            self.bound()
         self._count_copies(sightings)
         answer = Answer(sightings, self.instance)
         for account in self.accounts.values():
             for piece in account.positions.at_or_above(start):
                 self._check_places(account, _within(piece, start, position), answer, start)
         return answer
+
+    def _not_known_better(self, sighting: Sighting) -> list[tuple[int, int]]:
+        """Return the offsets of a sighting, without those at which the view has something of a later leader epoch."""
+        viewed = self.log.overlapping(sighting.offset, sighting.count)
+        later = [each for each in viewed if each.value.leader_epoch > sighting.leader_epoch >= 0]
+        return RangeSet.of((each.first, each.count) for each in later).missing(sighting.offset, sighting.count)
 
     def _check_places(self, account: Account, piece: Piece[int], answer: Answer, start: int) -> None:
         """Suspect what a fresh reader did not find where it should be, nor anywhere else."""
@@ -237,8 +251,9 @@ def _within(piece: Piece[int], start: int, position: int) -> Piece[int]:
     return Piece(piece.first + low - piece.value, high - low, low)
 
 
-def _cut(sighting: Sighting, end: int) -> Sighting:
-    """Cut a sighting that starts below `end` to the offsets below it. The claims are those of its last record."""
-    if sighting.offset + sighting.count <= end:
-        return sighting
-    return sighting._replace(count=end - sighting.offset, claims=None)
+def _cut(sighting: Sighting, start: int, end: int) -> Sighting:
+    """Cut a sighting to the offsets of [start, end), of which it has some. The claims are those of its last record."""
+    low, high = max(sighting.offset, start), min(sighting.offset + sighting.count, end)
+    first = sighting.first + low - sighting.offset if sighting.kind is SightingKind.RECORD else 0
+    claims = sighting.claims if high == sighting.offset + sighting.count else None
+    return sighting._replace(offset=low, count=high - low, first=first, claims=claims)

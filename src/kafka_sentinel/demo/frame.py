@@ -78,7 +78,7 @@ def upcoming(frame: Frame) -> str:
     held = frame.status["experiments"]
     planned = [item for item in held["items"] if item["next_run"] is not None]
     if not held["items"]:
-        return "nothing is broken on this Kafka"
+        return "nothing is broken here on purpose"
     if held["latched"] is not None or held["paused"]:
         return f"nothing more: {held['latched'] or 'this is about to end'}"
     if not planned:
