@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kafka_sentinel.core.availability import MAX_PENDING, STALL, Availability, is_blind
@@ -305,6 +305,7 @@ def test_totals_survive_a_round_trip():
     assert Totals.from_state(state) == judge.totals
 
 
+@example([("ack", 1.5), ("ack", 1.0), ("ack", 1.0), ("fail", 0.0), ("ack", 1.0), ("ack", 1.5), *[("ack", 1.0)] * 3])
 @given(st.lists(st.tuples(st.sampled_from(["ack", "fail", "none"]), st.floats(0, 3)), max_size=60))
 def test_every_slot_ends_in_exactly_one_result(outcomes):
     judge = availability()

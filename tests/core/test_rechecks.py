@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from tests.core.ledger_world import FOREIGN, MARGIN, PARTITION, Entry, World, mine
 
-from kafka_sentinel.core import rechecks as module
 from kafka_sentinel.core.ledger import CopySighted
+from kafka_sentinel.core.questions import ORDER
 from kafka_sentinel.core.rechecks import ANSWER_TIMEOUT, MAX_ASKED, MAX_LOOKS, MAX_WAITING, Purpose, Rechecks
 from kafka_sentinel.core.types import ProbePartition
 
@@ -205,4 +205,4 @@ def test_questions_of_a_partition_that_is_started_over_are_forgotten_with_the_in
     world.rechecks.incident("an incident", PARTITION, 40, world.now())
     assert world.rechecks.forget_partition(PARTITION) == ["an incident"]
     assert world.rechecks.open_questions == []
-    assert module.ORDER[Purpose.SUSPICION] < module.ORDER[Purpose.BACKGROUND]
+    assert ORDER[Purpose.SUSPICION] < ORDER[Purpose.BACKGROUND]

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import pytest
 from tests.sim.mutations import MUTATIONS
 from tests.sim.options import Options

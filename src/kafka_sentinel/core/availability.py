@@ -239,7 +239,7 @@ class Availability:
             self._slots[operation, SlotResult.BAD] += slot.weight
             track.last_bad = max(track.last_bad, sent)
             if not track.down and sent > track.last_good:
-                track.down, track.accrued = True, sent
+                track.down, track.accrued = True, max(sent, track.accrued)  # no moment counts twice
                 self._edges.append(Edge(operation, partition, available=False, at=slot.sent))
 
     def _expire(self, operation: Operation, partition: ProbePartition, track: _Track, now: Instant) -> None:

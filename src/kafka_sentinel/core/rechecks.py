@@ -11,14 +11,16 @@ followed down to where the log is unchanged, however far below its first sign th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from kafka_sentinel.core.commands import Recheck
 from kafka_sentinel.core.events import RecheckDone, RecheckFailed
 from kafka_sentinel.core.ledger import CopySighted, PartitionLedger, Regressed, Suspected
-from kafka_sentinel.core.types import Fence, Instant, ProbePartition
-from kafka_sentinel.core.verdicts import Judgement, Loss, Validity, judge, validity
+from kafka_sentinel.core.questions import ORDER, Answered, Purpose, Question, Suspicion, TopicReplaced
+from kafka_sentinel.core.types import Instant, ProbePartition
+from kafka_sentinel.core.verdicts import Judgement, Validity, judge, validity
+
+__all__ = ["Answered", "Purpose", "Question", "Rechecks", "TopicReplaced"]
 
 MAX_ASKED = 16  # questions under way at once, over all partitions; the others wait their turn
 MAX_WAITING = 4  # suspicions of one partition are spread over at most so many questions that wait for a fence
@@ -26,62 +28,6 @@ ANSWER_TIMEOUT = 360.0  # seconds; then the question counts as failed and is ask
 RETRY_FIRST, RETRY_MAX = 0.25, 5.0  # seconds; doubling
 MAX_LOOKS = 4  # how often a question that raises no suspicion is asked in vain before it is dropped
 NOWHERE = 1 << 62  # above every offset
-
-
-class Purpose(StrEnum):
-    """In the order in which questions are asked."""
-
-    SUSPICION = "suspicion"
-    COPIES = "copies"
-    INCIDENT = "incident"
-    BACKGROUND = "background"
-
-
-ORDER = {purpose: rank for rank, purpose in enumerate(Purpose)}
-
-
-@dataclass(slots=True)
-class Suspicion:
-    suspected: Suspected
-    went_back_to: int | None = None  # the lowest divergence that was proved since it was acknowledged
-
-
-@dataclass(slots=True)
-class Question:
-    number: int  # a new one each time it is asked again, so that a late answer is not taken for the new one
-    purpose: Purpose
-    partition: ProbePartition
-    low: int
-    high: int | None  # None: through the fence
-    opened: Instant
-    suspicions: list[Suspicion] = field(default_factory=list)
-    regressed: Regressed | None = None  # the deepest regression that raised it
-    incident: str | None = None
-    topic_gone: bool = False
-    fence: Fence | None = None
-    asked: Recheck | None = None
-    asked_at: Instant | None = None
-    stale: bool = False  # the log went backwards since it was asked
-    retry_at: float = 0.0
-    attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A valid answer was judged: the losses it proved. `question` is closed."""
-
-    question: Question
-    losses: tuple[Loss, ...]
-    position: int
-    log_start: int
-
-
-@dataclass(frozen=True, slots=True)
-class TopicReplaced:
-    """The re-read found another topic under the same name."""
-
-    partition: ProbePartition
-    topic_id: str | None
 
 
 class Rechecks:
