@@ -31,6 +31,7 @@ class Tier:
     name: str
     paths: tuple[str, ...]
     prepare: Callable[[], str | None] = lambda: None
+    slow: bool = False
 
 
 def chromium() -> str | None:
@@ -62,9 +63,9 @@ def kafka() -> str | None:
 TIERS = (
     Tier("core", ("tests/core", "tests/cli", "tests/demo", "tests/web", f"--ignore={BROWSER_TESTS}")),
     Tier("page", (BROWSER_TESTS,), chromium),
-    Tier("sim", ("tests/sim",)),
+    Tier("sim", ("tests/sim",), slow=True),
     Tier("mock", ("tests/mock",)),
-    Tier("kafka", ("tests/kafka",), kafka),
+    Tier("kafka", ("tests/kafka",), kafka, slow=True),
 )
 
 
@@ -92,7 +93,8 @@ def run(tier: Tier, arguments: list[str]) -> Result:
 def stream(tier: Tier, arguments: list[str]) -> tuple[int, str]:
     """Run pytest, pass on what it prints, and return its exit code and its closing line."""
     colour = "yes" if sys.stdout.isatty() else "no"
-    command = [sys.executable, "-m", "pytest", f"--color={colour}", "-q", "--durations=3", *tier.paths, *arguments]
+    detail = "-v" if tier.slow else "-q"  # of a slow tier each test is said as it ends: it takes minutes
+    command = [sys.executable, "-m", "pytest", f"--color={colour}", detail, "--durations=3", *tier.paths, *arguments]
     closing = "it printed no closing line"
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
