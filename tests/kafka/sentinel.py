@@ -148,7 +148,8 @@ class Sentinel:
         """What Sentinel calls lost, record by record, with its evidence."""
         return {
             (int(loss["run"], 16), loss["first_sequence"] + index): {
-                **loss, "offset": loss["offset"] + index if loss["offset"] >= 0 else -1,
+                **loss,
+                "offset": loss["offset"] + index if loss["offset"] >= 0 else -1,
             }
             for loss in self.status.get("losses", [])
             if loss["acks"] == acks
@@ -236,7 +237,10 @@ class SentinelProcess:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self._arguments],
-                stdout=log, stderr=log, env=environment, cwd=Path(__file__).parents[2],
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=Path(__file__).parents[2],
             )
         wait_for(lambda: self.get("/readyz"), 60, lambda: f"Sentinel up: {self.log()[-2000:]}")
         return self
