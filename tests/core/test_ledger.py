@@ -1455,3 +1455,161 @@ def test_a_look_at_the_log_of_a_replaced_leader_displaces_nothing():
     assert world.losses == []
     assert (world.ledger.counted["foreign"], world.ledger.counted["corrupted"]) == (1, 1)
     assert world.ledger.counted["conflicting"] == 0
+
+
+def test_a_truncation_by_a_single_record_is_seen_by_the_acknowledgement_that_takes_its_place():
+    world = World()
+    world.produce(10)
+    world.read()
+    world.truncate(9)
+    world.produce(1)
+    assert [r.divergence for r in world.regressions] == [9]
+    world.judge()
+    assert world.lost == mine(world, [9])
+
+
+def test_one_truncation_is_told_once_however_many_records_were_under_way():
+    world = World()
+    world.produce(10)
+    under_way = [world.send(2) for _ in range(4)]
+    world.truncate(5)
+    for sent in under_way:
+        world.ack((sent.start, 2, world.append(*sent)))
+    assert [r.divergence for r in world.regressions] == [5]
+    world.judge()
+    assert world.lost == mine(world, range(5, 10))
+
+
+def test_an_acknowledgement_that_comes_after_its_offset_was_passed_unseen_is_a_suspicion():
+    world = World()
+    sent = world.send(2)
+    world.append(*sent)
+    world.truncate(0)
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 5)
+    world.read()
+    world.ack((sent.start, 2, 0))  # the answer of the former leader, heard late
+    assert world.count("suspected") == 2
+    world.judge()
+    assert world.lost == mine(world, sent)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_damaged_record_of_unknown_place_is_known_by_its_neighbours(restarted):
+    world = World()
+    world.elect()
+    world.produce(5)
+    sent = world.send(5)
+    offset = world.append(*sent)
+    world.log[offset + 2] = Entry(CORRUPTED, epoch=1)
+    world.ack((sent.start, 5, None))
+    world.produce(5)
+    world.produce(1)
+    if restarted:
+        world = world.restart()
+    world.settle()
+    assert world.losses == []
+    assert world.state_of(sent[2], run=1) is State.CORRUPTED
+
+
+def test_a_damaged_record_without_a_neighbour_of_ours_is_lost_as_far_as_anybody_can_tell():
+    world = World()
+    world.produce(1)
+    world.log[0] = Entry(CORRUPTED)
+    world.put(Entry(FOREIGN))
+    world.settle()
+    assert world.lost == mine(world, [0])
+    assert "corrupted" in world.losses[0].stands_there
+
+
+def test_a_damaged_record_in_a_batch_of_the_former_leader_is_not_taken_for_ours():
+    world = World()
+    world.produce(20)
+    world.log[12] = Entry(CORRUPTED)
+    world.read(12)
+    old = (12, 18, world.sightings(12, 18))
+    world.truncate(10)
+    sent = world.produce(8)
+    world.read()  # up to 18, in the new log
+    world.ledger.reposition(12)
+    world.drain()
+    new = world.produce(2)
+    assert world.deliver(*old)
+    world.judge()
+    world.recheck_everything()
+    assert world.lost == mine(world, range(10, 20))
+    assert all(world.state_of(s) is State.VERIFIED for s in [*sent, *new])
+
+
+@pytest.mark.parametrize("regrown", [20, 40, 80, 200])
+@pytest.mark.parametrize("looked", [False, True], ids=["verifier first", "recheck first"])
+def test_what_an_earlier_life_wrote_in_a_log_begun_anew_is_found_though_the_state_speaks_of_the_old_one(
+    regrown, looked
+):
+    """The state was saved at offset 50; then the log was emptied, and Sentinel wrote on until it was killed."""
+    world = World()
+    for _ in range(10):
+        world.produce(5)
+    world.read()
+    state = world.saved()
+    world.truncate(0)
+    for _ in range(regrown // 5):
+        world.produce(5)
+    after = world.restart(state=state)
+    if looked:
+        after.recheck_everything()
+    for _ in range(2):
+        after.settle()
+        after.recheck_everything()
+    run = after.ledger.accounts[1]
+    assert after.lost == {(1, sequence) for sequence in range(50)}
+    assert run.count(State.VERIFIED) + run.count(State.PRESENT) == 50 + regrown
+    assert (after.count("unaccounted"), after.count("expired"), after.ledger.counted["foreign"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("gone", [3, 17])
+def test_what_an_earlier_life_lost_above_the_state_is_proved_though_the_log_start_has_moved(gone):
+    world = World()
+    for _ in range(10):
+        world.produce(5)
+    world.read()
+    world.retain_from(10)
+    state = world.saved()
+    for _ in range(6):
+        world.produce(5)
+    world.truncate(80 - gone)
+    world.produce(5)
+    after = world.restart(state=state)
+    after.settle()
+    assert after.lost == {(1, sequence) for sequence in range(80 - gone, 80)}
+    assert (after.count("unaccounted"), after.count("expired")) == (0, 0)
+
+
+def test_a_late_copy_of_what_the_state_knew_does_not_hide_that_the_log_start_explains_what_came_after():
+    world = World()
+    world.elect()
+    world.produce(10)
+    sent = world.send(2)
+    world.append(*sent)
+    world.read()
+    state = world.saved()
+    world.produce(10)
+    world.produce(1)
+    world.append(*sent)  # a request that was held up
+    world.produce(1)
+    world.retain_from(23)
+    after = world.restart(state=state)
+    after.settle()
+    assert after.losses == []
+    assert after.count("expired") == 11
+
+
+def test_damaged_records_in_a_row_are_known_by_what_stands_around_them():
+    world = World()
+    sent = world.send(6)
+    world.append(*sent)
+    world.log[2:4] = [Entry(CORRUPTED)] * 2
+    world.ack((2, 2, 2))  # acknowledged apart from the others
+    world.ack((0, 2, 0), (4, 2, 4))
+    world.settle()
+    assert world.losses == []
+    assert world.count("corrupted") == 2

@@ -86,6 +86,7 @@ class Card:
     truncations_at_expiry: int = 0
     called_lost: bool = False
     was_damaged: bool = False  # on its way into the log
+    alone: bool = False  # retention took it damaged, and what follows it was not there to tell whose place that was
 
     def describe(self):
         words = ("rejected", "gave_up", "acked", "written", "gone", "expired", "deleted")
@@ -160,6 +161,9 @@ class Oracle:
         card = payload.truth
         if payload.kind == "corrupted":
             card.damaged -= 1
+            above = self.log[partition].get(offset + 1)
+            follows = above is not None and above.truth is not None and above.kind == "record"
+            card.alone = not follows or (above.truth.run, above.truth.sequence) != (card.run, card.sequence + 1)
         else:
             card.standing -= 1
         if why == "retention" and not card.expired:
@@ -399,7 +403,7 @@ class Oracle:
             return [{"corrupted"}, {"expired"}, {"unaccounted"}, *lost]
         if card.expired:
             taken = [{"verified"}, {"expired"}, {"corrupted"}, {"unaccounted"}]
-            return taken + lost if self._rewound_since(card) else taken
+            return taken + lost if self._rewound_since(card) or card.alone else taken
         if card.was_damaged:
             lost.append({"corrupted"})
         if self.expired_any[card.partition]:  # the log start may have passed its offset before the proof

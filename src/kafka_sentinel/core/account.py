@@ -72,7 +72,8 @@ class Account:
         self.doubtful = RangeSet()  # perhaps written to a topic that was deleted since: settle as UNACCOUNTED, not LOST
         self.highest_seen = -1  # highest sequence that stands in the log as we last read it
         self.earlier = (0, -1)  # (offset, highest sequence below it), from an earlier process
-        self.begin: int | None = None  # of an orphan: the offset from which the log was searched for its records
+        self.known = 0  # of an orphan: sequences below it had been sent when the state was saved,
+        self.read_to = 0  # and the log had been read up to this offset
         self.sends = Sends()
 
     # --- states
@@ -207,7 +208,6 @@ class Account:
             "reordered": self.reordered.spans(),
             "blind": self.blind.spans(),
             "doubtful": self.doubtful.spans(),
-            "begin": self.begin,
             "highest": max(self.highest_seen, self.earlier[1]),
         }
 
@@ -227,7 +227,7 @@ class Account:
         account.blind = RangeSet.of(pairs(state["blind"]))
         account.doubtful = RangeSet.of(pairs(state["doubtful"]))
         account.earlier = (0, whole(state["highest"]))
-        account.begin = None if state["begin"] is None else whole(state["begin"])
+        account.known = account.next_sequence
         account.stop_sending()
         account.check()
         return account

@@ -80,7 +80,6 @@ class PartitionLedger(Outcomes):
             account.seen.clear()
             account.highest_seen = -1
             account.earlier = (0, -1)
-            account.begin = 0
             account.sends.lower_barriers(-1)
             awaited.append((account.run, RangeSet.of(account.sets[State.AWAITING].spans())))
             for first, count in account.sets[State.IN_FLIGHT].spans():
@@ -160,9 +159,8 @@ class PartitionLedger(Outcomes):
         self.retired = {int(str(run), 16): None for run in retired}
         for entry in accounts:
             account = Account.from_state(self.partition, mapping(entry))
-            account.earlier = (self.position or 0, account.earlier[1])
-            if account.begin is None:
-                account.begin = self.position
+            account.read_to = self.position or 0
+            account.earlier = (account.read_to, account.earlier[1])
             self.accounts[account.run] = account
             self.give_ups += [GiveUp(account.run, *span, at) for span in account.sets[State.UNCERTAIN].spans()]
             self._suspect_again(account)

@@ -14,8 +14,6 @@ from kafka_sentinel.core.types import Claims, Sighting
 
 MAX_ACCOUNTS = 16  # runs accounted for per partition, the present one included; beyond it the oldest are set aside
 
-ORDER_SLACK = 1_000  # offsets by which retries without idempotence may break the order in which a run is written
-
 
 class Orphans(Book):
     def _ours(self, sighting: Sighting) -> int:
@@ -35,15 +33,24 @@ class Orphans(Book):
                 return 0
             account = self._adopt(sighting.run)
         end = sighting.first + sighting.count
-        if account.orphan and end > account.next_sequence and followed and not above:
+        if account.orphan and end > account.next_sequence and not above and self.first_read is not None:
+            if not followed:
+                self._read_all_again()
             known = account.next_sequence
             account.open_up_to(end, State.UNCERTAIN)
             account.blind.add(known, end - known)
         return min(max(account.next_sequence - sighting.first, 0), sighting.count)
 
+    def _read_all_again(self) -> None:
+        """Read from the beginning of the log, not from where an earlier process left off.
+
+        If the log went backwards after the state was saved, what that process wrote then may stand below.
+        """
+        self.first_read = self.log_start
+        self.reposition(self.log_start)
+
     def _adopt(self, run: int) -> Account:
         account = Account(self.partition, run, orphan=True)
-        account.begin = self.first_read
         self.accounts[run] = account
         self._bound_accounts()
         return account
@@ -112,30 +119,20 @@ class Orphans(Book):
         )
 
     def settle_orphans(self) -> None:
-        """A fence of the present run was read past, from where this process began: all that earlier runs left is known.
+        """A fence of the present run was read past, from where this process began: what earlier runs left is settled.
 
-        What a surviving record claims and we did not find is suspected; what nobody claims and we did not find is
-        unaccounted. Where the log itself began no lower than we did, what is missing below the first record of a run
-        has left by the log start, as far as anybody can tell.
+        What a surviving record claims and we did not find is suspected, and looked for in the whole log; what nobody
+        claims and we did not find is unaccounted. If the log does not begin at 0, what is missing below the first
+        record of a run has left by the log start, as far as anybody can tell.
         """
         for account in [account for account in self.accounts.values() if account.orphan]:
-            begin = account.begin or 0
             account.stop_sending()
-            began_with_the_log = 0 < begin <= self.log_start
-            passed = account.lowest_sighted() if began_with_the_log else 0
+            passed = account.lowest_sighted() if self.log_start > 0 else 0
             for first, count in account.unplaced():
                 expired = min(max(passed - first, 0), count)
                 self.expire(account.run, first, expired)
-                bound = max(self._lower_bound(account, first), 0 if began_with_the_log else begin)
-                rest = Piece(first + expired, count - expired, begin)
-                self._suspect(account, rest, "claimed as acknowledged, not found", placed=False, bound=bound)
+                rest = Piece(first + expired, count - expired, 0)
+                self._suspect(account, rest, "claimed as acknowledged, not found", placed=False)
             for first, count in account.blind.spans():
                 self.settle_uncertain(account.run, first, count)
         self._forget_ended_accounts()
-
-    @staticmethod
-    def _lower_bound(account: Account, sequence: int) -> int:
-        """Return the offset from which a sequence must stand: not far below lower ones that stand."""
-        below = account.seen.covered(0, sequence)
-        highest = account.positions.get(sum(below[-1]) - 1) if below else None
-        return 0 if highest is None else highest + 1 - ORDER_SLACK

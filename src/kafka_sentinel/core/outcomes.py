@@ -121,8 +121,6 @@ class Outcomes(Witness):
         for account in self.accounts.values():
             for piece in account.positions.at_or_above(divergence):
                 self._suspect(account, piece, "the log went backwards", epochs=gone.get(account.run))
-            if account.begin is not None:
-                account.begin = 0  # what was written since may stand below the divergence
         confirms = proved and self._alleged is not None and divergence >= self._alleged
         self.effects.append(Regressed(self.partition, divergence, self.last_ack_at, at, proved, confirms))
         if not confirms:
@@ -136,6 +134,7 @@ class Outcomes(Witness):
     def _lower(self, divergence: int) -> None:
         for account in self.accounts.values():
             account.sends.lower_barriers(divergence - 1)
+            account.read_to = min(account.read_to, divergence)
             if divergence < account.earlier[0]:
                 account.earlier = (0, -1)
         self.fences.void_from(divergence)

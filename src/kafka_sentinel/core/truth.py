@@ -311,7 +311,8 @@ class Truth:
                     self.rechecks.suspect(effect, at)
                 case Regressed():
                     self.rechecks.regressed(effect)
-                    self.findings.append(effect)
+                    if not effect.confirms:  # what was alleged has been told of
+                        self.findings.append(effect)
                 case CopySighted():
                     self.rechecks.copies(effect, at)
                 case Reposition(partition=partition, offset=offset):

@@ -25,6 +25,8 @@ from kafka_sentinel.core.logview import Answer
 from kafka_sentinel.core.ranges import Piece
 from kafka_sentinel.core.types import Fence, Instant, ProbePartition, SightingKind
 
+ORDER_SLACK = 1_000  # offsets by which retries without idempotence may break the order in which a run is written
+
 
 class Validity(StrEnum):
     VALID = "valid"
@@ -127,10 +129,12 @@ def _condemn(
         return []
     for doubt in account.doubtful.covered(first, count):
         ledger.set_aside(account.run, *doubt)
-    ledger.expire(account.run, first, _passed_by_log_start(suspected, missing, by))
+    ledger.expire(account.run, first, _passed_by_log_start(account, suspected, missing, by))
     losses = []
     for rest in account.suspected.covered(first, count):
         offset = suspected.low + rest[0] - suspected.first if suspected.placed else -1
+        if offset < 0:
+            _damaged(ledger, account, rest, _just_above(account, rest[0], by.answer), by)
         _damaged(ledger, account, rest, offset, by)
         for condemned in account.suspected.covered(*rest):
             at = offset + condemned[0] - rest[0] if offset >= 0 else -1
@@ -138,17 +142,41 @@ def _condemn(
     return losses
 
 
-def _passed_by_log_start(suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
+def _passed_by_log_start(account: Account, suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
     """Return how many of them the log start has passed, and so explains.
 
-    The offset of an unplaced record is not known, only that it was not below `bound`. If the log starts above that,
-    any of them may have stood where nothing can be read any more.
+    The offset of an unplaced record is not known, only a lower bound. If the log starts above that, any of them may
+    have stood where nothing can be read any more.
     """
     first, count = missing
     if not suspected.placed:
-        return count if by.done.log_start > suspected.bound and not _went_back_to(by, suspected.bound) else 0
+        bound = max(suspected.bound, _lower_bound(account, first, by.answer))
+        return count if by.done.log_start > bound and not _went_back_to(by, bound) else 0
     offset = suspected.low + first - suspected.first
     return 0 if _went_back_to(by, offset) else max(min(by.done.log_start - offset, count), 0)
+
+
+def _lower_bound(account: Account, sequence: int, answer: Answer) -> int:
+    """Return the offset from which a sequence of an earlier run must stand, given what of that run stands now.
+
+    What was sent after the state was saved stands above everything that had been read then, and stands still.
+    Otherwise a run is written in the order of its sequences, but for retries without idempotence.
+    """
+    if not account.orphan:
+        return 0
+    since = [
+        min(place.value + place.count, account.read_to)
+        for place in answer.places(account.run, 0, account.known if sequence >= account.known else 0)
+        if place.value < account.read_to
+    ]
+    return max([*since, _just_above(account, sequence, answer) - ORDER_SLACK, 0])
+
+
+def _just_above(account: Account, sequence: int, answer: Answer) -> int:
+    """Return the offset just above where the highest sequence below this one stands; 0 if none does."""
+    below = answer.sequences(account.run).covered(0, sequence)
+    places = answer.places(account.run, sum(below[-1]) - 1, 1) if below else []
+    return places[0].value + 1 if places else 0
 
 
 def _went_back_to(by: Judgement, offset: int) -> bool:

@@ -9,6 +9,8 @@ from kafka_sentinel.core.ranges import Piece, RangeSet
 from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, CopySighted
 from kafka_sentinel.core.types import Sighting, SightingKind
 
+MAX_DAMAGED_STRETCH = 100  # damaged entries in a row among which one is still attributed to a record
+
 
 class Witness(Orphans):
     def read(self, start: int, position: int, sightings: tuple[Sighting, ...]) -> bool:
@@ -95,19 +97,25 @@ class Witness(Orphans):
                 self._suspect(account, Piece(first, count, piece.value + first - piece.first), reason)
 
     def corroborated(self, account: Account, piece: Piece[int], view: LogView) -> bool:
-        """Whether what stands around these offsets agrees with the damaged records there being these sequences.
+        """Whether what stands beside these offsets agrees with the damaged records there being these sequences.
 
         If the log went back and was written anew, another record may have been damaged: then the neighbours are gone.
+        Leader epochs never fall along a log, unless parts of it were read at different times.
         """
+        damaged = view.get(piece.value)
         agree = []
-        for sequence, offset in (
-            (piece.first - 1, piece.value - 1),
-            (piece.first + piece.count, piece.value + piece.count),
-        ):
-            there = view.get(offset)
-            if account.positions.get(sequence) == offset and there is not None:
-                agree.append((there.run, there.sequence) == (account.run, sequence))
-        return any(agree) or not agree
+        for offset in _edges(view, piece.value, piece.value + piece.count):
+            there, sequence = view.get(offset), piece.first + offset - piece.value
+            if damaged is None or there is None:
+                continue
+            ordered = there.leader_epoch == damaged.leader_epoch or (
+                (there.leader_epoch < damaged.leader_epoch) is (offset < piece.value)
+            )
+            if there.kind is SightingKind.RECORD and (there.run, there.sequence) == (account.run, sequence):
+                agree.append(ordered)
+            elif account.positions.get(sequence) == offset:
+                agree.append(False)
+        return bool(agree) and all(agree)
 
     def damaged(self, run: int, first: int, count: int) -> None:
         """A damaged record stands where these were acknowledged."""
@@ -257,3 +265,16 @@ def _cut(sighting: Sighting, start: int, end: int) -> Sighting:
     first = sighting.first + low - sighting.offset if sighting.kind is SightingKind.RECORD else 0
     claims = sighting.claims if high == sighting.offset + sighting.count else None
     return sighting._replace(offset=low, count=high - low, first=first, claims=claims)
+
+
+def _edges(view: LogView, low: int, high: int) -> tuple[int, int]:
+    """Return the offsets just below and just above the damaged stretch around [low, high)."""
+    for _ in range(MAX_DAMAGED_STRETCH):
+        below, above = view.get(low - 1), view.get(high)
+        if below is not None and below.kind is SightingKind.CORRUPTED:
+            low -= 1
+        elif above is not None and above.kind is SightingKind.CORRUPTED:
+            high += 1
+        else:
+            break
+    return low - 1, high
