@@ -17,6 +17,8 @@ from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, Reche
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
+LEAST_SILENCE = 10.0  # seconds in which the verifier hears nothing of a partition until it does something about it
+
 
 class Part(Protocol):
     """What has a thread of its own."""
@@ -61,7 +63,13 @@ class KafkaAdapters:
         }
         self._verifiers = {
             acks: Verifier(
-                VerifierOptions(common=common, topic=topic, acks=acks, instance=instance),
+                VerifierOptions(
+                    common=common,
+                    topic=topic,
+                    acks=acks,
+                    instance=instance,
+                    silence=max(LEAST_SILENCE, 3 * probe.interval),
+                ),
                 post=post,
                 now=now,
                 on_death=on_death,

@@ -6,13 +6,13 @@ import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from tests.mock.mailbox import Mailbox, now
 from tests.mock.mock_cluster import FETCH, NOT_LEADER_FOR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION, MockCluster
 
 from kafka_sentinel.adapters.reader import BEGINNING
-from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
-from kafka_sentinel.core.events import ReaderLost, RecordsRead
+from kafka_sentinel.adapters.verifier import RENEWED_AFTER, Verifier, VerifierOptions
+from kafka_sentinel.core.events import AdapterError, ReaderLost, RecordsRead
 from kafka_sentinel.core.record import Encoder
 from kafka_sentinel.core.types import Acks, ProbePartition, SightingKind
 
@@ -264,6 +264,44 @@ def test_renewing_forgets_the_positions(start, write, mailbox):
     assert position(mailbox) == 5
     verifier.assign(ZERO, BEGINNING)
     mailbox.until(lambda: position(mailbox) == 6)
+
+
+def test_a_partition_that_the_client_forgot_is_assigned_again_where_it_stood(start, write, mailbox, cluster):
+    verifier = start(silence=0.5)
+    verifier.assign(ZERO, 0)
+    write(*records(0, 1, 2))
+    mailbox.until(lambda: mailbox.read().end == 3)
+    verifier._consumer.pause([TopicPartition(cluster.topic, 0)])  # as stuck as it can be made
+    write(*records(3, 4, 5))
+    mailbox.until(lambda: mailbox.read().end == 6)
+    read = [(event.start, event.position) for event in mailbox.of(RecordsRead)]
+    assert [start for start, _ in read[1:]] == [position for _, position in read[:-1]]
+
+
+def test_a_client_that_stays_silent_is_replaced(start, write, mailbox, cluster):
+    verifier = start(silence=0.3)
+    verifier.assign(ZERO, 0)
+    write(*records(0))
+    mailbox.until(lambda: mailbox.read().end == 1)
+    before = verifier._consumer
+    cluster.silence()
+    mailbox.until(lambda: "READER_SILENT" in {event.code for event in mailbox.of(AdapterError)})
+    cluster.revive()
+    write(*records(1))
+    mailbox.until(lambda: mailbox.read().end == 2)
+    assert verifier._consumer is not before
+
+
+def test_a_log_to_which_nothing_is_written_keeps_its_client(start, mailbox):
+    verifier = start(silence=1.5)
+    verifier.assign(ZERO, BEGINNING)
+    mailbox.first(RecordsRead)
+    client = verifier._consumer
+    again = []
+    verifier._go_on = lambda *given, go_on=verifier._go_on: (again.append(given), go_on(*given))
+    mailbox.until(lambda: len(again) > RENEWED_AFTER)
+    assert verifier._consumer is client
+    assert not mailbox.of(AdapterError)
 
 
 def test_large_backlogs_come_in_few_events(start, write, mailbox):

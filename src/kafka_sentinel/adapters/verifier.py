@@ -5,6 +5,7 @@ It reports what it read and where it could not go on. Where to go on from is the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -13,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, adapter_error
 from kafka_sentinel.adapters.reader import BEGINNING, END_OF_PARTITION, LOST, reader_config, spans_of, watermarks
-from kafka_sentinel.core.events import Event, ReaderLost, RecordsRead
+from kafka_sentinel.core.events import AdapterError, Event, ReaderLost, RecordsRead
 from kafka_sentinel.core.record import ProbeRecord
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
@@ -21,6 +22,7 @@ GATHER = 0.01  # seconds a record may wait for those that follow it; each keeps 
 GATHERED = 100  # records that are not kept waiting for more
 LEAST_WAIT = 0.001  # seconds; the client cuts to milliseconds
 MAX_LATENCIES = 20
+RENEWED_AFTER = 3  # silences of a partition in a row after which the client is replaced
 MAX_ERRORS = 100  # client errors kept between two reads; a reconnect loop repeats itself
 
 
@@ -37,6 +39,7 @@ class VerifierOptions:
     wait: float = 0.1  # longest wait for a record, in seconds: commands are looked at this often
     watermark_timeout: float = 2.0
     rebuild_pause: float = 1.0
+    silence: float = 10.0  # seconds without a word from a partition until it is assigned again; above probe.interval
     extra: ClientProperties = field(default_factory=dict)
 
 
@@ -53,6 +56,8 @@ class Verifier:
         self._run_id = -1
         self._consumer: Consumer | None = None
         self._positions: dict[int, int] = {}  # of the partitions being read; BEGINNING until the log start is known
+        self._heard: dict[int, float] = {}  # when a partition was last heard of, or assigned, monotonic
+        self._silences: Counter[int] = Counter()  # in a row
         self._errors: list[KafkaError] = []
 
     # --- the outside
@@ -112,8 +117,27 @@ class Verifier:
         events: list[Event] = [adapter_error(at, self._subject, error) for error in errors]
         for messages, read_at in heard:
             events += self._sorted_out(messages, read_at)
+        events += self._wake(at)
         if events:
             self._post(events)
+
+    def _wake(self, at: Instant) -> list[Event]:
+        """Assign anew, where it stands, what has been silent for long; replace the client where that did not help.
+
+        A client can wait for ever for an answer about the epoch of a leader that died (librdkafka #4492). While Kafka
+        itself is away this does no harm.
+        """
+        silent = [one for one in self._positions if at.mono - self._heard[one] >= self._options.silence]
+        for partition in silent:
+            self._silences[partition] += 1
+            self._go_on(partition, self._positions[partition])
+        if not any(self._silences[partition] >= RENEWED_AFTER for partition in silent):
+            return []
+        self._silences.clear()
+        self._close()
+        names = ", ".join(map(str, silent))
+        words = f"nothing heard of partition {names}, though assigned again: a new client is taken"
+        return [AdapterError(at, self._subject, "READER_SILENT", words)]
 
     def _build(self) -> Consumer:
         options = self._options
@@ -151,7 +175,7 @@ class Verifier:
         self._release(partition)
         if self._consumer is not None:
             self._consumer.incremental_assign([self._place(partition, offset)])
-        self._positions[partition] = offset
+        self._positions[partition], self._heard[partition] = offset, self._now().mono
 
     def _renew(self) -> None:
         self._positions.clear()
@@ -198,6 +222,7 @@ class Verifier:
         """Move the position past what was read, and to the end of the partition, which steps over control records."""
         if partition not in self._positions:
             return []
+        self._heard[partition], self._silences[partition] = at.mono, 0
         spans = spans_of(partition, messages)
         before = self._positions[partition]
         start = spans.sightings[0].offset if before == BEGINNING and spans.sightings else before
