@@ -40,7 +40,10 @@ class ProducerOptions:
                 "client.id": f"kafka-sentinel-producer-{self.acks}",
                 "acks": self.acks.value,
                 "enable.idempotence": self.acks is Acks.ALL,
-                "max.in.flight.requests.per.connection": 5,
+                # Of several on their way, a leader that knows nothing of this client (its disk is new, or it was not
+                # ready) may take a later one than it refused. The client then acknowledges what was never written, or
+                # writes it twice (KAFKA-15591). One alone cannot be overtaken; batches grow, so it is no slower.
+                "max.in.flight.requests.per.connection": 1,
                 "linger.ms": self.linger * 1000,
                 "delivery.timeout.ms": int(self.delivery_timeout * 1000),
                 "queue.buffering.max.messages": self.queue_limit,
