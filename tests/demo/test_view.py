@@ -104,7 +104,7 @@ def answer(guard, reason="", threshold=""):
         (waiting(-1, [answer("armed")]), "kill-leader now"),
         (waiting(-1), "kill-leader now"),
         (waiting(-1, [answer("schedule", "not due")]), "kill-leader now"),
-        (waiting(-1, [answer("one_at_a_time", "x is under way")]), "kill-leader once this incident is closed"),
+        (waiting(-1, [answer("one_at_a_time", "x is under way")]), "kill-leader once the one before is over"),
         (
             waiting(-1, [answer("min_gap", "a broker was lost 12 s ago", ">= 20 s")]),
             "kill-leader waits: a broker was lost 12 s ago (wanted: >= 20 s)",

@@ -95,7 +95,7 @@ def _when(item: Mapping[str, Any], now: float) -> str:
     if denial is None or denial["guard"] == "schedule":  # they were asked a moment ago
         return "now"
     if denial["guard"] in AFTER_INCIDENT:
-        return "once this incident is closed"
+        return "once the one before is over"
     return f"waits: {denial['reason']} (wanted: {denial['threshold']})"
 
 
