@@ -219,7 +219,7 @@ class SentinelProcess:
         self._file = folder / "config.yaml"
         self._file.write_text(yaml.safe_dump(config))
         self._log = folder / "sentinel.log"
-        self._tap = folder / "acknowledged.jsonl"
+        self._tap = folder / "heard.jsonl"
         self._process: subprocess.Popen | None = None
         self.port = config["http"]["port"]
         run = ["-m", "kafka_sentinel", "run", "--config", str(self._file)]
@@ -247,10 +247,17 @@ class SentinelProcess:
 
     def acked(self, partition: int = 0, acks: Acks = Acks.ALL) -> set[Key]:
         """What was acknowledged to it, in any of its lives, as the client said it."""
+        return self._heard("acked", partition, acks)
+
+    def read(self, partition: int = 0, acks: Acks = Acks.ALL) -> set[Key]:
+        """What its verifier read, in any of its lives."""
+        return self._heard("read", partition, acks)
+
+    def _heard(self, kind: str, partition: int, acks: Acks) -> set[Key]:
         found: set[Key] = set()
         for line in self._tap.read_text().splitlines():
-            level, its, run, first, count, _ = json.loads(line)
-            if (level, its) == (acks.value, partition):
+            said, level, its, run, first, count = json.loads(line)
+            if (said, level, its) == (kind, acks.value, partition):
                 found.update((int(run, 16), first + index) for index in range(count))
         return found
 

@@ -36,7 +36,7 @@ from kafka_sentinel.core.events import (
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.runtime import now
 
-PROBE = 0.25  # seconds: the probe interval
+PROBE = 0.5  # seconds: the probe interval; a client waits that long to check its place with a leader that was not ready
 SNAPSHOT = 0.5  # seconds: the snapshot interval
 PLACED = [[1, 2, 3], [2, 3, 1], [3, 1, 2]]  # every broker leads one partition
 
@@ -59,9 +59,12 @@ class Outage(NamedTuple):
 
 
 def sentinel_for(lab, topic: str, **options) -> Sentinel:
-    """Objectives are wide, so that a slow machine fails no incident; slots are judged late enough for a busy one."""
+    """Objectives are wide, so that a slow machine fails no incident; slots are judged late enough for a busy one.
+
+    The lab's session time-out is a third of Kafka's own, and so is the time after which a silent broker is given up.
+    """
     sections = {
-        "probe": {"manage_topic": False, "interval": PROBE, "delivery_timeout": 240},
+        "probe": {"manage_topic": False, "interval": PROBE, "delivery_timeout": 240, "socket_timeout": 1},
         "slo": {
             "produce": 2,
             "consume": 3,
@@ -83,7 +86,7 @@ def watched(lab, topic: str):
 
 def steady(sentinel: Sentinel) -> None:
     """Wait until every partition has been written and read for a while, and no incident of the start is open."""
-    sentinel.wait_verified(60)
+    sentinel.wait_verified(30)
     since: list[float] = []
 
     def well() -> bool:
@@ -338,7 +341,7 @@ def test_d_controller_that_is_no_broker_killed(lab_separate, make_topic):
         incidents = len(sentinel.incidents())
         lab.kill(9)
         wait_for(lambda: sentinel.status["kafka"]["controller"] is None, 30, "the controller is known to be gone")
-        sentinel.wait_verified(sentinel.records()["verified"] + 60)
+        sentinel.wait_verified(sentinel.records()["verified"] + 30)
         assert len(sentinel.incidents()) == incidents, "nobody misses a controller while the leaders live"
         lab.start(9)
         lab.wait_ready([9], timeout=180)

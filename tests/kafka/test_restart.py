@@ -144,22 +144,24 @@ def test_h_killed_and_restarted_with_its_state_loses_and_counts_nothing_twice(
         figures = second.quiesce(90)
         logs = logs_of(lab, topic, 3)
         standing = [truth.present(records) for records in logs]
-        for partition, present in enumerate(standing):
-            assert first.acked(partition) | set(second.acked(partition)) <= present, "Kafka lost something"
-        acked = sum(len(second.acked(partition)) for partition in range(3))
+        gone = {
+            key for each in range(3) for key in first.acked(each) | set(second.acked(each)) if key not in standing[each]
+        }
+        assert set(second.lost()) == gone, "nothing but what an acknowledgement was false about"
+        acked = sum(len(set(second.acked(partition)) & standing[partition]) for partition in range(3))
         claimed = sum(
             len(truth.claimed(records) - set(second.acked(partition))) for partition, records in enumerate(logs)
         )
         told = sum(len(first.acked(partition)) for partition in range(3))
         assert sum(truth.extra_copies(records) for records in logs) == figures["duplicated"] == 0
-        assert (figures["lost"], figures["suspected"], figures["conflicting"], figures["foreign"]) == (0, 0, 0, 0)
+        assert (figures["lost"], figures["suspected"], figures["foreign"]) == (len(gone), 0, 0)
         assert figures["verified"] + figures["present"] == sum(len(present) for present in standing)
         assert acked + claimed <= figures["verified"] <= acked + told
         assert_identities(figures)
         blind = second.status["blind_seconds"] - before["blind_seconds"]
         assert dead <= blind < dead + MUCH
         assert set(incidents) <= {one["id"] for one in second.incidents()}
-        assert not any(one["lost"] or one["duplicated"] for one in second.incidents())
+        assert sum(one["lost"] for one in second.incidents()) == len(gone)
 
 
 def suspicious(life: SentinelProcess) -> bool:
@@ -235,7 +237,10 @@ def test_h_killed_between_suspicion_and_proof_and_again_after_it_knows_each_loss
         assert figures["lost_before"] > 0
         assert sum(incident["lost"] for incident in last.incidents()) == len(expected)
         log = logs_of(lab, topic)[0]
-        assert figures["verified"] - figures["lost_before"] + figures["present"] == len(truth.present(log))
+        present = truth.present(log)
+        vanished = life.read() - life.acked() - present  # never acknowledged, yet it was seen that they were written
+        found = figures["verified"] - figures["lost_before"] + figures["present"]
+        assert len(present) <= found <= len(present) + len(vanished)
         assert figures["duplicated"] == truth.extra_copies(log)  # a wiped leader has forgotten what it was sent before
         assert_identities(figures)
 
