@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,7 +21,12 @@ settings.load_profile("verify" if FULL else "ci" if CI else "default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep quiet of what a library does inside, hundreds of times."""
+    """Take Ctrl-C, which a shell's background jobs do not, nor what they start: some tests press it.
+
+    And keep quiet of what a library does inside, hundreds of times.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("filterwarnings", "ignore:(open_text|read_text) is deprecated:DeprecationWarning")
 
 
