@@ -517,6 +517,18 @@ def extra_copies(world: World) -> int:
     return len(standing) - len(set(standing))
 
 
+def test_of_the_extra_copies_one_is_named_by_both_of_its_offsets():
+    world = World()
+    sent = world.send(3)
+    world.append(*sent)
+    world.append(sent[1])
+    world.ack((0, 3, 0))
+    world.read()
+    world.judge()
+    assert world.ledger.newest_copy == (world.ledger.run, sent[1], 3, 1)
+    assert world.ledger.newest_copy.describe() == f"run {world.ledger.run:016x} sequence {sent[1]} at offsets 1 and 3"
+
+
 def test_extra_copies_are_counted_once_over_several_re_reads():
     world = World()
     sent = world.send(4)

@@ -8,7 +8,7 @@ from kafka_sentinel.core.account import ACKED, LOST_BEFORE, OPEN, UNSURE, Accoun
 from kafka_sentinel.core.fences import Fences
 from kafka_sentinel.core.logview import LogView, Standing
 from kafka_sentinel.core.ranges import Piece, RangeMap
-from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, Effect, GiveUp, Reposition, Suspected
+from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, Copy, Effect, GiveUp, Reposition, Suspected
 from kafka_sentinel.core.types import Instant, ProbePartition, SightingKind
 
 MAX_INTERVALS = 20_000  # of the log view, the copies, and each account; beyond it the oldest quarter is let go
@@ -23,6 +23,7 @@ class Book:
         self.accounts: dict[int, Account] = {run: Account(partition, run)}
         self.log = LogView()
         self.copies = LogView()  # what was counted as an extra copy, by offset
+        self.newest_copy: Copy | None = None
         self.fences = Fences()
         self.position: int | None = None  # the verifier's next offset; None until its first read
         self.first_read: int | None = None  # where this process began to read

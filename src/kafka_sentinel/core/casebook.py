@@ -41,10 +41,12 @@ class Casebook:
                 ]
             case LossesProved(losses=losses):
                 return [self._lost(loss, finding) for loss in losses]
-            case CopiesFound(partition=partition, count=count, at=at):
+            case CopiesFound(partition=partition, count=count, at=at, newest=newest):
                 incident = self.incidents.attribute(partition, self._truth.last_recheck or at, at)
                 self.incidents.on_duplicates(incident.id, partition.acks, count, at)
                 said = {"partition": _name(partition), "extra_copies": count, "incident": incident.id}
+                if newest is not None:
+                    said["such_as"] = newest.describe()
                 return [_log("warning", "duplicates in the log", **said)]
             case IncidentRechecked(incident=name, partition=partition):
                 self._rechecked(name, partition)

@@ -22,10 +22,20 @@ from kafka_sentinel.core.account import Account, State, mapping, whole
 from kafka_sentinel.core.logview import Standing
 from kafka_sentinel.core.outcomes import Outcomes
 from kafka_sentinel.core.ranges import RangeSet
-from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, CopySighted, Effect, GiveUp, Regressed, Reposition, Suspected
+from kafka_sentinel.core.suspicions import (
+    UNKNOWN_EPOCH,
+    Copy,
+    CopySighted,
+    Effect,
+    GiveUp,
+    Regressed,
+    Reposition,
+    Suspected,
+)
 from kafka_sentinel.core.types import Instant, SightingKind
 
 __all__ = [
+    "Copy",
     "CopySighted",
     "Effect",
     "GiveUp",

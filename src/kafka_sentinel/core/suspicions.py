@@ -51,6 +51,18 @@ class CopySighted:
     high: int
 
 
+class Copy(NamedTuple):
+    """One extra copy, for a human: the record stands at `offset`, and stood in the same re-read at `other` before."""
+
+    run: int
+    sequence: int
+    offset: int
+    other: int
+
+    def describe(self) -> str:
+        return f"run {self.run:016x} sequence {self.sequence} at offsets {self.other} and {self.offset}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reposition:
     """The verifier has to go on reading at `offset`."""

@@ -23,7 +23,7 @@ from kafka_sentinel.core.events import (
     RecordsSent,
     RecordsUncertain,
 )
-from kafka_sentinel.core.ledger import CopySighted, PartitionLedger, Regressed, Reposition, Suspected
+from kafka_sentinel.core.ledger import Copy, CopySighted, PartitionLedger, Regressed, Reposition, Suspected
 from kafka_sentinel.core.rechecks import Answered, Purpose, Rechecks, TopicReplaced
 from kafka_sentinel.core.settlement import Settlement
 from kafka_sentinel.core.sweep import Sweep
@@ -71,6 +71,7 @@ class CopiesFound:
     partition: ProbePartition
     count: int
     at: Instant
+    newest: Copy | None  # one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +298,7 @@ class Truth:
         if copies:
             self._reported[event.partition]["duplicated"] += copies
             self.anomalies[acks, "duplicated"] += copies
-            self.findings.append(CopiesFound(event.partition, copies, event.at))
+            self.findings.append(CopiesFound(event.partition, copies, event.at, ledger.newest_copy))
 
     def _asks_for(self, incident: str, partition: ProbePartition) -> bool:
         """Whether something is still to be re-read on that partition before the incident can end."""

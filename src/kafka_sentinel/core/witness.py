@@ -6,7 +6,7 @@ from kafka_sentinel.core.account import Account, State
 from kafka_sentinel.core.logview import Answer, LogView, Standing, standing
 from kafka_sentinel.core.orphans import Orphans
 from kafka_sentinel.core.ranges import Piece, RangeSet
-from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, CopySighted
+from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, Copy, CopySighted
 from kafka_sentinel.core.types import Sighting, SightingKind
 
 MAX_DAMAGED_STRETCH = 100  # damaged entries in a row among which one is still attributed to a record
@@ -233,24 +233,40 @@ class Witness(Orphans):
     def _count_copies(self, sightings: tuple[Sighting, ...]) -> None:
         """Count sequences that one re-read saw at two offsets: the extra copies, each offset and leader epoch once."""
         met: dict[int, RangeSet] = {}
-        for sighting in sightings:
+        for index, sighting in enumerate(sightings):
             if sighting.kind is not SightingKind.RECORD or sighting.run not in self.accounts:
                 continue
             seen = met.setdefault(sighting.run, RangeSet())
             here = standing(sighting, self.instance)
             for first, count in seen.covered(sighting.first, sighting.count):
                 offset = sighting.offset + first - sighting.first
-                self._count_copy(offset, count, here.shifted(first - sighting.first))
+                if self._count_copy(offset, count, here.shifted(first - sighting.first)):
+                    other = _offset_of(sighting.run, first, sightings[:index])
+                    self.newest_copy = Copy(sighting.run, first, offset, other)
             seen.add(sighting.first, sighting.count)
 
-    def _count_copy(self, offset: int, count: int, copy: Standing) -> None:
+    def _count_copy(self, offset: int, count: int, copy: Standing) -> bool:
+        """Count what of these offsets was not counted before. Returns whether anything was."""
         uncounted = RangeSet.of([(offset, count)])
         for known in self.copies.overlapping(offset, count):
             if known.value == copy.shifted(known.first - offset):
                 uncounted.remove(known.first, known.count)
-        for first, length in uncounted.spans():
+        spans = uncounted.spans()
+        for first, length in spans:
             self.copies.set(first, length, copy.shifted(first - offset))
             self.counted["duplicated"] += length
+        return bool(spans)
+
+
+def _offset_of(run: int, sequence: int, sightings: tuple[Sighting, ...]) -> int:
+    """Return where a record of these sightings stands; it must be among them."""
+    places = (
+        sighting.offset + sequence - sighting.first
+        for sighting in sightings
+        if (sighting.kind, sighting.run) == (SightingKind.RECORD, run)
+        and sighting.first <= sequence < sighting.first + sighting.count
+    )
+    return next(places)
 
 
 def _within(piece: Piece[int], start: int, position: int) -> Piece[int]:
