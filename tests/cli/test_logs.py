@@ -74,7 +74,7 @@ def test_every_event_is_one_line_whatever_it_holds(chosen):
         fail("first\nsecond")
     except ValueError:
         logger.exception("failed")
-        logging.getLogger("kafka.conn").exception("library\nfailed")
+        logging.getLogger("urllib3.connection").exception("library\nfailed")
     logger.warning("failed", exc_info=ValueError("third"))
     assert len(stream.getvalue().splitlines()) == 4
     assert "\x1b" not in stream.getvalue()
@@ -101,12 +101,12 @@ def test_levels_below_the_chosen_one_are_not_written():
 def test_libraries_are_heard_from_warnings_upwards():
     stream = configured(level="debug")
     logging.getLogger("apscheduler.scheduler").info("no")
-    logging.getLogger("kafka.client").warning("yes %d", 1)
+    logging.getLogger("urllib3.pool").warning("yes %d", 1)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn("old", stacklevel=1)
     found = lines(stream)
-    assert [(line["library"], line["level"]) for line in found] == [("kafka", "warning"), ("py", "warning")]
+    assert [(line["library"], line["level"]) for line in found] == [("urllib3", "warning"), ("py", "warning")]
     assert found[0]["event"] == "yes 1"
 
 
@@ -119,7 +119,7 @@ def test_no_secret_is_written_wherever_it_hides():
         deep={"token": "abc", "l": ["hunter2-long"]},
         o=ValueError("hunter2"),
     )
-    logging.getLogger("kafka").error("bad %s", "hunter2")
+    logging.getLogger("urllib3").error("bad %s", "hunter2")
     try:
         fail("hunter2")
     except ValueError:

@@ -47,6 +47,7 @@ def problems(tmp_path, text="", **environ):
         ("probe: {delivery_timeout: 2s}", ["delivery_timeout (2s) must be above socket_timeout"]),
         ("probe: {acks_one: {enabled: true, topic: kafka-sentinel-probe}}", ["are the same"]),
         ("slo: {overdue: 1s}", ["overdue must not be below consume"]),
+        ("incidents: {settle: 1s}", ["incidents: settle must not be below slo.produce and slo.consume (2s)"]),
         ("kafka: {bootstrap_servers: foo}", ["found 'foo'", "host:port"]),
         ("kafka: {security: {ca_file: /nowhere/ca.crt}}", ["/nowhere/ca.crt", "cannot be read: No such file"]),
         ("experiments: {accept_unavailable: topic}", ["found 'topic'", "a list of"]),

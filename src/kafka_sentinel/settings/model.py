@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     probe: ProbeSettings = ProbeSettings()
     slo: SloSettings = SloSettings()
-    incidents: IncidentSettings = IncidentSettings()
+    incidents: IncidentSettings = Field(default=IncidentSettings(), validate_default=True)
     recheck: RecheckSettings = RecheckSettings()
     group_consumer: GroupConsumerSettings = GroupConsumerSettings()
     cluster: ClusterSettings = ClusterSettings()
@@ -241,6 +241,15 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("incidents")
+    @classmethod
+    def _trouble_shows_before_it_settles(cls, incidents: IncidentSettings, given: ValidationInfo) -> IncidentSettings:
+        slo = given.data.get("slo")
+        least = max(slo.produce, slo.consume) if slo is not None else 0.0
+        if incidents.settle < least:
+            raise ValueError(f"settle must not be below slo.produce and slo.consume ({least:g}s)")
+        return incidents
 
     @classmethod
     def settings_customise_sources(
