@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -271,7 +272,14 @@ def test_a_partition_that_the_client_forgot_is_assigned_again_where_it_stood(sta
     verifier.assign(ZERO, 0)
     write(*records(0, 1, 2))
     mailbox.until(lambda: mailbox.read().end == 3)
-    verifier._consumer.pause([TopicPartition(cluster.topic, 0)])  # as stuck as it can be made
+    stuck = threading.Event()
+
+    def forget():
+        verifier._consumer.pause([TopicPartition(cluster.topic, 0)])  # as stuck as it can be made
+        stuck.set()
+
+    verifier._commands.put(forget)
+    assert stuck.wait(30)
     write(*records(3, 4, 5))
     mailbox.until(lambda: mailbox.read().end == 6)
     read = [(event.start, event.position) for event in mailbox.of(RecordsRead)]
