@@ -146,7 +146,7 @@ def forget_that_a_topic_was_made_anew(patch):
 MUTATIONS = {
     mutation.__name__.replace("_", " "): (mutation, seed, changes)
     for mutation, seed, changes in (
-        (skip_barrier_check, 14, {}),
+        (skip_barrier_check, 155, {}),
         (skip_fence_check, 62, {}),
         (call_suspects_lost_unread, 15, {}),
         (late_is_lost, 5, {}),
