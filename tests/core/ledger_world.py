@@ -170,7 +170,6 @@ class World:
             self.ledger.reposition(self.log_start)
         elif self.reader > len(self.log):
             self.ledger.regressed(len(self.log), self.now())
-            self.ledger.reposition(len(self.log))
         self.drain()
         start, end = self.reader, min(self.reader + count, len(self.log))
         if start == end and self.ledger.position is not None:

@@ -1578,6 +1578,29 @@ def test_what_an_earlier_life_wrote_in_a_log_begun_anew_is_found_though_the_stat
     assert (after.count("unaccounted"), after.count("expired"), after.ledger.counted["foreign"]) == (0, 0, 0)
 
 
+def test_what_an_earlier_life_had_in_flight_is_found_below_where_the_log_ends_now():
+    """What was on its way when the state was saved came to stand in the emptied log, below all that had been read."""
+    world = World()
+    for _ in range(10):
+        world.produce(5)
+    world.read()
+    sent = world.send(30)
+    state = world.saved()
+    world.truncate(0)
+    world.append(*sent)
+    after = world.restart(state=state)
+    after.read()  # which is told where the log ends
+    after.produce()
+    after.read()
+    assert after.reader == len(after.log)
+    after.ledger.settle_orphans()  # the fence was read past, before anything was re-read
+    after.settle()
+    run = after.ledger.accounts[1]
+    assert after.lost == {(1, sequence) for sequence in range(50)}
+    assert run.count(State.PRESENT) == 30
+    assert after.count("unaccounted") == 0
+
+
 @pytest.mark.parametrize("gone", [3, 17])
 def test_what_an_earlier_life_lost_above_the_state_is_proved_though_the_log_start_has_moved(gone):
     world = World()

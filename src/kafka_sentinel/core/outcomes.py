@@ -128,7 +128,9 @@ class Outcomes(Witness):
         self._alleged = None if proved else divergence
         if proved:
             self._lower(divergence)
-        if self.position is not None and self.position > divergence:
+        if self.has_unsettled_orphans():  # what they had on its way may have been written where nobody looked since
+            self._read_all_again()
+        elif self.position is None or self.position > divergence:
             self.reposition(divergence)
 
     def _lower(self, divergence: int) -> None:

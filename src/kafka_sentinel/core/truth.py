@@ -271,7 +271,6 @@ class Truth:
             ledger.reposition(event.log_start)
         elif event.log_end < position:
             ledger.regressed(event.log_end, event.at)
-            ledger.reposition(event.log_end)
         else:
             ledger.reposition(max(event.log_start, position - self.margin))
 
