@@ -83,9 +83,12 @@ class Card:
     gone: bool = False  # once acknowledged, it was not in the authoritative log for a while, or for good
     expired: bool = False  # retention removed a copy
     deleted: bool = False  # its topic was deleted after it was sent
-    truncations_at_expiry: int = 0
+    expired_before: int = 0  # how much retention had taken of the partition when the topic was deleted
+    expired_at: int = -1  # the offset of that copy
+    rewound: bool = False  # retention took it, and then the log went back to where it stood: nobody can tell which
     called_lost: bool = False
     was_damaged: bool = False  # on its way into the log
+    called_lost_damaged: bool = False  # while it stood there damaged, which is all that a reader can have seen of it
     alone: bool = False  # retention took it damaged, and what follows it was not there to tell whose place that was
 
     def describe(self):
@@ -109,7 +112,7 @@ class Oracle:
         self.misled: Counter = Counter()  # by acks: how often that happened
         self.dead_runs: set[int] = set()
         self.posthumous: Counter = Counter()  # by acks: records that came into the log after their Sentinel had died
-        self.truncated: Counter = Counter()  # partition → how often its log lost entries
+        self.truncated: Counter = Counter()  # partition → how often its log went backwards
         self.expired_any: Counter = Counter()
         self.deleted_topics: Counter = Counter()
         self.heard: dict[tuple[object, int], Counter] = defaultdict(Counter)  # what the engine was told of a run
@@ -149,10 +152,15 @@ class Oracle:
         if card.standing > 1:
             self.extra_copies[partition.acks] += 1
 
+    def went_back(self, partition, end):
+        """The log ended at `end`, below where it had, though perhaps nothing stood there any more."""
+        self.truncated[partition] += 1
+        for (where, _), cards in self.cards.items():
+            for card in cards if where == partition else ():
+                card.rewound |= card.expired and card.expired_at >= end
+
     def removed(self, partition, offset, entry, why):
-        if why == "truncated":
-            self.truncated[partition] += 1
-        elif why == "retention":
+        if why == "retention":
             self.expired_any[partition] += 1
         self.log[partition].pop(offset, None)
         payload = entry.payload
@@ -167,7 +175,7 @@ class Oracle:
         else:
             card.standing -= 1
         if why == "retention" and not card.expired:
-            card.expired, card.truncations_at_expiry = True, self.truncated[partition]
+            card.expired, card.expired_at = True, offset
         if card.acked and why == "truncated" and not card.standing:
             card.gone = True
 
@@ -176,7 +184,8 @@ class Oracle:
         for (where, _), cards in self.cards.items():
             if where == partition:
                 for card in cards:
-                    card.deleted = True
+                    if not card.deleted:
+                        card.deleted, card.expired_before = True, self.expired_any[partition]
 
     def was_read(self, partition, entries, *, stale):
         """Some reader of Sentinel was given these entries. `stale`: by a broker that only believed to lead."""
@@ -209,19 +218,16 @@ class Oracle:
         """Judge one evidence of loss."""
         for card in self._named(fields):
             card.called_lost = True
+            card.called_lost_damaged |= card.damaged > 0
             wrong = None
             if not card.acked:
                 wrong = "was never acknowledged"
             elif card.deleted and not card.gone:
                 wrong = "went with its deleted topic"
-            elif not card.gone and card.most == 1 and not self._rewound_since(card):
+            elif not card.gone and card.most == 1 and not card.rewound:
                 wrong = "was taken by retention" if card.expired else "never left the log"
             if wrong:
                 raise FalseVerdictError(f"called lost, but it {wrong}: {card.describe()}; {fields}")
-
-    def _rewound_since(self, card):
-        """Whether retention took it and then the log went backwards: nobody can tell which of the two it was."""
-        return card.expired and self.truncated[card.partition] > card.truncations_at_expiry
 
     def _named(self, fields):
         for (partition, run), cards in self.cards.items():
@@ -307,7 +313,7 @@ class Oracle:
 
     def _judge(self, card, state):
         # Of one that stood twice a copy may have been taken, and one that stood only damaged cannot be recognised.
-        gone = card.gone or card.most != 1 or self._rewound_since(card)
+        gone = card.gone or card.most != 1 or card.rewound
         wrong = None
         if state in ("awaiting", "verified", "lost", "expired", "corrupted") and not card.acked:
             wrong = "was never acknowledged"
@@ -319,14 +325,22 @@ class Oracle:
             wrong = "was never read"
         elif state in ("lost", "lost_before") and not gone:
             wrong = "never left the log"
-        elif state == "expired" and not (
-            card.expired or ((card.gone or card.damaged) and self.expired_any[card.partition])
-        ):
+        elif state == "expired" and not (card.expired or self._looks_expired(card)):
             wrong = "was not taken by retention"
         elif state == "corrupted" and not card.was_damaged:
             wrong = "was never damaged"
         if wrong:
             raise FalseVerdictError(f"held as {state}, but it {wrong}: {card.describe()}")
+
+    def _looks_expired(self, card):
+        """Whether the log start can rightly be taken for what removed it.
+
+        A survivor of an earlier run claims what was acknowledged, and does not say by which topic of that name.
+        """
+        taken = self.expired_any[card.partition]
+        if card.deleted and card.run in self.dead_runs and taken > card.expired_before:
+            return True
+        return taken > 0 and (card.gone or card.damaged > 0)
 
     def check_bounds(self, accounts):
         for (partition, _), states in accounts.items():
@@ -403,7 +417,7 @@ class Oracle:
             return [{"corrupted"}, {"expired"}, {"unaccounted"}, *lost]
         if card.expired:
             taken = [{"verified"}, {"expired"}, {"corrupted"}, {"unaccounted"}]
-            return taken + lost if self._rewound_since(card) or card.alone else taken
+            return taken + lost if card.rewound or card.alone or card.called_lost_damaged else taken
         if card.was_damaged:
             lost.append({"corrupted"})
         if self.expired_any[card.partition]:  # the log start may have passed its offset before the proof

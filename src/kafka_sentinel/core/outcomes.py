@@ -121,6 +121,8 @@ class Outcomes(Witness):
         for account in self.accounts.values():
             for piece in account.positions.at_or_above(divergence):
                 self._suspect(account, piece, "the log went backwards", epochs=gone.get(account.run))
+                if proved:
+                    self._rewound(account, piece)
         confirms = proved and self._alleged is not None and divergence >= self._alleged
         self.effects.append(Regressed(self.partition, divergence, self.last_ack_at, at, proved, confirms))
         if not confirms:
@@ -141,6 +143,7 @@ class Outcomes(Witness):
         self.highest_acked = min(self.highest_acked, divergence - 1)
         self.log_start = min(self.log_start, divergence)
         self._count_from = min(self._count_from, divergence)
+        self._counted_to = min(self._counted_to, divergence)
 
 
 def _in_flight(account: Account, first: int, count: int) -> list[tuple[int, int]]:

@@ -24,6 +24,7 @@ class Witness(Orphans):
             self.first_read = start
         self._take_in(start, position, sightings)
         self.position = position
+        self._counted_to = max(self._counted_to, position)
         for account in self.accounts.values():
             for first, count in account.sets[State.AWAITING].spans():
                 for piece in account.positions.overlapping(first, count):
@@ -100,7 +101,8 @@ class Witness(Orphans):
         """Whether what stands beside these offsets agrees with the damaged records there being these sequences.
 
         If the log went back and was written anew, another record may have been damaged: then the neighbours are gone.
-        Leader epochs never fall along a log, unless parts of it were read at different times.
+        Where the leader epoch changes the log may have gone back, so a neighbour of another epoch says nothing. Epochs
+        never fall along a log, unless parts of it were read at different times.
         """
         damaged = view.get(piece.value)
         agree = []
@@ -108,11 +110,11 @@ class Witness(Orphans):
             there, sequence = view.get(offset), piece.first + offset - piece.value
             if damaged is None or there is None:
                 continue
-            ordered = there.leader_epoch == damaged.leader_epoch or (
-                (there.leader_epoch < damaged.leader_epoch) is (offset < piece.value)
-            )
             if there.kind is SightingKind.RECORD and (there.run, there.sequence) == (account.run, sequence):
-                agree.append(ordered)
+                if there.leader_epoch == damaged.leader_epoch:
+                    agree.append(True)
+                elif (there.leader_epoch < damaged.leader_epoch) is not (offset < piece.value):
+                    agree.append(False)
             elif account.positions.get(sequence) == offset:
                 agree.append(False)
         return bool(agree) and all(agree)
@@ -123,7 +125,7 @@ class Witness(Orphans):
         moved = account.move_all(first, count, State.AWAITING, State.CORRUPTED)
         self.counted["acked_corrupted"] += moved
         if moved:
-            account.suspected.remove(first, count)
+            account.trust(first, count)
 
     def _take_in(self, start: int, position: int, sightings: tuple[Sighting, ...]) -> None:
         """Bring the view up to date with a read of all of [start, position)."""
@@ -168,7 +170,7 @@ class Witness(Orphans):
             return True
         if same_epoch and expected.leader_epoch >= 0:
             self.counted["conflicting"] += found.count
-        self._displaced(found)
+        self._displaced(found, later=expected.leader_epoch > found.value.leader_epoch >= 0)
         return False
 
     def _newly_standing(self, piece: Piece[Standing]) -> None:
