@@ -161,6 +161,7 @@ class Partition:
                 self.watch.removed(self.name, offset, old[offset], "retention" if offset < common else "truncated")
         if len(old) > common:
             self.watch.went_back(self.name, common)
+        self.watch.starts_at(self.name, new_start)
         self.authority, self.authority_start = new, new_start
         for offset in range(new_start, len(new)):
             if offset >= common or offset < old_start:
@@ -288,6 +289,7 @@ class Partition:
         start = min(offset, self.hw)
         for gone in range(self.authority_start, start):
             self.watch.removed(self.name, gone, self.authority[gone], "retention")
+        self.watch.starts_at(self.name, start)
         self.authority_start = max(self.authority_start, start)
         self.starts[self.leader] = self.authority_start
 

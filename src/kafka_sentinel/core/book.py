@@ -12,6 +12,7 @@ from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, Effect, GiveUp, Reposi
 from kafka_sentinel.core.types import Instant, ProbePartition, SightingKind
 
 MAX_INTERVALS = 20_000  # of the log view, the copies, and each account; beyond it the oldest quarter is let go
+NOWHERE = 1 << 62  # above every offset
 MAX_RETIRED = 256  # ended runs whose records are still recognised, and not accounted for a second time
 
 
@@ -40,7 +41,8 @@ class Book:
         )
         self._reposition_sent = False
         self._alleged: int | None = None  # how far back the log went by what a reader was told, not proved so far
-        self._went_back_to = 1 << 62  # the divergence of the last regression; above every offset before the first
+        self._went_back_to = NOWHERE  # the divergence of the last regression
+        self._cut_at = NOWHERE  # the same of the last one that was proved
         self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process,
         self._counted_to = 0  # below this one by that process or by this one
 

@@ -34,13 +34,15 @@ class Witness(Orphans):
     def reread(self, start: int, position: int, sightings: tuple[Sighting, ...], *, fenced: bool = True) -> Answer:
         """Take a fresh reader's word for [start, position). Returns what it found there.
 
-        The view follows only as far as the verifier has come: the rest is the verifier's to read, in order. Without
-        a fence it may be the log of a leader that has been replaced: what is known from a later epoch is not displaced.
+        The view follows only as far as the verifier has come: the rest is the verifier's to read, in order. Nor does it
+        go back to what the log start has passed since that was read, which is forgotten and would be counted again.
+        Without a fence it may be the log of a leader that has been replaced: what is known from a later epoch is not
+        displaced.
         """
-        known = self.position or 0
-        within = tuple(_cut(s, 0, known) for s in sightings if s.offset < known)
+        low, known = max(start, self.log_start), self.position or 0
+        within = tuple(_cut(s, low, known) for s in sightings if max(s.offset, low) < min(s.offset + s.count, known))
         if fenced:
-            self._take_in(start, min(position, known), within)
+            self._take_in(low, min(position, known), within)
         else:
             for sighting in within:
                 for first, count in self._not_known_better(sighting):
@@ -247,6 +249,7 @@ class Witness(Orphans):
 
     def _count_copy(self, offset: int, count: int, copy: Standing) -> None:
         uncounted = RangeSet.of([(offset, count)])
+        uncounted.remove_below(self.log_start)  # what was counted of that is forgotten
         for known in self.copies.overlapping(offset, count):
             if known.value == copy.shifted(known.first - offset):
                 uncounted.remove(known.first, known.count)
