@@ -15,14 +15,16 @@ def ledgers(**positions):
     return made
 
 
-def turns(sweep, of, count):
-    """Take turns and answer each at once."""
+def turns(sweep, of, count, *, grows=0):
+    """Take turns and answer each at once. `grows`: records that the verifier reads of each partition in between."""
     taken = []
     for number in range(count):
         stretch = sweep.stretch(of, Instant(float(number), float(number)))
         if stretch is not None:
             taken.append(stretch)
             sweep.reached(stretch[0], stretch[2])
+        for ledger in of.values():
+            ledger.position += grows
     return taken
 
 
@@ -35,6 +37,11 @@ def test_it_starts_over_at_the_log_start():
     of = ledgers(a=150)
     of[A].log_start = 20
     assert turns(Sweep(chunk=100, interval=1.0), of, 3) == [(A, 20, 120), (A, 120, 150), (A, 20, 120)]
+
+
+def test_it_starts_over_although_the_log_grows_between_any_two_turns():
+    taken = turns(Sweep(chunk=100, interval=1.0), ledgers(a=150), 5, grows=10)
+    assert taken == [(A, 0, 100), (A, 100, 160), (A, 0, 100), (A, 100, 180), (A, 0, 100)]
 
 
 def test_it_waits_for_its_interval_and_for_something_to_read():

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 
+from tests.sim.options import PROFILES, Options
 from tests.sim.oracle import SimulationError
 from tests.sim.runner import simulate
 
@@ -20,16 +21,17 @@ def main():
     parser.add_argument("--seeds", type=int, default=100, help="how many worlds")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--keep-going", action="store_true", help="list all failing seeds, one line each")
+    parser.add_argument("--profile", choices=PROFILES, default="drawn", help="what is changed in the drawn options")
     given = parser.parse_args()
     began, outcomes, failures = time.monotonic(), [], []
     for seed in range(given.start, given.start + given.seeds):
         try:
-            outcomes.append(simulate(seed))
+            outcomes.append(simulate(seed, Options.changed(seed, PROFILES[given.profile])))
         except SimulationError as error:
             failures.append(error)
             if not given.keep_going:
                 say(error)
-                say(f"\nreproduce: python -m tests.sim --seeds 1 --start {seed}")
+                say(f"\nreproduce: python -m tests.sim --seeds 1 --start {seed} --profile {given.profile}")
                 break
             say(str(error).splitlines()[0][:400])
     took = time.monotonic() - began

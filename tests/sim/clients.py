@@ -330,7 +330,8 @@ class Reader:
         if end <= position:
             return
         entries = log[position:end]
-        world.oracle.was_read(partition, entries, stale=broker != world.partitions[partition].leader)
+        stale = broker != world.partitions[partition].leader
+        world.oracle.was_read(self.life, partition, position, entries, stale=stale)
         found = sightings_of(entries, position)
         begun = self.positions[partition] == BEGINNING
         event = RecordsRead(
@@ -429,7 +430,7 @@ class Rechecker:
         if end > reading.position:
             entries = log[reading.position : end]
             stale = log is not world.partitions[command.partition].authority
-            world.oracle.was_read(command.partition, entries, stale=stale)
+            world.oracle.was_read(self.life, command.partition, reading.position, entries, stale=stale)
             reading.found.extend(sightings_of(entries, reading.position))
             reading.position = end
         reading.tries -= 1

@@ -104,7 +104,6 @@ class Partition:
     authority: list[Entry] = field(default_factory=list)
     authority_start: int = 0
     exists: bool = True
-    truncations: int = 0
 
     def __post_init__(self):
         for broker in self.replica_ids:
@@ -157,11 +156,12 @@ class Partition:
         old, old_start = self.authority, self.authority_start
         new, new_start = self.logs[self.leader], self.starts[self.leader]
         common = _common(old, new)
-        if len(old) > common:
-            self.truncations += 1
         for offset in range(old_start, len(old)):
             if offset >= common or offset < new_start:
                 self.watch.removed(self.name, offset, old[offset], "retention" if offset < common else "truncated")
+        if len(old) > common:
+            self.watch.went_back(self.name, common)
+        self.watch.starts_at(self.name, new_start)
         self.authority, self.authority_start = new, new_start
         for offset in range(new_start, len(new)):
             if offset >= common or offset < old_start:
@@ -289,6 +289,7 @@ class Partition:
         start = min(offset, self.hw)
         for gone in range(self.authority_start, start):
             self.watch.removed(self.name, gone, self.authority[gone], "retention")
+        self.watch.starts_at(self.name, start)
         self.authority_start = max(self.authority_start, start)
         self.starts[self.leader] = self.authority_start
 

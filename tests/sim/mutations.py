@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from tests.sim.options import PROFILES
+
 from kafka_sentinel.core import rechecks, verdicts
 from kafka_sentinel.core.account import Account, State
 from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.ledger import PartitionLedger
 from kafka_sentinel.core.settlement import Settlement
+from kafka_sentinel.core.sweep import Sweep
 from kafka_sentinel.core.verdicts import Validity
 
 # Topics are made anew, and Sentinel dies and remembers nothing, so often that the two meet.
@@ -142,6 +145,43 @@ def forget_that_a_topic_was_made_anew(patch):
     patch.setattr(PartitionLedger, "recreated", lambda self: [])
 
 
+def forget_proofs_at_restart(patch):
+    """Once wrong: of what was under suspicion a restart forgets that the log is proved to have gone back."""
+    real = Account.from_state.__func__
+
+    def from_state(cls, partition, state):
+        return real(cls, partition, {**state, "rewound": []})
+
+    patch.setattr(Account, "from_state", classmethod(from_state))
+
+
+def look_at_everything_once(patch):
+    """Once wrong: the background recheck starts over only where nothing was written since its last turn."""
+    real = Sweep.stretch
+
+    def stretch(self, ledgers, now):
+        for partition in ledgers:
+            self._goals[partition] = 1 << 62
+        return real(self, ledgers, now)
+
+    patch.setattr(Sweep, "stretch", stretch)
+
+
+def attribute_all_damage(patch):
+    """Whatever is damaged is the record that was acknowledged there."""
+    patch.setattr(PartitionLedger, "corroborated", lambda self, *given: True)
+
+
+def count_from_where_the_reader_stands(patch):
+    """Once wrong: what was counted above where the reader was sent back to is counted again after a restart."""
+    real = PartitionLedger.to_state
+
+    def to_state(self):
+        return {**real(self), "counted_to": self.position or 0}
+
+    patch.setattr(PartitionLedger, "to_state", to_state)
+
+
 # Each with a seed that is known to notice it, and what is changed in the options of that seed.
 MUTATIONS = {
     mutation.__name__.replace("_", " "): (mutation, seed, changes)
@@ -160,5 +200,9 @@ MUTATIONS = {
         (inject_again, 5, {}),
         (forget_that_a_topic_was_made_anew, 30, {}),
         (take_claims_across_topics, 5, OFTEN_FORGETFUL),
+        (forget_proofs_at_restart, 286, PROFILES["ageing"]),
+        (look_at_everything_once, 200, PROFILES["mortal"]),
+        (attribute_all_damage, 319, PROFILES["ageing"]),
+        (count_from_where_the_reader_stands, 72, PROFILES["ageing"]),
     )
 }

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import random
+from dataclasses import dataclass, fields, replace
+
+# What a profile changes in the options that a seed draws. "drawn" changes nothing.
+PROFILES = {
+    "drawn": {},
+    # Retention takes records all the time, and Sentinel dies often and remembers all, something old, or nothing.
+    "ageing": {
+        "retention": 0.2,
+        "death": 0.06,
+        "state_after_death": "mixed",
+        "held_request": 0.05,
+        "lost_response": 0.1,
+        "idempotent": False,
+        "clock_step": 0.0,
+    },
+    # Brokers and Sentinel die often, and Sentinel comes back with a state that is a second old.
+    "mortal": {"kill": 0.1, "death": 0.08, "state_after_death": "last", "checkpoint": 1.0, "clock_step": 0.0},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +156,11 @@ class Options:
             state_after_death=rng.choice(("last", "last", "older", "none", "mixed")),
             experiments=rng.choice(("off", "off", "dry_run", "armed")),
         )
+
+    @classmethod
+    def changed(cls, seed, changes):
+        """Return the options of `seed` with these changes; None without any: the world draws them itself."""
+        return replace(cls.draw(random.Random(seed)), **changes) if changes else None
 
     def describe(self):
         """Return the options that are not off, one per line."""

@@ -83,9 +83,18 @@ class Card:
     gone: bool = False  # once acknowledged, it was not in the authoritative log for a while, or for good
     expired: bool = False  # retention removed a copy
     deleted: bool = False  # its topic was deleted after it was sent
-    truncations_at_expiry: int = 0
+    truncated_before: int = 0  # how often the log had gone backwards when the topic was deleted
+    expired_before: int = 0  # how much retention had taken of the partition when the topic was deleted
+    expired_at: int = -1  # the highest offset at which retention removed one
+    astray: int = -1  # where a broker that no longer led gave it to a reader, though it did not stand there any more
+    misplaced: bool = False  # and it stood, or came to stand, at another offset: one copy as good as two
+    seen_in: object = None  # the life of Sentinel in which a reader was given it last
+    cut_at: int = -1  # the offset at which the log lost it last
+    hidden: bool = False  # and retention passed that place before anybody who knew it saw what stood there instead
+    rewound: bool = False  # retention took it, and then the log went back to where it stood: nobody can tell which
     called_lost: bool = False
     was_damaged: bool = False  # on its way into the log
+    called_lost_damaged: bool = False  # while it stood there damaged, which is all that a reader can have seen of it
     alone: bool = False  # retention took it damaged, and what follows it was not there to tell whose place that was
 
     def describe(self):
@@ -109,7 +118,9 @@ class Oracle:
         self.misled: Counter = Counter()  # by acks: how often that happened
         self.dead_runs: set[int] = set()
         self.posthumous: Counter = Counter()  # by acks: records that came into the log after their Sentinel had died
-        self.truncated: Counter = Counter()  # partition → how often its log lost entries
+        self.truncated: Counter = Counter()  # partition → how often its log went backwards
+        # Truncated; and no life of Sentinel that was given the record was given what stands in its place.
+        self.cut: dict[object, list[Card]] = defaultdict(list)
         self.expired_any: Counter = Counter()
         self.deleted_topics: Counter = Counter()
         self.heard: dict[tuple[object, int], Counter] = defaultdict(Counter)  # what the engine was told of a run
@@ -145,14 +156,20 @@ class Oracle:
             self.damaged[partition.acks] += 1
             return
         card.standing += 1
+        card.misplaced |= card.astray not in (-1, offset)
         card.most = max(card.most, card.standing)
         if card.standing > 1:
             self.extra_copies[partition.acks] += 1
 
+    def went_back(self, partition, end):
+        """The log ended at `end`, below where it had, though perhaps nothing stood there any more."""
+        self.truncated[partition] += 1
+        for (where, _), cards in self.cards.items():
+            for card in cards if where == partition else ():
+                card.rewound |= card.expired and card.expired_at >= end
+
     def removed(self, partition, offset, entry, why):
-        if why == "truncated":
-            self.truncated[partition] += 1
-        elif why == "retention":
+        if why == "retention":
             self.expired_any[partition] += 1
         self.log[partition].pop(offset, None)
         payload = entry.payload
@@ -166,26 +183,46 @@ class Oracle:
             card.alone = not follows or (above.truth.run, above.truth.sequence) != (card.run, card.sequence + 1)
         else:
             card.standing -= 1
-        if why == "retention" and not card.expired:
-            card.expired, card.truncations_at_expiry = True, self.truncated[partition]
-        if card.acked and why == "truncated" and not card.standing:
-            card.gone = True
+        if why == "retention":
+            card.expired, card.expired_at = True, max(card.expired_at, offset)
+        if why == "truncated" and not card.standing:
+            card.gone |= card.acked
+            card.cut_at = offset
+            self.cut[partition].append(card)
+
+    def starts_at(self, partition, start):
+        """The log starts there now."""
+        for card in self.cut[partition]:
+            card.hidden |= card.cut_at < start
+        self.cut[partition] = [card for card in self.cut[partition] if card.cut_at >= start]
 
     def topic_deleted(self, partition):
         self.deleted_topics[partition] += 1
         for (where, _), cards in self.cards.items():
             if where == partition:
                 for card in cards:
-                    card.deleted = True
+                    if not card.deleted:
+                        card.deleted, card.expired_before = True, self.expired_any[partition]
+                        card.truncated_before = self.truncated[partition]
 
-    def was_read(self, partition, entries, *, stale):
-        """Some reader of Sentinel was given these entries. `stale`: by a broker that only believed to lead."""
+    def was_read(self, life, partition, start, entries, *, stale):
+        """A reader was given these, from offset `start` on. `stale`: by a broker that only believed to lead."""
         self.misled[partition.acks] += stale
-        for entry in entries:
+        if not stale:
+            read = range(start, start + len(entries))
+            self.cut[partition] = [
+                card for card in self.cut[partition] if card.cut_at not in read or card.seen_in is not life
+            ]
+        for offset, entry in enumerate(entries, start):
             if entry.payload is None:
                 continue
-            if entry.payload.truth is not None:
-                self.read_ever.add(id(entry.payload.truth))
+            card = entry.payload.truth
+            if card is not None:
+                self.read_ever.add(id(card))
+                card.seen_in = life
+                if stale and self.log[partition].get(offset) is not entry.payload:
+                    card.astray = offset
+                    card.misplaced |= card.standing > 0
             if stale and id(entry) not in self.stale_reads:
                 self.stale_reads[id(entry)] = entry
                 self.stale[partition.acks, entry.payload.kind] += 1
@@ -209,19 +246,24 @@ class Oracle:
         """Judge one evidence of loss."""
         for card in self._named(fields):
             card.called_lost = True
+            card.called_lost_damaged |= card.damaged > 0
             wrong = None
             if not card.acked:
                 wrong = "was never acknowledged"
-            elif card.deleted and not card.gone:
+            elif card.deleted and not card.gone and not self._looks_emptied(card):
                 wrong = "went with its deleted topic"
-            elif not card.gone and card.most == 1 and not self._rewound_since(card):
+            elif not card.deleted and not self._may_have_gone(card):
                 wrong = "was taken by retention" if card.expired else "never left the log"
             if wrong:
                 raise FalseVerdictError(f"called lost, but it {wrong}: {card.describe()}; {fields}")
 
-    def _rewound_since(self, card):
-        """Whether retention took it and then the log went backwards: nobody can tell which of the two it was."""
-        return card.expired and self.truncated[card.partition] > card.truncations_at_expiry
+    def _may_have_gone(self, card):
+        """Whether the log lost it, or nobody can tell that it did not: of one that stood twice a copy may be gone."""
+        return card.gone or card.most != 1 or card.rewound or card.misplaced
+
+    def _looks_emptied(self, card):
+        """Whether the topic made anew looks as if it had lost what an earlier run claims in it, of the deleted one."""
+        return card.run in self.dead_runs and self.truncated[card.partition] > card.truncated_before
 
     def _named(self, fields):
         for (partition, run), cards in self.cards.items():
@@ -306,8 +348,7 @@ class Oracle:
                         self._judge(card, state)
 
     def _judge(self, card, state):
-        # Of one that stood twice a copy may have been taken, and one that stood only damaged cannot be recognised.
-        gone = card.gone or card.most != 1 or self._rewound_since(card)
+        gone = self._may_have_gone(card) or (card.deleted and self._looks_emptied(card))
         wrong = None
         if state in ("awaiting", "verified", "lost", "expired", "corrupted") and not card.acked:
             wrong = "was never acknowledged"
@@ -319,14 +360,22 @@ class Oracle:
             wrong = "was never read"
         elif state in ("lost", "lost_before") and not gone:
             wrong = "never left the log"
-        elif state == "expired" and not (
-            card.expired or ((card.gone or card.damaged) and self.expired_any[card.partition])
-        ):
+        elif state == "expired" and not (card.expired or self._looks_expired(card)):
             wrong = "was not taken by retention"
         elif state == "corrupted" and not card.was_damaged:
             wrong = "was never damaged"
         if wrong:
             raise FalseVerdictError(f"held as {state}, but it {wrong}: {card.describe()}")
+
+    def _looks_expired(self, card):
+        """Whether the log start can rightly be taken for what removed it.
+
+        A survivor of an earlier run claims what was acknowledged, and does not say by which topic of that name.
+        """
+        taken = self.expired_any[card.partition]
+        if card.deleted and card.run in self.dead_runs and taken > card.expired_before:
+            return True
+        return taken > 0 and (card.gone or card.was_damaged)
 
     def check_bounds(self, accounts):
         for (partition, _), states in accounts.items():
@@ -378,7 +427,7 @@ class Oracle:
     def _allowed(self, card, *, own):
         """Return the sets of states a settled record may be in; None: several are right, and safety has judged them."""
         returned = card.standing and (card.gone or card.expired)
-        if card.deleted or returned or (card.gone and card.expired) or card.most > 1:
+        if card.deleted or returned or (card.gone and card.expired) or card.most > 1 or card.misplaced:
             return None
         verdicts = self._of_acked(card) if card.acked else self._of_others(card)
         if self.deleted_topics[card.partition] and not card.standing:
@@ -403,9 +452,11 @@ class Oracle:
             return [{"corrupted"}, {"expired"}, {"unaccounted"}, *lost]
         if card.expired:
             taken = [{"verified"}, {"expired"}, {"corrupted"}, {"unaccounted"}]
-            return taken + lost if self._rewound_since(card) or card.alone else taken
+            return taken + lost if card.rewound or card.alone or card.called_lost_damaged else taken
         if card.was_damaged:
             lost.append({"corrupted"})
+        if card.hidden:
+            lost.append({"verified"})
         if self.expired_any[card.partition]:  # the log start may have passed its offset before the proof
             lost += [{"expired"}, {"unaccounted"}, {"folded"}]
         return lost

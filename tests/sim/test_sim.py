@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import replace
-
 import pytest
 from tests.sim.mutations import MUTATIONS
-from tests.sim.options import Options
+from tests.sim.options import PROFILES, Options
 from tests.sim.oracle import SimulationError
 from tests.sim.runner import simulate
 
 CHUNK = 10
 SAMPLE = 150  # worlds in the fixed sample; every defect that simulation found is met by one of them
+HARSH = 60  # worlds of each profile
 MUTANT_SEEDS = 100  # a mutation must be noticed within so many worlds
 
 
@@ -23,6 +21,13 @@ MUTANT_SEEDS = 100  # a mutation must be noticed within so many worlds
 def test_nothing_false_is_said_and_everything_settles(start):
     for seed in range(start, start + CHUNK):
         simulate(seed)
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "drawn"])
+@pytest.mark.parametrize("start", range(0, HARSH, CHUNK))
+def test_nothing_false_is_said_where_much_dies_or_ages(profile, start):
+    for seed in range(start, start + CHUNK):
+        simulate(seed, Options.changed(seed, PROFILES[profile]))
 
 
 def test_a_seed_says_the_same_every_time():
@@ -37,9 +42,8 @@ def test_the_oracle_notices_a_core_that_is_wrong(name, monkeypatch):
 
 
 def _fails(seed, changes):
-    options = replace(Options.draw(random.Random(seed)), **changes) if changes else None
     try:
-        simulate(seed, options)
+        simulate(seed, Options.changed(seed, changes))
     except SimulationError:
         return True
     return False

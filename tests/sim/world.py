@@ -398,7 +398,9 @@ class World:
         wrong = {
             "twice": command.experiment_run in self.oracle.injected,
             "in a dry run": self.options.experiments != "armed",
-            "while another fault is in effect": bool(self.broken_by),
+            "while another fault is in effect": any(
+                not self.brokers[target].alive for targets in self.broken_by.values() for target in targets
+            ),
             "during the warm-up": self.now - life.started < WARM_UP,
             "although a loss has latched the experiments": life.latched,
         }

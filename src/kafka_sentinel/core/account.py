@@ -66,6 +66,7 @@ class Account:
         self.seen = RangeSet()  # sequences that stand in the log as we last read it
         self.twice = RangeSet()  # sequences that were seen at two places
         self.suspected = RangeSet()  # acknowledged sequences under suspicion; a subset of AWAITING and VERIFIED
+        self.rewound = RangeSet()  # of the suspected: the log is proved to have gone back to where they stood, or below
         self.lost_before = RangeSet()  # VERIFIED once, lost since
         self.reordered = RangeSet()  # counted as standing behind a higher sequence
         self.blind = RangeSet()  # UNCERTAIN only because we were not there: settle as UNACCOUNTED, not ABSENT
@@ -164,6 +165,11 @@ class Account:
             gaps += placed.missing(first, count)
         return gaps
 
+    def trust(self, first: int, count: int) -> None:
+        """They are suspected no more."""
+        self.suspected.remove(first, count)
+        self.rewound.remove(first, count)
+
     # --- growth
 
     @property
@@ -191,7 +197,7 @@ class Account:
 
     def forget_places_below(self, sequence: int) -> None:
         """Vouch no longer for what stands of the sequences below, so that they can be folded once they are settled."""
-        for members in (self.positions, self.seen, self.suspected):
+        for members in (self.positions, self.seen, self.suspected, self.rewound):
             members.remove_below(sequence)
 
     # --- state on disk
@@ -204,6 +210,7 @@ class Account:
             "folded": {name: total for name, total in self.folded.items() if total},
             "positions": [list(piece) for piece in self.positions],
             "suspected": self.suspected.spans(),
+            "rewound": self.rewound.spans(),
             "lost_before": self.lost_before.spans(),
             "reordered": self.reordered.spans(),
             "blind": self.blind.spans(),
@@ -222,6 +229,7 @@ class Account:
         account.tally = {name: account.count(name) for name in State}
         account.positions = OffsetMap(triples(state["positions"]))
         account.suspected = RangeSet.of(pairs(state["suspected"]))
+        account.rewound = RangeSet.of(pairs(state["rewound"]))
         account.lost_before = RangeSet.of(pairs(state["lost_before"]))
         account.reordered = RangeSet.of(pairs(state["reordered"]))
         account.blind = RangeSet.of(pairs(state["blind"]))

@@ -12,6 +12,7 @@ from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, Copy, Effect, GiveUp, 
 from kafka_sentinel.core.types import Instant, ProbePartition, SightingKind
 
 MAX_INTERVALS = 20_000  # of the log view, the copies, and each account; beyond it the oldest quarter is let go
+NOWHERE = 1 << 62  # above every offset
 MAX_RETIRED = 256  # ended runs whose records are still recognised, and not accounted for a second time
 
 
@@ -41,8 +42,10 @@ class Book:
         )
         self._reposition_sent = False
         self._alleged: int | None = None  # how far back the log went by what a reader was told, not proved so far
-        self._went_back_to = 1 << 62  # the divergence of the last regression; above every offset before the first
-        self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process
+        self._went_back_to = NOWHERE  # the divergence of the last regression
+        self._cut_at = NOWHERE  # the same of the last one that was proved
+        self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process,
+        self._counted_to = 0  # below this one by that process or by this one
 
     @property
     def own(self) -> Account:
@@ -126,8 +129,12 @@ class Book:
                 account.seen.add(place.first, place.count)
                 account.positions.set(*place)
 
-    def _displaced(self, found: Piece[Standing]) -> None:
-        """What stood there stands there no more. If it was acknowledged and stands nowhere else, it is suspected."""
+    def _displaced(self, found: Piece[Standing], *, later: bool = False) -> None:
+        """What stood there stands there no more. If it was acknowledged and stands nowhere else, it is suspected.
+
+        `later`: what stands there now was written by a later leader. Its log ended there when it wrote that, so it had
+        gone back: a leader of long ago, which a reader may have been sent to, holds nothing of a later epoch.
+        """
         self.log.remove(found.first, found.count)
         account = self.accounts.get(found.value.run) if found.value.kind is SightingKind.RECORD else None
         if account is None:
@@ -137,10 +144,17 @@ class Book:
             piece = Piece(first, count, found.first + first - found.value.sequence)
             epochs = RangeMap([(first, count, found.value.leader_epoch)])
             self._suspect(account, piece, "another record stands at its offset", epochs=epochs)
+            if later:
+                self._rewound(account, piece)
+
+    def _rewound(self, account: Account, piece: Piece[int]) -> None:
+        """The log is proved to have gone back to where these stood: that it starts above, later, explains nothing."""
+        for window in account.suspected.covered(piece.first, piece.count):
+            account.rewound.add(*window)
 
     def _verified(self, account: Account, first: int, count: int) -> None:
         account.move(first, count, State.AWAITING, State.VERIFIED)
-        account.suspected.remove(first, count)
+        account.trust(first, count)
         account.doubtful.remove(first, count)
         self.counted["verified"] += count
 
@@ -186,7 +200,7 @@ class Book:
     def _conclude(self, run: int, first: int, count: int, state: State) -> int:
         account = self.accounts[run]
         moved = account.move_all(first, count, State.AWAITING, state)
-        account.suspected.remove(first, count)
+        account.trust(first, count)
         account.positions.remove(first, count)
         self.counted[state.value] += moved
         return moved

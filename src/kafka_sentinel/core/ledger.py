@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from kafka_sentinel.core.account import Account, State, mapping, whole
 from kafka_sentinel.core.logview import Standing
 from kafka_sentinel.core.outcomes import Outcomes
-from kafka_sentinel.core.ranges import RangeSet
+from kafka_sentinel.core.ranges import Piece, RangeSet
 from kafka_sentinel.core.suspicions import (
     UNKNOWN_EPOCH,
     Copy,
@@ -54,7 +54,7 @@ class PartitionLedger(Outcomes):
         account = self.accounts[run]
         never = account.move_all(first, count, State.AWAITING, State.LOST)
         before = sum(account.lost_before.add(*piece) for piece in account.sets[State.VERIFIED].covered(first, count))
-        account.suspected.remove(first, count)
+        account.trust(first, count)
         for seen in account.seen.covered(first, count):
             for place in self.log.places(run, *seen):
                 self.log.remove(place.value, place.count)
@@ -64,7 +64,7 @@ class PartitionLedger(Outcomes):
 
     def clear(self, run: int, first: int, count: int) -> None:
         """The recheck found them: no longer suspected."""
-        self.accounts[run].suspected.remove(first, count)
+        self.accounts[run].trust(first, count)
 
     # --- the log as a whole
 
@@ -86,6 +86,7 @@ class PartitionLedger(Outcomes):
         awaited = []
         for account in self.accounts.values():
             account.suspected.clear()
+            account.rewound.clear()
             account.positions.clear()
             account.seen.clear()
             account.highest_seen = -1
@@ -98,6 +99,7 @@ class PartitionLedger(Outcomes):
                 account.doubtful.add(first, count)
                 account.suspected.add(first, count)
         self._keep_strangers()
+        self._counted_to = self.log.end
         self.copies.clear()
         self.fences.restart()
         self.same_topic = False
@@ -145,6 +147,7 @@ class PartitionLedger(Outcomes):
             "acks": self.partition.acks.value,
             "partition": self.partition.partition,
             "position": self.position,
+            "counted_to": self._counted_to,
             "log_start": self.log_start,
             "highest_acked": self.highest_acked,
             "copies": [[first, count, *value] for first, count, value in self.copies],
@@ -164,7 +167,7 @@ class PartitionLedger(Outcomes):
         self.highest_acked = whole(state["highest_acked"])
         for first, count, kind, run, sequence, epoch in copies:
             self.copies.set(first, count, Standing(SightingKind(kind), run, sequence, epoch))
-        self._count_from = self.position or 0
+        self._count_from = self._counted_to = whole(state["counted_to"])
         self.archived = Counter({name: whole(total) for name, total in mapping(state["archived"]).items()})
         self.retired = {int(str(run), 16): None for run in retired}
         for entry in accounts:
@@ -176,11 +179,11 @@ class PartitionLedger(Outcomes):
             self._suspect_again(account)
 
     def _suspect_again(self, account: Account) -> None:
-        """What was under suspicion when the earlier process ended has to be judged by this one.
-
-        Where no offset is known, `settle_orphans` will see to it.
-        """
+        """What was under suspicion when the earlier process ended has to be judged by this one."""
+        reason = "under suspicion since before a restart"
         suspects, account.suspected = account.suspected, RangeSet()
         for first, count in suspects.spans():
             for piece in account.positions.overlapping(first, count):
-                self._suspect(account, piece, "under suspicion since before a restart")
+                self._suspect(account, piece, reason)
+            for window in account.suspected.missing(first, count):
+                self._suspect(account, Piece(*window, 0), reason, placed=False)

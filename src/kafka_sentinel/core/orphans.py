@@ -129,10 +129,11 @@ class Orphans(Book):
             account.stop_sending()
             passed = account.lowest_sighted() if self.log_start > 0 else 0
             for first, count in account.unplaced():
-                expired = min(max(passed - first, 0), count)
-                self.expire(account.run, first, expired)
-                rest = Piece(first + expired, count - expired, 0)
-                self._suspect(account, rest, "claimed as acknowledged, not found", placed=False)
+                for trusted, length in account.suspected.missing(first, count):
+                    expired = min(max(passed - trusted, 0), length)
+                    self.expire(account.run, trusted, expired)
+                    rest = Piece(trusted + expired, length - expired, 0)
+                    self._suspect(account, rest, "claimed as acknowledged, not found", placed=False)
             for first, count in account.blind.spans():
                 self.settle_uncertain(account.run, first, count)
         self._forget_ended_accounts()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kafka_sentinel.core.account import Account, InvariantError, State
+from kafka_sentinel.core.book import NOWHERE
 from kafka_sentinel.core.ranges import Piece
 from kafka_sentinel.core.sends import Batch
 from kafka_sentinel.core.suspicions import GiveUp, Regressed
@@ -109,24 +110,30 @@ class Outcomes(Witness):
         for batch in account.sends.overlapping(span.first, span.count):
             offset = span.offset + max(batch.first - span.first, 0)
             if offset <= batch.barrier:
-                self.regressed(offset, at, proved=True)
+                self.regressed(offset, at, proved=True, again=account.sends.unbound(batch.first))
                 return  # the barriers are lower now, and the rest of the span stands above
 
-    def regressed(self, divergence: int, at: Instant, *, proved: bool = False) -> None:
+    def regressed(self, divergence: int, at: Instant, *, proved: bool = False, again: bool = False) -> None:
         """The log went back to `divergence` or lower: what was acknowledged from there on is suspected, read or not.
 
-        Unless it is `proved` by an acknowledgement it may be a mistake, and what was known of the log is kept.
+        Unless it is `proved` by an acknowledgement it may be a mistake, and what was known of the log is kept. If it
+        was proved by a send that was under way when that was proved last, it is perhaps the same truncation `again`,
+        and proves nothing of what has been acknowledged since, above where it was first seen.
         """
+        proved_below = self._cut_at if again else NOWHERE
         gone = self._void_from(divergence)
         for account in self.accounts.values():
             for piece in account.positions.at_or_above(divergence):
                 self._suspect(account, piece, "the log went backwards", epochs=gone.get(account.run))
+                if proved:
+                    self._rewound(account, piece._replace(count=min(piece.count, proved_below - piece.value)))
         confirms = proved and self._alleged is not None and divergence >= self._alleged
         self.effects.append(Regressed(self.partition, divergence, self.last_ack_at, at, proved, confirms))
         if not confirms:
             self._went_back_to = divergence
         self._alleged = None if proved else divergence
         if proved:
+            self._cut_at = divergence
             self._lower(divergence)
         if self.has_unsettled_orphans():  # what they had on its way may have been written where nobody looked since
             self._read_all_again()
@@ -143,6 +150,7 @@ class Outcomes(Witness):
         self.highest_acked = min(self.highest_acked, divergence - 1)
         self.log_start = min(self.log_start, divergence)
         self._count_from = min(self._count_from, divergence)
+        self._counted_to = min(self._counted_to, divergence)
 
 
 def _in_flight(account: Account, first: int, count: int) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from kafka_sentinel.core.book import NOWHERE
 from kafka_sentinel.core.commands import Recheck
 from kafka_sentinel.core.events import RecheckDone, RecheckFailed
 from kafka_sentinel.core.ledger import CopySighted, PartitionLedger, Regressed, Suspected
@@ -27,7 +28,6 @@ MAX_WAITING = 4  # suspicions of one partition are spread over at most so many q
 ANSWER_TIMEOUT = 360.0  # seconds; then the question counts as failed and is asked again
 RETRY_FIRST, RETRY_MAX = 0.25, 5.0  # seconds; doubling
 MAX_LOOKS = 4  # how often a question that raises no suspicion is asked in vain before it is dropped
-NOWHERE = 1 << 62  # above every offset
 
 
 class Rechecks:

@@ -68,7 +68,11 @@ class Sends:
         What is under way when the log goes backwards may be written before the first sign of that, and so below it.
         """
         found = self.overlapping(sequence, 1)
-        return found[0].barrier + 1 if found and sequence >= self._unbound_below else 0
+        return found[0].barrier + 1 if found and not self.unbound(sequence) else 0
+
+    def unbound(self, sequence: int) -> bool:
+        """Whether this was under way already when the log went backwards last, as far as that is known."""
+        return sequence < self._unbound_below
 
     def lower_barriers(self, barrier: int) -> None:
         """The log went backwards: what is in flight can be acknowledged lower than what was known when it was sent."""

@@ -1,7 +1,8 @@
 """The slow second reading of everything retained: a record that was read and verified can still vanish.
 
-Partitions take turns; each turn re-reads the next stretch of one partition, and starts over at the log start when it
-has come to where the verifier is. It goes on for as long as Sentinel lives.
+Partitions take turns; each turn re-reads the next stretch of one partition. A pass over a partition ends where the
+verifier was when the pass began: the log grows meanwhile, and what has been written since can wait for the next pass,
+which starts over at the log start. It goes on for as long as Sentinel lives.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class Sweep:
         self._interval = interval
         self._next_turn = float("-inf")
         self._cursors: dict[ProbePartition, int] = {}  # up to where each partition was re-read
+        self._goals: dict[ProbePartition, int] = {}  # where the present pass over each partition ends
         self._turns: dict[ProbePartition, float] = {}  # when each had its last turn, monotonic
 
     def stretch(
@@ -33,8 +35,8 @@ class Sweep:
         ledger = ledgers[partition]
         end = ledger.position or 0
         low = max(self._cursors.get(partition, 0), ledger.log_start)
-        if low >= end:
-            low = ledger.log_start
+        if low >= min(end, self._goals.get(partition, 0)):
+            low, self._goals[partition] = ledger.log_start, end
         high = min(low + self._chunk, end)
         return (partition, low, high) if high > low else None
 
@@ -44,3 +46,4 @@ class Sweep:
     def forget(self, partition: ProbePartition) -> None:
         """The partition's log is another one now."""
         self._cursors.pop(partition, None)
+        self._goals.pop(partition, None)

@@ -57,7 +57,11 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a suspicion is judged by. `answer`: what was re-read. `regressed_to`: how far the log went back, if so."""
+    """What a suspicion is judged by.
+
+    `answer`: what was re-read. `regressed_to`: how far the log went back while it was open, if so; that of a record
+    whose offset is known is in its account (`rewound`).
+    """
 
     done: RecheckDone
     answer: Answer
@@ -129,13 +133,14 @@ def _condemn(
         return []
     for doubt in account.doubtful.covered(first, count):
         ledger.set_aside(account.run, *doubt)
-    ledger.expire(account.run, first, _passed_by_log_start(account, suspected, missing, by))
+    for passed in account.rewound.missing(first, _passed_by_log_start(account, suspected, missing, by)):
+        ledger.expire(account.run, *passed)
     losses = []
     for rest in account.suspected.covered(first, count):
         offset = suspected.low + rest[0] - suspected.first if suspected.placed else -1
-        if offset < 0:
-            _damaged(ledger, account, rest, _just_above(account, rest[0], by.answer), by)
-        _damaged(ledger, account, rest, offset, by)
+        place = offset if offset >= 0 else _just_above(account, rest[0], by.answer)
+        if offset >= 0 or not _went_back_to(by, place):
+            _damaged(ledger, account, rest, place, by)
         for condemned in account.suspected.covered(*rest):
             at = offset + condemned[0] - rest[0] if offset >= 0 else -1
             losses += _prove(ledger, suspected, condemned, at, by)
@@ -143,7 +148,7 @@ def _condemn(
 
 
 def _passed_by_log_start(account: Account, suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
-    """Return how many of them the log start has passed, and so explains.
+    """Return how many of them, from the first, the log start has passed: that explains them if the log never went back.
 
     The offset of an unplaced record is not known, only a lower bound. If the log starts above that, any of them may
     have stood where nothing can be read any more.
@@ -153,7 +158,7 @@ def _passed_by_log_start(account: Account, suspected: Suspected, missing: tuple[
         bound = max(suspected.bound, _lower_bound(account, first, by.answer))
         return count if by.done.log_start > bound and not _went_back_to(by, bound) else 0
     offset = suspected.low + first - suspected.first
-    return 0 if _went_back_to(by, offset) else max(min(by.done.log_start - offset, count), 0)
+    return max(min(by.done.log_start - offset, count), 0)
 
 
 def _lower_bound(account: Account, sequence: int, answer: Answer) -> int:
@@ -186,13 +191,13 @@ def _went_back_to(by: Judgement, offset: int) -> bool:
 
 def _damaged(ledger: PartitionLedger, account: Account, rest: tuple[int, int], offset: int, by: Judgement) -> None:
     """Where a damaged record stands at their offset, and the log never went backwards, it is they that are damaged."""
-    if offset < 0 or _went_back_to(by, offset):
-        return
     for found in by.answer.overlapping(offset, rest[1]):
-        first = rest[0] + found.first - offset
-        damaged = found.value.kind is SightingKind.CORRUPTED
-        if damaged and ledger.corroborated(account, Piece(first, found.count, found.first), by.answer):
-            ledger.damaged(account.run, first, found.count)
+        if found.value.kind is not SightingKind.CORRUPTED:
+            continue
+        at = offset - rest[0]  # from sequences to offsets
+        for first, count in account.rewound.missing(found.first - at, found.count):
+            if ledger.corroborated(account, Piece(first, count, first + at), by.answer):
+                ledger.damaged(account.run, first, count)
 
 
 def _prove(

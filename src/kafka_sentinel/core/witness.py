@@ -24,6 +24,7 @@ class Witness(Orphans):
             self.first_read = start
         self._take_in(start, position, sightings)
         self.position = position
+        self._counted_to = max(self._counted_to, position)
         for account in self.accounts.values():
             for first, count in account.sets[State.AWAITING].spans():
                 for piece in account.positions.overlapping(first, count):
@@ -33,13 +34,15 @@ class Witness(Orphans):
     def reread(self, start: int, position: int, sightings: tuple[Sighting, ...], *, fenced: bool = True) -> Answer:
         """Take a fresh reader's word for [start, position). Returns what it found there.
 
-        The view follows only as far as the verifier has come: the rest is the verifier's to read, in order. Without
-        a fence it may be the log of a leader that has been replaced: what is known from a later epoch is not displaced.
+        The view follows only as far as the verifier has come: the rest is the verifier's to read, in order. Nor does it
+        go back to what the log start has passed since that was read, which is forgotten and would be counted again.
+        Without a fence it may be the log of a leader that has been replaced: what is known from a later epoch is not
+        displaced.
         """
-        known = self.position or 0
-        within = tuple(_cut(s, 0, known) for s in sightings if s.offset < known)
+        low, known = max(start, self.log_start), self.position or 0
+        within = tuple(_cut(s, low, known) for s in sightings if max(s.offset, low) < min(s.offset + s.count, known))
         if fenced:
-            self._take_in(start, min(position, known), within)
+            self._take_in(low, min(position, known), within)
         else:
             for sighting in within:
                 for first, count in self._not_known_better(sighting):
@@ -100,7 +103,8 @@ class Witness(Orphans):
         """Whether what stands beside these offsets agrees with the damaged records there being these sequences.
 
         If the log went back and was written anew, another record may have been damaged: then the neighbours are gone.
-        Leader epochs never fall along a log, unless parts of it were read at different times.
+        Where the leader epoch changes the log may have gone back, so a neighbour of another epoch says nothing. Epochs
+        never fall along a log, unless parts of it were read at different times.
         """
         damaged = view.get(piece.value)
         agree = []
@@ -108,11 +112,11 @@ class Witness(Orphans):
             there, sequence = view.get(offset), piece.first + offset - piece.value
             if damaged is None or there is None:
                 continue
-            ordered = there.leader_epoch == damaged.leader_epoch or (
-                (there.leader_epoch < damaged.leader_epoch) is (offset < piece.value)
-            )
             if there.kind is SightingKind.RECORD and (there.run, there.sequence) == (account.run, sequence):
-                agree.append(ordered)
+                if there.leader_epoch == damaged.leader_epoch:
+                    agree.append(True)
+                elif (there.leader_epoch < damaged.leader_epoch) is not (offset < piece.value):
+                    agree.append(False)
             elif account.positions.get(sequence) == offset:
                 agree.append(False)
         return bool(agree) and all(agree)
@@ -123,7 +127,7 @@ class Witness(Orphans):
         moved = account.move_all(first, count, State.AWAITING, State.CORRUPTED)
         self.counted["acked_corrupted"] += moved
         if moved:
-            account.suspected.remove(first, count)
+            account.trust(first, count)
 
     def _take_in(self, start: int, position: int, sightings: tuple[Sighting, ...]) -> None:
         """Bring the view up to date with a read of all of [start, position)."""
@@ -168,7 +172,7 @@ class Witness(Orphans):
             return True
         if same_epoch and expected.leader_epoch >= 0:
             self.counted["conflicting"] += found.count
-        self._displaced(found)
+        self._displaced(found, later=expected.leader_epoch > found.value.leader_epoch >= 0)
         return False
 
     def _newly_standing(self, piece: Piece[Standing]) -> None:
@@ -248,6 +252,7 @@ class Witness(Orphans):
     def _count_copy(self, offset: int, count: int, copy: Standing) -> bool:
         """Count what of these offsets was not counted before. Returns whether anything was."""
         uncounted = RangeSet.of([(offset, count)])
+        uncounted.remove_below(self.log_start)  # what was counted of that is forgotten
         for known in self.copies.overlapping(offset, count):
             if known.value == copy.shifted(known.first - offset):
                 uncounted.remove(known.first, known.count)

@@ -1,0 +1,201 @@
+"""Retention, truncation, damage and restarts where they meet: what one explains must not hide what the other did."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.ledger_world import CORRUPTED, FOREIGN, Entry, World, mine
+
+from kafka_sentinel.core.account import State
+
+
+def look_around(world: World) -> None:
+    """The background recheck, once over the whole log, and nothing else."""
+    world.rechecks.background(world.ledger.partition, world.log_start, len(world.log), world.now())
+    for command in world.ask():
+        world.hand_in(world.look(command))
+
+
+# --- the log start passes what is under suspicion
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_that_the_log_went_back_is_known_after_a_restart(proved):
+    """The log start passes the suspects before anybody can judge them. Only a proof makes that a loss."""
+    world = World()
+    world.produce(50)
+    world.read()
+    world.truncate(30)
+    if proved:
+        world.produce(1)
+    else:
+        world.read()  # a reader is told so, and a leader that was replaced would say the same
+    assert world.count("suspected") == 20
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 40)
+    world.retain_from(60)
+    after = world.restart(state=world.saved())
+    after.settle()
+    assert after.lost == ({(1, sequence) for sequence in range(30, 50)} if proved else set())
+    assert after.count("suspected") == 0
+
+
+def test_what_a_later_leader_wrote_in_their_place_proves_that_the_log_went_back():
+    world = World()
+    world.produce(20)
+    world.read()
+    world.truncate(10)
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 20)
+    look_around(world)
+    assert world.count("suspected") == 10
+    world.retain_from(25)
+    world.judge()
+    assert world.lost == mine(world, range(10, 20))
+
+
+def test_what_an_earlier_leader_wrote_there_proves_nothing():
+    """A reader was sent to a leader that had been replaced before they were written."""
+    world = World()
+    world.produce(10)
+    world.elect()
+    world.produce(10)
+    world.read()
+    true_log = world.log
+    world.log = true_log[:10] + [Entry(FOREIGN, epoch=0)] * 10
+    world.ledger.reposition(10)
+    world.drain()
+    world.read()
+    assert world.count("suspected") == 10
+    world.log = true_log
+    world.produce(10)
+    world.retain_from(25)
+    world.judge()
+    assert world.losses == []
+    assert world.count("suspected") == 0
+
+
+def test_a_record_that_was_cleared_is_expired_by_a_later_log_start():
+    """What proved the first suspicion of it has been refuted, and says nothing of the second."""
+    world = World()
+    world.produce(20)
+    world.ledger.regressed(10, world.now(), proved=True)
+    world.drain()
+    world.judge()
+    assert world.count("suspected") == 0
+    world.ledger.regressed(10, world.now())
+    world.drain()
+    world.retain_from(20)
+    world.judge()
+    assert world.losses == []
+
+
+# --- a topic made anew
+
+
+def test_a_restart_and_a_moved_log_start_do_not_turn_a_deleted_topic_into_retention():
+    world = World()
+    world.produce(20)
+    world.read(12)
+    world.recreate_topic()
+    world.notice_new_topic()
+    state = world.saved()
+    world.put(*[Entry(FOREIGN)] * 5)
+    world.retain_from(5)
+    after = world.restart(state=state)
+    after.settle()
+    assert after.losses == []
+    assert (after.count("unaccounted"), after.count("expired")) == (8, 0)
+
+
+# --- damage
+
+
+def test_a_damaged_record_at_the_edge_of_a_new_leader_does_not_hide_a_loss():
+    """Where the log was cut and written on by a new leader, the record below the cut says nothing of what is above."""
+    world = World()
+    world.produce(10)
+    world.truncate(6)
+    world.put(Entry(CORRUPTED, epoch=world.epoch))
+    world.produce(5)
+    after = world.restart()
+    after.settle()
+    assert after.lost == {(1, sequence) for sequence in range(6, 10)}
+
+
+def test_a_damaged_record_within_the_writing_of_one_leader_is_recognised():
+    world = World()
+    world.produce(10)
+    world.elect()
+    sent = world.produce(10)
+    world.log[16] = Entry(CORRUPTED, epoch=world.epoch)
+    world.produce(1)
+    after = world.restart()
+    after.settle()
+    assert after.losses == []
+    assert after.state_of(sent[6], run=1) is State.CORRUPTED
+
+
+# --- counted once, by whichever process
+
+
+@pytest.mark.parametrize("refilled", [False, True])
+def test_what_was_counted_before_the_reader_went_back_is_not_counted_by_the_next_process(refilled):
+    world = World()
+    world.produce(5)
+    world.put(Entry(FOREIGN), Entry(CORRUPTED))
+    world.read()
+    world.ledger.reposition(2)
+    world.drain()
+    if refilled:
+        world.truncate(4)
+        world.produce(1)  # which proves that the log went back
+        world.put(Entry(FOREIGN, epoch=world.epoch))
+    after = world.restart(state=world.saved())
+    after.settle()
+    assert after.ledger.counted["foreign"] == (1 if refilled else 0)
+    assert after.ledger.counted["corrupted"] == 0
+
+
+def test_an_answer_that_is_older_than_the_log_start_counts_nothing_again():
+    world = World()
+    world.produce(5)
+    world.put(Entry(FOREIGN), Entry(CORRUPTED))
+    world.append(3, 4)  # extra copies
+    world.produce(20)
+    world.read()
+    world.recheck_everything()
+    counted = dict(world.ledger.counted)
+    assert counted["duplicated"] == 2
+    world.rechecks.background(world.ledger.partition, 0, len(world.log), world.now())
+    answers = [world.look(command) for command in world.ask()]
+    world.retain_from(15)
+    world.produce(1)
+    world.read()
+    for answer in answers:
+        world.hand_in(answer)
+    for kind in ("foreign", "corrupted", "duplicated"):
+        assert world.ledger.counted[kind] == counted[kind], kind
+    assert world.losses == []
+
+
+# --- the same truncation, told by several sends
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_was_acknowledged_after_a_truncation_is_not_condemned_by_another_sign_of_the_same(again):
+    """Two sends were under way when the log was cut, and the one that came to stand lower is heard of last."""
+    world = World()
+    world.produce(20)
+    world.read()
+    late, early = world.send(1), world.send(1)
+    world.truncate(10)
+    world.append(*late, *early)
+    world.ack((early.start, 1, 11))  # proves that the log went back to 11: this one stands in it since
+    if not again:
+        world.truncate(10)
+        late = world.send(1)
+        world.append(*late)
+    world.ack((late.start, 1, 10))
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 20)
+    world.retain_from(15)
+    world.judge()
+    condemned = mine(world, range(10, 20))
+    assert world.lost == (condemned if again else condemned | mine(world, early))
