@@ -1492,6 +1492,21 @@ def test_one_truncation_is_told_once_however_many_records_were_under_way():
     assert world.lost == mine(world, range(5, 10))
 
 
+def test_an_acknowledgement_that_comes_after_the_log_start_has_passed_it_has_expired():
+    world = World()
+    world.produce(5)
+    sent = world.send(2)
+    offset = world.append(*sent)
+    world.read(5)
+    world.put(*[Entry(FOREIGN)] * 3)
+    world.retain_from(len(world.log) - 1)
+    world.ledger.log_starts_at(world.log_start)  # a recheck tells, before the verifier gets there
+    world.ack((sent.start, 2, offset))
+    world.judge()
+    assert world.lost == set()
+    assert (world.count("awaiting"), world.count("expired")) == (0, 2)
+
+
 def test_an_acknowledgement_that_comes_after_its_offset_was_passed_unseen_is_a_suspicion():
     world = World()
     sent = world.send(2)

@@ -44,10 +44,11 @@ class Orphans(Book):
     def _read_all_again(self) -> None:
         """Read from the beginning of the log, not from where an earlier process left off.
 
-        If the log went backwards after the state was saved, what that process wrote then may stand below.
+        If the log went backwards after the state was saved, what that process wrote then may stand below. A log that
+        went back to where it had begun may begin anywhere below.
         """
-        self.first_read = self.log_start
-        self.reposition(self.log_start)
+        self.first_read = self.log_start if self.log_start < self._went_back_to else 0
+        self.reposition(self.first_read)
 
     def _adopt(self, run: int) -> Account:
         account = Account(self.partition, run, orphan=True)
