@@ -199,3 +199,21 @@ def test_what_was_acknowledged_after_a_truncation_is_not_condemned_by_another_si
     world.judge()
     condemned = mine(world, range(10, 20))
     assert world.lost == (condemned if again else condemned | mine(world, early))
+
+
+def test_what_stands_below_where_the_log_is_seen_to_have_gone_back_is_found_by_a_fresh_reader():
+    """The log began at 40, was emptied, and begins at 30: the first acknowledgement says 31."""
+    world = World()
+    world.produce(50)
+    world.read()
+    world.retain_from(40)
+    world.produce(1)
+    world.read()
+    (unheard,) = world.send(1)
+    world.truncate(30)
+    world.append(unheard)
+    world.give_up(unheard)
+    world.produce(5)
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(unheard) is State.PRESENT

@@ -146,7 +146,8 @@ class Outcomes(Witness):
                 account.earlier = (0, -1)
         self.fences.void_from(divergence)
         self.highest_acked = min(self.highest_acked, divergence - 1)
-        self.log_start = min(self.log_start, divergence)
+        if divergence < self.log_start:
+            self.log_start = 0  # it starts at the divergence or below: how low, nobody has said yet
         self._count_from = min(self._count_from, divergence)
         self._counted_to = min(self._counted_to, divergence)
 
