@@ -51,6 +51,19 @@ def test_what_a_later_leader_wrote_in_their_place_proves_that_the_log_went_back(
     assert world.lost == mine(world, range(10, 20))
 
 
+def test_what_a_reader_was_told_is_proved_by_what_it_reads_there_next():
+    world = World()
+    world.produce(20)
+    world.read()
+    world.truncate(10)
+    world.read()  # told that the log ends at 10
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 20)
+    world.read()
+    world.retain_from(25)
+    world.judge()
+    assert world.lost == mine(world, range(10, 20))
+
+
 def test_what_an_earlier_leader_wrote_there_proves_nothing():
     """A reader was sent to a leader that had been replaced before they were written."""
     world = World()
@@ -217,3 +230,18 @@ def test_what_stands_below_where_the_log_is_seen_to_have_gone_back_is_found_by_a
     world.settle()
     world.recheck_everything()
     assert world.state_of(unheard) is State.PRESENT
+
+
+def test_an_acknowledgement_below_the_log_start_says_that_the_log_starts_lower():
+    """The log was emptied before anything of ours stood in it, and had grown again when the reader came back."""
+    world = World()
+    world.put(Entry(FOREIGN), Entry(FOREIGN))
+    world.read(1)
+    world.retain_from(1)
+    world.ledger.log_starts_at(1)
+    world.log, world.log_start = [], 0
+    (sent,) = world.produce(1)
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(sent) is State.VERIFIED
+    assert world.losses == []
