@@ -51,6 +51,19 @@ def test_what_a_later_leader_wrote_in_their_place_proves_that_the_log_went_back(
     assert world.lost == mine(world, range(10, 20))
 
 
+def test_what_a_reader_was_told_is_proved_by_what_it_reads_there_next():
+    world = World()
+    world.produce(20)
+    world.read()
+    world.truncate(10)
+    world.read()  # told that the log ends at 10
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 20)
+    world.read()
+    world.retain_from(25)
+    world.judge()
+    assert world.lost == mine(world, range(10, 20))
+
+
 def test_what_an_earlier_leader_wrote_there_proves_nothing():
     """A reader was sent to a leader that had been replaced before they were written."""
     world = World()
@@ -199,3 +212,36 @@ def test_what_was_acknowledged_after_a_truncation_is_not_condemned_by_another_si
     world.judge()
     condemned = mine(world, range(10, 20))
     assert world.lost == (condemned if again else condemned | mine(world, early))
+
+
+def test_what_stands_below_where_the_log_is_seen_to_have_gone_back_is_found_by_a_fresh_reader():
+    """The log began at 40, was emptied, and begins at 30: the first acknowledgement says 31."""
+    world = World()
+    world.produce(50)
+    world.read()
+    world.retain_from(40)
+    world.produce(1)
+    world.read()
+    (unheard,) = world.send(1)
+    world.truncate(30)
+    world.append(unheard)
+    world.give_up(unheard)
+    world.produce(5)
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(unheard) is State.PRESENT
+
+
+def test_an_acknowledgement_below_the_log_start_says_that_the_log_starts_lower():
+    """The log was emptied before anything of ours stood in it, and had grown again when the reader came back."""
+    world = World()
+    world.put(Entry(FOREIGN), Entry(FOREIGN))
+    world.read(1)
+    world.retain_from(1)
+    world.ledger.log_starts_at(1)
+    world.log, world.log_start = [], 0
+    (sent,) = world.produce(1)
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(sent) is State.VERIFIED
+    assert world.losses == []

@@ -23,6 +23,18 @@ OFTEN_FORGETFUL = {
     "clock_step": 0.0,
 }
 
+# The log is cut, retention passes the place, and Sentinel dies in between, before a slow recheck can judge it.
+OFTEN_INTERRUPTED = {
+    **PROFILES["mortal"],
+    "retention": 0.3,
+    "kill": 0.15,
+    "lose_tail": 0.6,
+    "wipe": 0.3,
+    "unclean": True,
+    "recheck_slow": 0.5,
+    "death": 0.1,
+}
+
 
 def skip_barrier_check(patch):
     """An acknowledgement below an earlier one raises no suspicion, and nothing is re-read in the background."""
@@ -200,7 +212,7 @@ MUTATIONS = {
         (inject_again, 5, {}),
         (forget_that_a_topic_was_made_anew, 30, {}),
         (take_claims_across_topics, 5, OFTEN_FORGETFUL),
-        (forget_proofs_at_restart, 286, PROFILES["ageing"]),
+        (forget_proofs_at_restart, 2, OFTEN_INTERRUPTED),
         (look_at_everything_once, 200, PROFILES["mortal"]),
         (attribute_all_damage, 319, PROFILES["ageing"]),
         (count_from_where_the_reader_stands, 72, PROFILES["ageing"]),

@@ -209,7 +209,7 @@ class Oracle:
         """A reader was given these, from offset `start` on. `stale`: by a broker that only believed to lead."""
         self.misled[partition.acks] += stale
         if not stale:
-            read = range(start, start + len(entries))
+            read = {offset for offset, entry in enumerate(entries, start) if entry.payload is not None}
             self.cut[partition] = [
                 card for card in self.cut[partition] if card.cut_at not in read or card.seen_in is not life
             ]

@@ -13,7 +13,7 @@ from tests.sim.runner import simulate
 
 CHUNK = 10
 SAMPLE = 150  # worlds in the fixed sample; every defect that simulation found is met by one of them
-HARSH = 60  # worlds of each profile
+HARSH = 60  # worlds of each profile; what such worlds have taught is in tests/core/test_ledger_harsh.py
 MUTANT_SEEDS = 100  # a mutation must be noticed within so many worlds
 
 

@@ -23,6 +23,9 @@ class Book:
         self.run = run
         self.accounts: dict[int, Account] = {run: Account(partition, run)}
         self.log = LogView()
+        self.voided = (
+            LogView()
+        )  # what stood where the log is said to have gone back, until something is read there again
         self.copies = LogView()  # what was counted as an extra copy, by offset
         self.newest_copy: Copy | None = None
         self.fences = Fences()
@@ -109,6 +112,7 @@ class Book:
                 epochs = gone.setdefault(found.value.run, RangeMap())
                 epochs.set(found.value.sequence, found.count, found.value.leader_epoch)
                 self.log.remove(found.first, found.count)
+                self.voided.set(*found)
         for run, epochs in gone.items():
             if run in self.accounts:
                 for first, count, _ in epochs:
@@ -129,23 +133,30 @@ class Book:
                 account.seen.add(place.first, place.count)
                 account.positions.set(*place)
 
-    def _displaced(self, found: Piece[Standing], *, later: bool = False) -> None:
-        """What stood there stands there no more. If it was acknowledged and stands nowhere else, it is suspected.
-
-        `later`: what stands there now was written by a later leader. Its log ended there when it wrote that, so it had
-        gone back: a leader of long ago, which a reader may have been sent to, holds nothing of a later epoch.
-        """
+    def _displaced(self, found: Piece[Standing]) -> None:
+        """What stood there stands there no more. If it was acknowledged and stands nowhere else, it is suspected."""
         self.log.remove(found.first, found.count)
         account = self.accounts.get(found.value.run) if found.value.kind is SightingKind.RECORD else None
         if account is None:
             return
+        self.voided.set(*found)
         self._unsee(account, found.value.sequence, found.count)
         for first, count in account.seen.missing(found.value.sequence, found.count):
             piece = Piece(first, count, found.first + first - found.value.sequence)
             epochs = RangeMap([(first, count, found.value.leader_epoch)])
             self._suspect(account, piece, "another record stands at its offset", epochs=epochs)
-            if later:
-                self._rewound(account, piece)
+
+    def _rewound_by(self, piece: Piece[Standing]) -> None:
+        """Compare what stands there now with what stood there.
+
+        If a later leader wrote it, its log ended there when it did, so it had gone back: a leader of long ago, which a
+        reader may have been sent to, holds nothing of a later epoch.
+        """
+        for gone in self.voided.overlapping(piece.first, piece.count):
+            account = self.accounts.get(gone.value.run)
+            if account is not None and piece.value.leader_epoch > gone.value.leader_epoch >= 0:
+                self._rewound(account, Piece(gone.value.sequence, gone.count, gone.first))
+        self.voided.remove(piece.first, piece.count)
 
     def _rewound(self, account: Account, piece: Piece[int]) -> None:
         """The log is proved to have gone back to where these stood: that it starts above, later, explains nothing."""
@@ -175,6 +186,8 @@ class Book:
         """Let go of the oldest quarter of whatever has become too fragmented. Costs nothing as long as nothing is."""
         while self.log.intervals > MAX_INTERVALS:
             self._forget_view_below(_quarter(self.log))
+        while self.voided.intervals > MAX_INTERVALS:
+            self.voided.remove_below(_quarter(self.voided))
         while self.copies.intervals > MAX_INTERVALS:
             self.copies.remove_below(_quarter(self.copies))
         for account in self.accounts.values():

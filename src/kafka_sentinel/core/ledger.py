@@ -78,6 +78,7 @@ class PartitionLedger(Outcomes):
                 for window in account.suspected.missing(piece.first, piece.count):
                     self.expire(account.run, *window)
         self._forget_view_below(log_start)
+        self.voided.remove_below(log_start)
         self.copies.remove_below(log_start)
         self._forget_ended_accounts()
 
@@ -101,6 +102,7 @@ class PartitionLedger(Outcomes):
         self._keep_strangers()
         self._counted_to = self.log.end
         self.copies.clear()
+        self.voided.clear()
         self.fences.restart()
         self.same_topic = False
         self.highest_acked = -1

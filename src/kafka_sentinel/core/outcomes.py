@@ -78,6 +78,8 @@ class Outcomes(Witness):
 
     def _acked(self, account: Account, span: Span, at: Instant) -> None:
         if span.offset is not None:
+            if span.offset < self.log_start:
+                self.log_start = 0  # it starts there or below: how low, nobody has said yet
             self._check_barriers(account, span, at)
         account.move(span.first, span.count, State.IN_FLIGHT, State.AWAITING)
         self.counted["acked"] += span.count
@@ -149,7 +151,6 @@ class Outcomes(Witness):
                 account.earlier = (0, -1)
         self.fences.void_from(divergence)
         self.highest_acked = min(self.highest_acked, divergence - 1)
-        self.log_start = min(self.log_start, divergence)
         self._count_from = min(self._count_from, divergence)
         self._counted_to = min(self._counted_to, divergence)
 

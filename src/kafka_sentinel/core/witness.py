@@ -172,11 +172,12 @@ class Witness(Orphans):
             return True
         if same_epoch and expected.leader_epoch >= 0:
             self.counted["conflicting"] += found.count
-        self._displaced(found, later=expected.leader_epoch > found.value.leader_epoch >= 0)
+        self._displaced(found)
         return False
 
     def _newly_standing(self, piece: Piece[Standing]) -> None:
         self.log.set(*piece)
+        self._rewound_by(piece)
         if piece.value.kind is not SightingKind.RECORD:
             new = max(piece.first + piece.count - max(piece.first, self._count_from), 0)
             self.counted[piece.value.kind.value] += new
