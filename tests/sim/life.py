@@ -32,7 +32,9 @@ from kafka_sentinel.core.events import (
     GroupRead,
     QuorumObserved,
     QuorumUnreachable,
+    RecheckDone,
     RecordsAcked,
+    RecordsRead,
     RecordsRejected,
     RecordsSent,
     RecordsUncertain,
@@ -113,6 +115,8 @@ class Life:
         world.remember(event)
         if isinstance(event, RecordsSent | RecordsRejected | RecordsAcked | RecordsUncertain):
             world.oracle.told(event)
+        elif isinstance(event, RecordsRead | RecheckDone):
+            world.oracle.shown(self, event)
         try:
             commands = self.engine.step(event)
         except Exception as error:

@@ -208,11 +208,6 @@ class Oracle:
     def was_read(self, life, partition, start, entries, *, stale):
         """A reader was given these, from offset `start` on. `stale`: by a broker that only believed to lead."""
         self.misled[partition.acks] += stale
-        if not stale:
-            read = {offset for offset, entry in enumerate(entries, start) if entry.payload is not None}
-            self.cut[partition] = [
-                card for card in self.cut[partition] if card.cut_at not in read or card.seen_in is not life
-            ]
         for offset, entry in enumerate(entries, start):
             if entry.payload is None:
                 continue
@@ -226,6 +221,12 @@ class Oracle:
             if stale and id(entry) not in self.stale_reads:
                 self.stale_reads[id(entry)] = entry
                 self.stale[partition.acks, entry.payload.kind] += 1
+
+    def shown(self, life, event):
+        """The engine was shown what stands there, by the verifier or by a re-read."""
+        self.cut[event.partition] = [
+            card for card in self.cut[event.partition] if card.seen_in is not life or not _shows_another(event, card)
+        ]
 
     def told(self, event):
         """The engine was told this about the records of a run."""
@@ -492,6 +493,15 @@ class Oracle:
             count += card.sequence < highest[card.run]
             highest[card.run] = max(highest[card.run], card.sequence)
         return count
+
+
+def _shows_another(event, card):
+    """Whether something else than this record is shown where it stood last."""
+    for sighting in event.sightings:
+        index = card.cut_at - sighting.offset
+        if 0 <= index < sighting.count:
+            return (sighting.run, sighting.first + index) != (card.run, card.sequence)
+    return False
 
 
 def _spans(states):
