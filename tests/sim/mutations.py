@@ -85,9 +85,9 @@ def count_redelivery_as_duplicate(patch):
     """A record that is read again at its own offset counts as an extra copy."""
     real = PartitionLedger.reread
 
-    def reread(self, start, position, sightings):
+    def reread(self, start, position, sightings, **named):
         self.counted["duplicated"] += sum(sighting.count for sighting in sightings)
-        return real(self, start, position, sightings)
+        return real(self, start, position, sightings, **named)
 
     patch.setattr(PartitionLedger, "reread", reread)
 
@@ -198,7 +198,7 @@ def count_from_where_the_reader_stands(patch):
 MUTATIONS = {
     mutation.__name__.replace("_", " "): (mutation, seed, changes)
     for mutation, seed, changes in (
-        (skip_barrier_check, 14, {}),
+        (skip_barrier_check, 14, PROFILES["mortal"]),
         (skip_fence_check, 62, {}),
         (call_suspects_lost_unread, 15, {}),
         (late_is_lost, 5, {}),
