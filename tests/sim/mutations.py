@@ -85,9 +85,9 @@ def count_redelivery_as_duplicate(patch):
     """A record that is read again at its own offset counts as an extra copy."""
     real = PartitionLedger.reread
 
-    def reread(self, start, position, sightings):
+    def reread(self, start, position, sightings, **named):
         self.counted["duplicated"] += sum(sighting.count for sighting in sightings)
-        return real(self, start, position, sightings)
+        return real(self, start, position, sightings, **named)
 
     patch.setattr(PartitionLedger, "reread", reread)
 
