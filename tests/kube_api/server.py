@@ -111,8 +111,9 @@ STALL, BREAK = object(), object()
 
 
 def obj(name: str, version: int | str = 1, *, uid: str | None = None, **more: Any) -> dict[str, Any]:
-    """A minimal object; its UID is made of its name unless given."""
-    return {"metadata": {"name": name, "uid": uid or f"uid-{name}", "resourceVersion": str(version)}, **more}
+    """A minimal object of namespace `kafka`; its UID is made of its name unless given."""
+    meta = {"name": name, "namespace": "kafka", "uid": uid or f"uid-{name}", "resourceVersion": str(version)}
+    return {"metadata": meta, **more}
 
 
 def page(*items: Any, version: int | str = 10, more: str = "") -> dict[str, Any]:
