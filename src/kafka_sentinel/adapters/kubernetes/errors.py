@@ -38,11 +38,21 @@ ADVICE = {
 class ApiError(Exception):
     """`code`: HTTP status as text, or one of the words above: a bounded set. `reason`: the server's word for it.
 
-    `retry_after`: seconds the server asked us to wait, at most MAX_RETRY_AFTER, or None.
+    `retry_after`: seconds the server asked us to wait, at most MAX_RETRY_AFTER, or None. `causes`: what the server
+    gives as reasons of the reason, as `DisruptionBudget`.
     """
 
-    def __init__(self, code: str, reason: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        reason: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        causes: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(code, reason, message)
+        self.causes = causes
         self.code = code
         self.reason = reason
         self.message = message[:MAX_MESSAGE]
@@ -72,7 +82,13 @@ def from_answer(status: int, headers: Mapping[str, str], body: Mapping[str, Any]
         str(given.get("reason") or "no reason given"),
         str(given.get("message") or text or "no message"),
         retry_after=_retry_after(headers.get("Retry-After")),
+        causes=_causes(given.get("details")),
     )
+
+
+def _causes(details: object) -> frozenset[str]:
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return frozenset(str(one.get("reason")) for one in causes or () if isinstance(one, dict))
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -44,7 +44,7 @@ class Watched:
     """What one watch covers: a resource in a namespace (or all), perhaps only some of it.
 
     `versions`: of the group, in order of preference, if the one served must be found out first.
-    `optional`: Sentinel does without; `without` says what is off then.
+    `optional`: Sentinel does without; `permissions.py` says what is off then.
     """
 
     kind: Kind
@@ -52,7 +52,6 @@ class Watched:
     selectors: Mapping[str, str] = field(default_factory=dict)  # labelSelector, fieldSelector
     versions: tuple[str, ...] = ()
     optional: bool = False
-    without: str = ""
 
     @property
     def scope(self) -> str:
