@@ -75,9 +75,10 @@ class Lease:
         self._options = options or LeaseOptions()
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
         self._worker = Worker("lease", self._run, on_death)
-        self._observed: Json | None = None  # the spec as last seen
-        self._observed_at = 0.0  # when it was first seen so, monotonic
-        self._told = False
+        self._observed: str | None = None  # the version last seen: any renewal makes another, whatever the clocks say
+        self._observed_at = 0.0  # when it was first seen, monotonic
+        self._told = False  # that it is ours
+        self._was_ours = False
 
     def start(self) -> None:
         self._worker.start()
@@ -101,9 +102,11 @@ class Lease:
         try:
             holder = self._acquire_or_renew()
         except ApiError as error:
-            self.status = LeaseStatus(self.status.held_until, self.status.holder, str(error))
+            until = self.status.held_until if self.holds(self._now()) else None
+            self.status = LeaseStatus(until, self.status.holder, str(error))
         else:
             ours = holder == self._identity
+            self._was_ours |= ours
             self.status = LeaseStatus(begun + self._options.renew_deadline if ours else None, holder)
         held = self.holds(self._now())
         if held != self._told:
@@ -117,19 +120,19 @@ class Lease:
         except ApiError as error:
             if error.code != "404":
                 raise
-            self._observe(_spec(self._api.create(self._resource, self._written(None))))
+            self._observe(self._api.create(self._resource, self._written(None)))
             return self._identity
+        if _version(raw) != self._observed:
+            self._observe(raw)
         spec = _spec(raw)
-        if spec != self._observed:
-            self._observe(spec)
         holder = str(spec.get("holderIdentity") or "")
         if holder not in {"", self._identity} and self._now().mono < self._observed_at + self._lasts(spec):
             return holder
-        self._observe(_spec(self._api.replace(self._resource, self._name, self._written(raw))))
+        self._observe(self._api.replace(self._resource, self._name, self._written(raw)))
         return self._identity
 
-    def _observe(self, spec: Json) -> None:
-        self._observed, self._observed_at = spec, self._now().mono
+    def _observe(self, raw: Json) -> None:
+        self._observed, self._observed_at = _version(raw), self._now().mono
 
     def _lasts(self, spec: Json) -> float:
         seconds = spec.get("leaseDurationSeconds")
@@ -158,7 +161,7 @@ class Lease:
 
     def _release(self) -> None:
         """Let go, so that another need not wait. Where that fails the lease runs out by itself."""
-        if self.status.held_until is None:
+        if not self._was_ours:
             return
         self.status = LeaseStatus()
         try:
@@ -174,6 +177,11 @@ class Lease:
 def _spec(raw: Json) -> Json:
     found = raw.get("spec")
     return dict(found) if isinstance(found, dict) else {}
+
+
+def _version(raw: Json) -> str:
+    metadata = raw.get("metadata")
+    return str(metadata.get("resourceVersion")) if isinstance(metadata, dict) else ""
 
 
 def _micro_time(wall: float) -> str:
