@@ -22,8 +22,9 @@ from tests.kube_api.server import (
 
 from kafka_sentinel.adapters.kubernetes import stream as stream_module
 from kafka_sentinel.adapters.kubernetes.access import from_kubeconfig, in_cluster
-from kafka_sentinel.adapters.kubernetes.api import Api, Resource
+from kafka_sentinel.adapters.kubernetes.api import Api
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
+from kafka_sentinel.adapters.kubernetes.resources import Resource
 
 PODS = Resource("", "v1", "pods", "kafka")
 POD = "/api/v1/namespaces/kafka/pods/k-0"

@@ -21,9 +21,9 @@ from tests.kube_api.server import (
 )
 
 from kafka_sentinel.adapters.kubernetes import watch as watch_module
-from kafka_sentinel.adapters.kubernetes.api import Resource
 from kafka_sentinel.adapters.kubernetes.backoff import Backoff
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
+from kafka_sentinel.adapters.kubernetes.resources import Resource
 from kafka_sentinel.adapters.kubernetes.watch import Watch, Watched, WatchOptions, WatchState
 from kafka_sentinel.core.events import (
     AdapterError,

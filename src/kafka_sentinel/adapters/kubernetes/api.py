@@ -11,9 +11,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
@@ -22,6 +22,7 @@ from urllib3 import BaseHTTPResponse, Timeout
 from kafka_sentinel import __version__
 from kafka_sentinel.adapters.kubernetes.access import Load, authorization
 from kafka_sentinel.adapters.kubernetes.errors import ANSWER, ApiError, from_answer
+from kafka_sentinel.adapters.kubernetes.resources import Resource
 from kafka_sentinel.adapters.kubernetes.stream import Stream, as_api_error, read_body
 
 Json = dict[str, Any]
@@ -39,31 +40,6 @@ class Timeouts:
     connect: float = 3.0
     read: float = 10.0
     total: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A kind of object by its plural name. `namespace` None: it has none, or all namespaces are meant."""
-
-    group: str  # "" is the core group
-    version: str
-    plural: str
-    namespace: str | None = None
-
-    def path(self, name: str | None = None, subresource: str | None = None) -> str:
-        """Return the URL's path of the collection, of one object, or of a part of that."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        parts = [] if self.namespace is None else ["namespaces", self.namespace]
-        parts += [part for part in (self.plural, name, subresource) if part is not None]
-        return "/".join([root, *(quote(part, safe="") for part in parts)])
-
-    def within(self, namespace: str | None) -> Resource:
-        return replace(self, namespace=namespace)
-
-    @property
-    def title(self) -> str:
-        """`pods`, `kafkas.kafka.strimzi.io`: what RBAC and people call it."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
 class _Session:

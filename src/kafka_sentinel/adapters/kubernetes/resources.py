@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
-from kafka_sentinel.adapters.kubernetes.api import Resource
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object by its plural name. `namespace` None: it has none, or all namespaces are meant."""
+
+    group: str  # "" is the core group
+    version: str
+    plural: str
+    namespace: str | None = None
+
+    def path(self, name: str | None = None, subresource: str | None = None) -> str:
+        """Return the URL's path of the collection, of one object, or of a part of that."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = [] if self.namespace is None else ["namespaces", self.namespace]
+        parts += [part for part in (self.plural, name, subresource) if part is not None]
+        return "/".join([root, *(quote(part, safe="") for part in parts)])
+
+    def within(self, namespace: str | None) -> Resource:
+        return replace(self, namespace=namespace)
+
+    @property
+    def title(self) -> str:
+        """`pods`, `kafkas.kafka.strimzi.io`: what RBAC and people call it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
 
 PODS = Resource("", "v1", "pods")
 NODES = Resource("", "v1", "nodes")

@@ -16,9 +16,10 @@ from random import Random
 from typing import Any
 
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
-from kafka_sentinel.adapters.kubernetes.api import Api, Json, Resource
+from kafka_sentinel.adapters.kubernetes.api import Api, Json
 from kafka_sentinel.adapters.kubernetes.backoff import Backoff
 from kafka_sentinel.adapters.kubernetes.errors import ANSWER, BROKEN, CREDENTIALS, TIMEOUT, TLS, UNREACHABLE, ApiError
+from kafka_sentinel.adapters.kubernetes.resources import Resource
 from kafka_sentinel.adapters.kubernetes.stream import Stream
 from kafka_sentinel.core.events import (
     AdapterError,
