@@ -55,7 +55,10 @@ def status_object(code: int, reason: str = "", message: str = "") -> dict[str, A
 
 
 def stream(*steps: Any) -> Answer:
-    """Send steps one after the other: an event (dict), raw bytes, STALL, BREAK. Without BREAK it ends in good order."""
+    """Send steps one after the other: an event (dict), raw bytes, a pause in seconds (float), STALL, BREAK.
+
+    Without BREAK and STALL it ends in good order.
+    """
 
     def answer(handler: Handler, _asked: Asked) -> None:
         handler.begin_chunks()
@@ -65,6 +68,9 @@ def stream(*steps: Any) -> Answer:
                 return handler.drop()
             if step is BREAK:
                 return handler.drop()
+            if isinstance(step, float):
+                handler.server.script.ended.wait(step)
+                continue
             handler.chunk(step if isinstance(step, bytes) else json.dumps(step).encode() + b"\n")
         handler.chunk(b"")
         return None

@@ -22,7 +22,7 @@ from tests.kube_api.server import (
 
 from kafka_sentinel.adapters.kubernetes import stream as stream_module
 from kafka_sentinel.adapters.kubernetes.access import from_kubeconfig, in_cluster
-from kafka_sentinel.adapters.kubernetes.api import Api
+from kafka_sentinel.adapters.kubernetes.api import Api, Timeouts
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.resources import Resource
 
@@ -348,6 +348,12 @@ def test_a_waiting_reader_is_woken(secured, server, tls_server, kubeconfig, serv
     opened.wake()
     opened.close()
     opened.wake()
+
+
+def test_a_watch_may_be_silent_for_longer_than_another_answer(server, kubeconfig, script):
+    script.on("GET", PODS.path(), stream(bookmark(1), 0.6, bookmark(2)), watch=True)
+    api = Api(from_kubeconfig(kubeconfig(server)), timeouts=Timeouts(connect=1.0, read=0.2))
+    assert lines(api.watch(PODS, {}, silence=10.0)) == [bookmark(1), bookmark(2)]
 
 
 def test_a_refused_watch_is_a_refusal(api, script):
