@@ -152,10 +152,11 @@ def test_a_server_that_hangs_is_given_up(api, script):
 
 def test_an_answer_that_trickles_in_is_given_up_though_bytes_come(server, kubeconfig, script):
     clock = iter(range(0, 10_000, 2))
-    script.on("GET", POD, dribble(obj("k-0"), 0.01))
+    script.on("GET", POD, dribble(obj("k-0"), 0.01), say(obj("k-0")))
     api = Api(from_kubeconfig(kubeconfig(server)), timeouts=QUICK, clock=lambda: next(clock))
     error = failure(lambda: api.get(PODS, "k-0"))
     assert (error.code, error.reason) == ("answer", "TooSlow")
+    assert api.get(PODS, "k-0")["metadata"]["name"] == "k-0"  # what was left of it meets nobody
 
 
 def test_a_slow_answer_within_the_time_is_fine(api, script):
@@ -164,8 +165,8 @@ def test_a_slow_answer_within_the_time_is_fine(api, script):
 
 
 def test_an_answer_that_is_too_large_is_given_up(api, script, monkeypatch):
-    monkeypatch.setattr(stream_module, "MAX_BODY", 1000)
-    script.on("GET", POD, say(obj("k-0", pad="x" * 2000)), say(obj("k-0")))
+    monkeypatch.setattr(stream_module, "MAX_BODY", 100_000)
+    script.on("GET", POD, say(obj("k-0", pad="x" * 1_000_000)), say(obj("k-0")))
     assert failure(lambda: api.get(PODS, "k-0")).reason == "TooLarge"
     assert api.get(PODS, "k-0")["metadata"]["name"] == "k-0"
 
