@@ -150,7 +150,7 @@ def test_a_managed_group_without_a_handler_cordons_drains_and_the_node_goes():
     world = World(EKS_SPOT)
     world.node(10, cordoned=True)
     assert world.only.cause is Cause.DRAIN
-    world.disruptions.broker_left("uid-n1")
+    world.disruptions.broker_left("uid-n1", at(10))
     world.deleted(125, cordoned=True)
     assert world.only.cause is Cause.SPOT
     world.wait(130)
@@ -239,7 +239,7 @@ def test_consolidation_is_a_drain_also_of_a_spot_node(reason):
     world.claim(10, conditions=[condition("DisruptionReason", reason=reason, since=10)])
     world.node(11, taints=[DISRUPTED])
     world.event(12, "DisruptionTerminating", message=f"Disrupting Node: {reason}")
-    world.disruptions.broker_left("uid-n1")
+    world.disruptions.broker_left("uid-n1", at(12))
     world.event(60, "InstanceTerminating")
     world.deleted(70, taints=[DISRUPTED])
     world.wait(71)
@@ -282,11 +282,20 @@ def test_a_drain_that_a_person_takes_back_is_counted_only_if_a_broker_left():
     world.wait(301)
     assert (world.only.outcome, world.counted) == (Outcome.WITHDRAWN, [])
     world.node(1_000, cordoned=True)
-    world.disruptions.broker_left("uid-n1")
+    world.disruptions.broker_left("uid-n1", at(1_000))
     world.node(1_300)
     world.wait(1_301)
     assert world.counted == [("drain", "true")]
     assert "withdrawn" in world.changes
+
+
+def test_a_drain_that_is_told_after_the_broker_left_struck_all_the_same():
+    world = World(EKS_ON_DEMAND)
+    world.disruptions.broker_left("uid-n1", at(10))
+    world.node(15, cordoned=True)
+    world.node(60)
+    world.wait(61)
+    assert world.counted == [("drain", "true")]
 
 
 # --- silent for a while

@@ -54,6 +54,7 @@ class Disruptions:
         self._closed: deque[Disruption] = deque(maxlen=MAX_CLOSED)
         self._boots: dict[str, str] = {}  # boot id of the nodes that were seen
         self._silent: dict[str, Instant] = {}  # node uid → since when its brokers do not answer
+        self._left: dict[str, Instant] = {}  # node uid → when a broker's pod was removed from it
         self._changes: list[DisruptionChange] = []
         self._commands: list[Count | Observe] = []
 
@@ -149,12 +150,13 @@ class Disruptions:
         """Note that the brokers on that node answer."""
         self._silent.pop(node_uid, None)
 
-    def broker_left(self, node_uid: str) -> None:
+    def broker_left(self, node_uid: str, at: Instant) -> None:
         """Note that a broker's pod was removed from a node; if the node is being drained, the drain struck."""
         self._silent.pop(node_uid, None)
+        self._left[node_uid] = at
         record = self._open.get(node_uid)
-        if record is not None and record.announced:
-            record.drained = True
+        if record is not None:
+            self._note_drained(record)
 
     # --- time
 
@@ -170,9 +172,10 @@ class Disruptions:
                 self._count(now, record)
             if record.counted and (record.loss is Loss.REMOVED or not record.has_signs):
                 self._end(now, record)
-        for uid, since in list(self._silent.items()):
-            if now.mono - since.mono > SILENCE:
-                del self._silent[uid]
+        for known in (self._silent, self._left):
+            for uid, since in list(known.items()):
+                if now.mono - since.mono > SILENCE:
+                    del known[uid]
         step = Step(tuple(self._changes), tuple(self._commands))
         self._changes, self._commands = [], []
         return step
@@ -222,8 +225,12 @@ class Disruptions:
                 known.add((signal.source, signal.kind))
                 labels = (("source", signal.source.value), ("class", signal.kind.value))
                 self._commands.append(Count("disruption_notices_total", labels))
+        self._note_drained(record)
         if record.kind.rank > before.rank and not record.counted:
             self._tell("upgraded", at, record)
+
+    def _note_drained(self, record: Disruption) -> None:
+        record.drained |= record.announced and record.node_uid in self._left
 
     def _follow_loss(self, at: Instant, record: Disruption, node: NodeView, *, rebooted: bool) -> None:
         said = {one.signal.hint: one for one in record.heard.values() if one.active}
