@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -128,8 +129,12 @@ def node_claim(name="default-x7k2p", *, on="n1", conditions=(), **more):
 
 def load(fixture):
     """Return the objects of a fixture as (kind, raw)."""
-    found = yaml.safe_load_all((FIXTURES / fixture).read_text())
-    return [(KINDS[raw["kind"]], raw) for raw in found if raw is not None]
+    return [(KINDS[raw["kind"]], raw) for raw in _read(fixture)]
+
+
+@cache
+def _read(fixture):
+    return tuple(yaml.safe_load_all((FIXTURES / fixture).read_text()))
 
 
 class Watches:

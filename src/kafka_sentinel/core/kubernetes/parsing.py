@@ -175,7 +175,10 @@ def _exit(state: Fields) -> Exit | None:
     if "terminated" not in state:
         return None
     ended = state.at("terminated")
-    return Exit(ended.whole("exitCode") or 0, ended.text("reason") or "", ended.time("finishedAt"))
+    finished = ended.time("finishedAt")
+    if finished is not None and finished <= 0:
+        finished = None  # a runtime that lost a container says the year 1 or 1970
+    return Exit(ended.whole("exitCode") or 0, ended.text("reason") or "", finished)
 
 
 def _use(raw: Fields, pod: Fields) -> VolumeUse | None:
