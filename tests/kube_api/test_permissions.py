@@ -17,10 +17,11 @@ from kafka_sentinel.adapters.kubernetes.orders import order_value
 from kafka_sentinel.adapters.kubernetes.permission_docs import render_docs
 from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Scope
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
-from kafka_sentinel.adapters.kubernetes.watch import WatchOptions
+from kafka_sentinel.adapters.kubernetes.watched import WatchOptions
 from kafka_sentinel.adapters.kubernetes.watches import Surroundings, Watches, watched
 from kafka_sentinel.core.commands import Inject
 from kafka_sentinel.core.events import FaultFailed, FaultInjected, ObjectsListed, WatchAlive
+from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.runtime import now
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -138,6 +139,10 @@ def test_watches_and_table_agree_wherever_things_are(where, places):
 @pytest.mark.parametrize("where", [Surroundings("default"), Surroundings("kafka", "kafka"), Surroundings("kafka", "s")])
 def test_no_two_watches_claim_the_truth_of_one_scope(where):
     assert max(Counter((one.kind, one.scope) for one in watched(where)).values()) == 1
+
+
+def test_every_kind_the_core_knows_is_watched():
+    assert {one.kind for one in watched(Surroundings("kafka"))} == set(Kind)
 
 
 def test_what_is_optional_to_the_watches_is_optional_in_the_table():

@@ -24,7 +24,8 @@ from kafka_sentinel.adapters.kubernetes import watch as watch_module
 from kafka_sentinel.adapters.kubernetes.backoff import Backoff
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.resources import Resource
-from kafka_sentinel.adapters.kubernetes.watch import Watch, Watched, WatchOptions, WatchState
+from kafka_sentinel.adapters.kubernetes.watch import Watch
+from kafka_sentinel.adapters.kubernetes.watched import Watched, WatchOptions, WatchState
 from kafka_sentinel.core.events import (
     AdapterError,
     ObjectChanged,
@@ -570,7 +571,8 @@ def test_a_watch_that_waits_ends_when_told_to(api, script):
         assert running.watch.stop(5.0)
 
 
-def test_a_watch_in_the_middle_of_its_pages_ends_when_told_to(api, script):
+def test_a_watch_in_the_middle_of_its_pages_ends_when_told_to(api, script, monkeypatch):
+    monkeypatch.setattr(watch_module, "MAX_PAGES", 10**9)
     again = threading.Event()
 
     def endless(handler, asked):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post
 from kafka_sentinel.adapters.kubernetes import resources
 from kafka_sentinel.adapters.kubernetes.api import Api
-from kafka_sentinel.adapters.kubernetes.watch import Watch, Watched, WatchOptions, WatchStatus
+from kafka_sentinel.adapters.kubernetes.watch import Watch
+from kafka_sentinel.adapters.kubernetes.watched import Watched, WatchOptions, WatchStatus
 from kafka_sentinel.core.kubernetes.objects import Kind
 
 NODE_EVENTS_NAMESPACE = "default"  # where events about what has no namespace are kept
