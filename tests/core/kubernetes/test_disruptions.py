@@ -155,7 +155,7 @@ def test_a_managed_group_without_a_handler_cordons_drains_and_the_node_goes():
     assert world.only.cause is Cause.SPOT
     world.wait(130)
     assert world.counted == [("spot", "true")]
-    assert world.leads == [(Source.CORDON, pytest.approx(115))]
+    assert world.leads == [(Source.KUBERNETES, pytest.approx(115))]
 
 
 def test_the_same_on_demand_is_a_drain():
@@ -569,7 +569,7 @@ def test_a_drained_node_was_not_lost_when_its_broker_left():
     world.disruptions.brokers_silent("uid-n1", at(15))
     world.deleted(100, cordoned=True)
     world.wait(101)
-    assert world.leads == [(Source.CORDON, pytest.approx(90))]
+    assert world.leads == [(Source.KUBERNETES, pytest.approx(90))]
 
 
 def test_brokers_that_answered_again_date_nothing():

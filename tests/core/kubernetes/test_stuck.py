@@ -59,7 +59,7 @@ def test_a_volume_on_a_living_node_is_not_the_reason():
         ("0/3 nodes are available: 3 node(s) were unschedulable.", Reason.TAINT),
         ("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.", Reason.PLACEMENT),
         ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", Reason.PLACEMENT),
-        ("something new", Reason.UNKNOWN),
+        ("something new", Reason.OTHER),
     ],
 )
 def test_the_schedulers_words(message, reason):
@@ -122,4 +122,4 @@ def test_a_deleted_pod_whose_node_does_not_answer():
     raw = pod(deleted=0)
     assert judged(raw, (Kind.NODE, node("n1", ready="Unknown")), now=ENDING_AFTER - 1) is None
     found = judged(raw, (Kind.NODE, node("n1", ready="Unknown")), now=ENDING_AFTER)
-    assert (found.reason, found.text) == (Reason.ENDING, "it was deleted, and node n1 is silent")
+    assert (found.reason, found.text) == (Reason.TERMINATING, "it was deleted, and node n1 is silent")

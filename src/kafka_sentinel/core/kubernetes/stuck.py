@@ -28,9 +28,9 @@ class Reason(StrEnum):
     IMAGE = "image"
     CONFIGURATION = "configuration"
     CRASH_LOOP = "crash_loop"
-    ENDING = "ending"  # deleted, and its node does not confirm the end
+    TERMINATING = "terminating"  # deleted, and its node does not confirm the end
     NOT_READY = "not_ready"
-    UNKNOWN = "unknown"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def stuck(pod: PodView, inventory: Inventory, now: float) -> StuckPod | None:
         if lost is not None:
             return StuckPod(pod.meta.name, Reason.VOLUME_NODE_LOST, lost, since)
         reasons = (reason for part, reason in _UNSCHEDULABLE if part.lower() in scheduled.message.lower())
-        return StuckPod(pod.meta.name, next(reasons, Reason.UNKNOWN), scheduled.message, since)
+        return StuckPod(pod.meta.name, next(reasons, Reason.OTHER), scheduled.message, since)
     return None if pod.ready or pod.has_ended else _not_starting(pod, inventory, now)
 
 
@@ -92,7 +92,7 @@ def _ending(pod: PodView, inventory: Inventory, now: float) -> StuckPod | None:
         return None
     node = inventory.node(pod.node)
     where = "is silent" if node is not None and not node.ready else "has not confirmed its end"
-    return StuckPod(pod.meta.name, Reason.ENDING, f"it was deleted, and node {pod.node} {where}", asked)
+    return StuckPod(pod.meta.name, Reason.TERMINATING, f"it was deleted, and node {pod.node} {where}", asked)
 
 
 def _not_starting(pod: PodView, inventory: Inventory, now: float) -> StuckPod | None:
