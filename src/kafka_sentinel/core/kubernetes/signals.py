@@ -8,7 +8,7 @@ deliver makes no difference.
 from __future__ import annotations
 
 from kafka_sentinel.core.kubernetes.inventory import Inventory
-from kafka_sentinel.core.kubernetes.parsing import OUR_ANNOTATIONS
+from kafka_sentinel.core.kubernetes.kept import OUR_ANNOTATIONS
 from kafka_sentinel.core.kubernetes.signal_table import (
     CONDITIONS,
     DISRUPTION_TARGETS,
