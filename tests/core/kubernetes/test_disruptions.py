@@ -155,7 +155,7 @@ def test_a_managed_group_without_a_handler_cordons_drains_and_the_node_goes():
     assert world.only.cause is Cause.SPOT
     world.wait(130)
     assert world.counted == [("spot", "true")]
-    assert world.leads == [(Source.CORDON, pytest.approx(115))]
+    assert world.leads == [(Source.KUBERNETES, pytest.approx(115))]
 
 
 def test_the_same_on_demand_is_a_drain():
@@ -198,6 +198,27 @@ def test_a_machine_that_is_known_to_be_off_is_as_good_as_deleted(key):
     world.node(40, **unreachable(40, taints=[UNREACHABLE, {"key": key, "effect": "NoSchedule"}]))
     assert world.only.cause is Cause.SPOT
     assert not world.only.announced
+
+
+def test_a_machine_that_is_off_for_hours_is_one_disruption():
+    world = World(AKS_SPOT)
+    off = [UNREACHABLE, {"key": "node.cloudprovider.kubernetes.io/shutdown", "effect": "NoSchedule"}]
+    world.node(40, **unreachable(40, taints=off))
+    world.wait(41)
+    world.node(5_000, **unreachable(40, taints=[*off, {"key": "other"}]))
+    world.deleted(9_000, **unreachable(40, taints=off))
+    world.wait(9_001)
+    assert world.counted == [("spot", "false")]
+    assert len(world.disruptions.status()) == 1
+
+
+def test_a_node_that_came_back_may_be_lost_again():
+    world = World(EKS_SPOT)
+    world.node(30, boot="boot-2")
+    world.wait(31)
+    world.deleted(5_000, boot="boot-2")
+    world.wait(5_001)
+    assert world.counted == [("node_failure", "false"), ("spot", "false")]
 
 
 @pytest.mark.parametrize(
@@ -312,6 +333,19 @@ def test_a_node_that_is_silent_and_comes_back_was_not_lost(labels, seconds):
     assert (world.counted, world.leads) == ([], [])
     assert (world.only.outcome, world.only.cause) == (Outcome.RECOVERED, Cause.UNKNOWN)
     assert "recovered" in world.changes
+
+
+def test_a_cordoned_node_that_was_silent_for_a_moment_was_not_lost_either():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.node(40, **unreachable(40, cordoned=True))
+    world.node(70, cordoned=True, since=70)
+    world.wait(71)
+    assert world.counted == []
+    assert world.only.kind is SignalKind.DRAIN
+    world.node(2_000)
+    world.tick(2_001)
+    assert (world.only.outcome, world.counted) == (Outcome.RECOVERED, [])
 
 
 def test_a_node_that_stays_silent_is_lost_also_if_it_returns_at_last():
@@ -569,7 +603,7 @@ def test_a_drained_node_was_not_lost_when_its_broker_left():
     world.disruptions.brokers_silent("uid-n1", at(15))
     world.deleted(100, cordoned=True)
     world.wait(101)
-    assert world.leads == [(Source.CORDON, pytest.approx(90))]
+    assert world.leads == [(Source.KUBERNETES, pytest.approx(90))]
 
 
 def test_brokers_that_answered_again_date_nothing():

@@ -83,12 +83,14 @@ def test_two_nodes_in_one_zone():
 
 def test_a_topic_without_a_replica_to_spare_is_exposed_by_every_node():
     view = cluster(topic(replicas=((0,), (1,), (2,)), min_isr=1))
-    assert counts(view, fleet(SPREAD)) == (3, 3, 0)
+    assert counts(view, fleet(SPREAD)) == (1, 1, 0)
     assert [(one.partitions, one.bare) for one in exposure(view, fleet(SPREAD)).each] == [(1, 1)] * 6
 
 
-def test_a_partition_counts_once_for_each_domain():
-    assert counts(cluster(topic(replicas=((0, 1),), min_isr=2)), fleet(SPREAD)) == (1, 1, 0)
+def test_the_worst_node_and_the_worst_zone_count():
+    view = cluster(topic(replicas=((0, 1), (1, 2)), min_isr=2))
+    assert counts(view, fleet(SPREAD)) == (2, 2, 0)
+    assert [(one.name, one.partitions) for one in exposure(view, fleet(SPREAD)).each[:2]] == [("n2", 2), ("b", 2)]
 
 
 def test_what_is_out_of_sync_at_the_moment_is_another_matter():

@@ -234,6 +234,7 @@ def test_a_managed_groups_drain_becomes_a_reclaim_when_the_node_goes(world):
     world.node(5, cordoned=True)
     world.remove(12, conditions=[eviction()])
     assert world.told[0] == ("begun", "drain")
+    world.tick(100)  # the node is still in question
     world.drop(120, Kind.NODE, node(labels=SPOT, cordoned=True))
     assert world.wait(121) == ["spot"]
 
@@ -473,6 +474,14 @@ def test_a_broker_that_never_returns_is_counted_at_last(world):
     world.tick(SETTLE * 3)
     assert world.counted == []
     assert world.wait(200) == ["pod_deleted"]
+
+
+def test_a_pod_that_is_counted_before_it_is_gone_is_not_counted_again(world):
+    world.change(10, deleted=10)
+    assert world.wait(11) == ["pod_deleted"]
+    world.change(900, deleted=10, resourceVersion="9")
+    world.drop(901, Kind.POD, world.pod(deleted=10))
+    assert world.wait(902) == ["pod_deleted"]
 
 
 def test_pods_of_others_are_not_followed(world):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.kubernetes.raw import EPOCH, Watches, condition, event, meta, node, node_claim, pod
 
+from kafka_sentinel.adapters.metric_labels import CLASS, SOURCES
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.signal_table import EVENTS, POD_EVENTS, TAINTS
 from kafka_sentinel.core.kubernetes.signal_types import Hint, SignalKind, Source
@@ -49,21 +50,21 @@ def about(raw, *objects):
         ("NodeWithImpairedVolumes", "true", "NoSchedule", (Source.CLOUD, RISK, Hint.NONE)),
         ("cloud.google.com/impending-node-termination", "", "NoSchedule", (Source.GKE, NOTICE, Hint.IF_SPOT)),
         ("remediator.kubernetes.azure.com/unschedulable", "", "NoSchedule", (Source.AKS, DRAIN, Hint.CORDON)),
-        (AKS_HANDLER + "preempt", "id", "NoSchedule", (Source.AKS_HANDLER, NOTICE, Hint.SPOT)),
-        (AKS_HANDLER + "terminate", "id", "NoSchedule", (Source.AKS_HANDLER, NOTICE, Hint.VOLUNTARY)),
-        (AKS_HANDLER + "reboot", "id", "NoSchedule", (Source.AKS_HANDLER, NOTICE, Hint.VOLUNTARY)),
-        (AKS_HANDLER + "redeploy", "id", "NoSchedule", (Source.AKS_HANDLER, NOTICE, Hint.VOLUNTARY)),
-        (AKS_HANDLER + "freeze", "id", "NoSchedule", (Source.AKS_HANDLER, RISK, Hint.NONE)),
+        (AKS_HANDLER + "preempt", "id", "NoSchedule", (Source.AKS, NOTICE, Hint.SPOT)),
+        (AKS_HANDLER + "terminate", "id", "NoSchedule", (Source.AKS, NOTICE, Hint.VOLUNTARY)),
+        (AKS_HANDLER + "reboot", "id", "NoSchedule", (Source.AKS, NOTICE, Hint.VOLUNTARY)),
+        (AKS_HANDLER + "redeploy", "id", "NoSchedule", (Source.AKS, NOTICE, Hint.VOLUNTARY)),
+        (AKS_HANDLER + "freeze", "id", "NoSchedule", (Source.AKS, RISK, Hint.NONE)),
         ("kubernetes.azure.com/scalesetpriority", "spot", "NoSchedule", None),  # permanent on Azure's spot pools
         ("node.cloudprovider.kubernetes.io/shutdown", "", "NoSchedule", (Source.CLOUD, GONE, Hint.REMOVED)),
-        ("node.kubernetes.io/out-of-service", "nodeshutdown", "", (Source.NODE_STATUS, GONE, Hint.REMOVED)),
-        ("node.kubernetes.io/not-ready", "", "NoExecute", (Source.NODE_STATUS, GONE, Hint.UNREACHABLE)),
-        ("node.kubernetes.io/unreachable", "", "NoExecute", (Source.NODE_STATUS, GONE, Hint.UNREACHABLE)),
-        ("node.kubernetes.io/unschedulable", "", "NoSchedule", (Source.CORDON, DRAIN, Hint.CORDON)),
-        ("node.kubernetes.io/memory-pressure", "", "NoSchedule", (Source.NODE_STATUS, RISK, Hint.NONE)),
-        ("node.kubernetes.io/disk-pressure", "", "NoSchedule", (Source.NODE_STATUS, RISK, Hint.NONE)),
-        ("node.kubernetes.io/pid-pressure", "", "NoSchedule", (Source.NODE_STATUS, RISK, Hint.NONE)),
-        ("node.kubernetes.io/network-unavailable", "", "NoSchedule", (Source.NODE_STATUS, RISK, Hint.NONE)),
+        ("node.kubernetes.io/out-of-service", "nodeshutdown", "", (Source.KUBERNETES, GONE, Hint.REMOVED)),
+        ("node.kubernetes.io/not-ready", "", "NoExecute", (Source.KUBERNETES, GONE, Hint.UNREACHABLE)),
+        ("node.kubernetes.io/unreachable", "", "NoExecute", (Source.KUBERNETES, GONE, Hint.UNREACHABLE)),
+        ("node.kubernetes.io/unschedulable", "", "NoSchedule", (Source.KUBERNETES, DRAIN, Hint.CORDON)),
+        ("node.kubernetes.io/memory-pressure", "", "NoSchedule", (Source.KUBERNETES, RISK, Hint.NONE)),
+        ("node.kubernetes.io/disk-pressure", "", "NoSchedule", (Source.KUBERNETES, RISK, Hint.NONE)),
+        ("node.kubernetes.io/pid-pressure", "", "NoSchedule", (Source.KUBERNETES, RISK, Hint.NONE)),
+        ("node.kubernetes.io/network-unavailable", "", "NoSchedule", (Source.KUBERNETES, RISK, Hint.NONE)),
         ("dedicated", "kafka", "NoSchedule", None),
     ],
 )
@@ -79,7 +80,7 @@ def test_an_untroubled_node_says_nothing():
 
 
 def test_a_cordon_is_one_signal_however_it_shows():
-    assert on(node(cordoned=True)) == [(Source.CORDON, DRAIN, Hint.CORDON)]
+    assert on(node(cordoned=True)) == [(Source.KUBERNETES, DRAIN, Hint.CORDON)]
 
 
 def test_our_own_cordon_is_no_signal_but_what_others_say_of_the_node_is():
@@ -129,7 +130,7 @@ def test_azures_newer_condition():
 
 
 def test_not_ready_is_unreachable_unless_the_node_says_it_shuts_down():
-    assert on(node(ready="Unknown")) == [(Source.NODE_STATUS, GONE, Hint.UNREACHABLE)]
+    assert on(node(ready="Unknown")) == [(Source.KUBERNETES, GONE, Hint.UNREACHABLE)]
     raw = node(ready="False")
     raw["status"]["conditions"][-1]["message"] = "node is shutting down"
     assert on(raw) == [(Source.KUBELET, NOTICE, Hint.IF_SPOT)]
@@ -183,7 +184,7 @@ def test_not_ready_is_unreachable_unless_the_node_says_it_shuts_down():
         ("NodeUncordonStart", None),
         ("DeletingNode", (Source.CLOUD, GONE, Hint.REMOVED)),
         ("DeletingNodeFailed", None),
-        ("RemovingNode", (Source.NODE_STATUS, GONE, Hint.REMOVED)),
+        ("RemovingNode", (Source.KUBERNETES, GONE, Hint.REMOVED)),
         ("Rebooted", (Source.KUBELET, GONE, Hint.REBOOTED)),
         ("NodeReady", None),
         ("NodeHasSufficientMemory", None),
@@ -265,11 +266,11 @@ def test_a_node_claim_of_another_machine_of_that_name_is_not_this_nodes():
 @pytest.mark.parametrize(
     ("reason", "expected"),
     [
-        ("EvictionByEvictionAPI", (Source.POD_STATUS, DRAIN, Hint.NONE)),
-        ("PreemptionByScheduler", (Source.POD_STATUS, DRAIN, Hint.NONE)),
-        ("TerminationByKubelet", (Source.POD_STATUS, NOTICE, Hint.NONE)),
-        ("DeletionByTaintManager", (Source.POD_STATUS, GONE, Hint.UNREACHABLE)),
-        ("DeletionByPodGC", (Source.POD_STATUS, GONE, Hint.REMOVED)),
+        ("EvictionByEvictionAPI", (Source.KUBERNETES, DRAIN, Hint.NONE)),
+        ("PreemptionByScheduler", (Source.KUBERNETES, DRAIN, Hint.NONE)),
+        ("TerminationByKubelet", (Source.KUBERNETES, NOTICE, Hint.NONE)),
+        ("DeletionByTaintManager", (Source.KUBERNETES, GONE, Hint.UNREACHABLE)),
+        ("DeletionByPodGC", (Source.KUBERNETES, GONE, Hint.REMOVED)),
         ("SomethingNew", None),
     ],
 )
@@ -304,14 +305,14 @@ def test_strimzi_says_that_it_restarts_a_pod():
 @pytest.mark.parametrize(
     ("reason", "message", "expected"),
     [
-        ("Evicted", "", (Source.POD_STATUS, DRAIN, Hint.NONE)),
+        ("Evicted", "", (Source.KUBERNETES, DRAIN, Hint.NONE)),
         ("Disrupted", "", (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)),
         ("PodEviction", "", (Source.NTH, DRAIN, Hint.CORDON)),
         ("ScaleDown", "deleting pod for node scale down", (Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY)),
         (
             "TaintManagerEviction",
             "Marking for deletion Pod kafka/kafka-0",
-            (Source.NODE_STATUS, GONE, Hint.UNREACHABLE),
+            (Source.KUBERNETES, GONE, Hint.UNREACHABLE),
         ),
         ("TaintManagerEviction", "Cancelling deletion of Pod kafka/kafka-0", None),
         ("Killing", "Stopping container kafka", None),
@@ -333,3 +334,8 @@ def test_a_rule_that_names_nothing_would_match_everything():
     assert "" not in EVENTS
     assert "" not in POD_EVENTS
     assert node_signals(parse(Kind.NODE, {"metadata": meta("n1")})) == ()
+
+
+def test_sources_and_classes_are_those_that_the_metrics_know():
+    assert {source.value for source in Source} <= set(SOURCES)
+    assert {kind.value for kind in SignalKind} == set(CLASS.values)

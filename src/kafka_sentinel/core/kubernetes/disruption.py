@@ -58,6 +58,7 @@ class Disruption:
     loss: Loss | None = None
     loss_unseen: bool = False  # it went while nobody looked, so nobody knows when
     was_silent: bool = False
+    deleted: bool = False  # its object is gone
     certain: Instant | None = None  # since when it is certain that the node is lost
     counted: bool = False  # its samples are written; a later insight is only shown
     cause: Cause = Cause.UNKNOWN
@@ -221,6 +222,7 @@ class Disruption:
             "drained": self.drained,
             "loss_unseen": self.loss_unseen,
             "was_silent": self.was_silent,
+            "deleted": self.deleted,
             "loss": self.loss.value if self.loss is not None else None,
             "counted": self.counted,
             "cause": self.cause.value,
@@ -242,6 +244,7 @@ class Disruption:
             drained=bool(state["drained"]),
             loss_unseen=bool(state["loss_unseen"]),
             was_silent=bool(state["was_silent"]),
+            deleted=bool(state["deleted"]),
             loss=None if state["loss"] is None else Loss(state["loss"]),
             counted=bool(state["counted"]),
             cause=Cause(state["cause"]),

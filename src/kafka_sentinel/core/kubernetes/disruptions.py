@@ -106,14 +106,14 @@ class Disruptions:
         self._boots.pop(uid, None)
         record = self._open.get(uid)
         if record is None:
-            if any(one.node_uid == uid and one.outcome is Outcome.LOST for one in self._closed):
-                self.heard_late(at, uid, signals)
+            if any(one.node_uid == uid and one.deleted for one in self._closed):
                 return
             record = self._begin(at, node, capacity)
             if record is None:
                 return
         record.brokers.update(brokers)
         record.capacity = capacity if capacity is not Capacity.UNKNOWN else record.capacity
+        record.deleted = True
         self._hear(at, record, signals)
         self._lose(at, record, at, Loss.REMOVED)
         self._judge(at, record)
@@ -131,7 +131,8 @@ class Disruptions:
     def missing(self, at: Instant, present: Collection[str]) -> None:
         """Note which nodes exist, by uid, when they are listed for the first time: what went while nobody looked."""
         for uid, record in list(self._open.items()):
-            if uid not in present and record.loss is not Loss.REMOVED:
+            if uid not in present and not record.deleted:
+                record.deleted = True
                 record.loss_unseen = record.lost is None
                 self._lose(at, record, record.lost or at, Loss.REMOVED)
                 self._judge(at, record)
@@ -170,7 +171,7 @@ class Disruptions:
                 self._judge(now, record)
             if record.certain is not None and not record.counted and self._is_settled(now, record):
                 self._count(now, record)
-            if record.counted and (record.loss is Loss.REMOVED or not record.has_signs):
+            if record.counted and (record.deleted or not record.has_signs):
                 self._end(now, record)
         for known in (self._silent, self._left):
             for uid, since in list(known.items()):
@@ -189,26 +190,19 @@ class Disruptions:
         return now.mono - record.certain.mono >= settle
 
     def _counts(self, at: Instant, signal: Signal, node: NodeView) -> bool:
-        """Tell whether a signal is news: a node that is just starting is not lost, nor is what ended said again."""
+        """Tell whether a signal opens a disruption: a node that is just starting is not lost, nor is one that was."""
         if node.meta.uid in self._open:
             return True
         if signal.hint is Hint.UNREACHABLE and self._is_starting(at, node):
             return False
-        if signal.standing:
-            return True
-        if signal.hint in {Hint.REBOOTED, Hint.REMOVED} and at.wall - (signal.since or at.wall) > OLD:
-            return False
-        before = [one for one in self._closed if one.node_uid == node.meta.uid and one.closed is not None]
-        return all(signal.rule not in one.heard or not self._is_old(signal, one) for one in before)
+        past = not signal.standing and signal.hint in {Hint.REBOOTED, Hint.REMOVED}
+        return not (past and at.wall - (signal.since or at.wall) > OLD)
 
     def _is_starting(self, at: Instant, node: NodeView) -> bool:
         """Tell whether a node is not ready because it never was."""
         born, condition = node.meta.created, node.condition("Ready")
         since = at.wall if condition is None or condition.since is None else condition.since
         return born is not None and since <= born + STARTING
-
-    def _is_old(self, signal: Signal, before: Disruption) -> bool:
-        return signal.since is None or before.closed is None or signal.since <= before.closed.wall
 
     def _begin(self, at: Instant, node: NodeView, capacity: Capacity) -> Disruption | None:
         if len(self._open) >= MAX_OPEN:

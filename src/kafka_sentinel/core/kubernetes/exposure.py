@@ -59,7 +59,7 @@ class Exposed:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """`counts`: partitions that any one node, any one zone, or the spot pool would take below min ISR.
+    """`counts`: partitions that the worst node, the worst zone, and the spot pool would take below min ISR.
 
     `unplaced`: brokers whose node is not known; they are in no domain, so the counts may be too small. `unjudged`:
     topics whose min.insync.replicas is not known; they are in no count.
@@ -89,18 +89,20 @@ def exposure(cluster: ClusterView, fleet: FleetView, voters: Collection[int] = (
         places[pod.broker] = tuple(groups.setdefault(key, _Group(*key)) for key in _domains(pod))
         for group in places[pod.broker]:
             group.members.add(pod.broker)
-    counts: Counter[Domain] = Counter(dict.fromkeys(Domain, 0))
     unjudged = 0
     for topic in cluster.topics.values():
         if topic.min_isr is None:
             unjudged += 1
             continue
         for part in topic.partitions:
-            counts.update(_lose(topic.name, part, topic.min_isr, places))
+            _lose(topic.name, part, topic.min_isr, places)
     replicas = {broker for topic in cluster.topics.values() for part in topic.partitions for broker in part.replicas}
     placed = {number for number, found in places.items() if any(group.domain is Domain.NODE for group in found)}
     return Exposure(
-        counts=counts,
+        counts={
+            domain: max((group.partitions for group in groups.values() if group.domain is domain), default=0)
+            for domain in Domain
+        },
         each=tuple(sorted((_result(group, voters) for group in groups.values()), key=_badness)),
         unplaced=tuple(sorted((replicas | set(cluster.brokers)) - placed)),
         unjudged=unjudged,
@@ -118,18 +120,15 @@ def _domains(pod: BrokerPod) -> list[tuple[Domain, str]]:
     return found
 
 
-def _lose(topic: str, part: PartitionView, min_isr: int, places: Mapping[int, Iterable[_Group]]) -> set[Domain]:
-    """Add one partition to the groups whose loss it would feel. Returns the domains in which there is such a group."""
+def _lose(topic: str, part: PartitionView, min_isr: int, places: Mapping[int, Iterable[_Group]]) -> None:
+    """Add one partition to the groups whose loss it would feel."""
     lost: Counter[_Group] = Counter(group for broker in part.replicas for group in places.get(broker, ()))
-    domains = set()
     for group, copies in lost.items():
         left = len(part.replicas) - copies
         group.bare += left == 0
         if left < min_isr:
             group.partitions += 1
             group.topics[topic] = None
-            domains.add(group.domain)
-    return domains
 
 
 def _result(group: _Group, voters: Collection[int]) -> Exposed:

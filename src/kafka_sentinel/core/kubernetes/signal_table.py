@@ -56,20 +56,20 @@ TAINTS: dict[str, Rule] = {
     "NodeWithImpairedVolumes": Rule(Source.CLOUD, RISK, Hint.NONE, "volumes cannot be attached"),
     "cloud.google.com/impending-node-termination": Rule(Source.GKE, NOTICE, Hint.IF_SPOT, "impending termination"),
     "remediator.kubernetes.azure.com/unschedulable": Rule(Source.AKS, DRAIN, Hint.CORDON, "AKS drains it"),
-    _AKS + "preempt": Rule(Source.AKS_HANDLER, NOTICE, Hint.SPOT, "spot eviction notice"),
-    _AKS + "terminate": Rule(Source.AKS_HANDLER, NOTICE, Hint.VOLUNTARY, "termination is scheduled"),
-    _AKS + "reboot": Rule(Source.AKS_HANDLER, NOTICE, Hint.VOLUNTARY, "a reboot is scheduled"),
-    _AKS + "redeploy": Rule(Source.AKS_HANDLER, NOTICE, Hint.VOLUNTARY, "a move to another host is scheduled"),
-    _AKS + "freeze": Rule(Source.AKS_HANDLER, RISK, Hint.NONE, "a pause of seconds is scheduled"),
+    _AKS + "preempt": Rule(Source.AKS, NOTICE, Hint.SPOT, "spot eviction notice"),
+    _AKS + "terminate": Rule(Source.AKS, NOTICE, Hint.VOLUNTARY, "termination is scheduled"),
+    _AKS + "reboot": Rule(Source.AKS, NOTICE, Hint.VOLUNTARY, "a reboot is scheduled"),
+    _AKS + "redeploy": Rule(Source.AKS, NOTICE, Hint.VOLUNTARY, "a move to another host is scheduled"),
+    _AKS + "freeze": Rule(Source.AKS, RISK, Hint.NONE, "a pause of seconds is scheduled"),
     "node.cloudprovider.kubernetes.io/shutdown": Rule(Source.CLOUD, GONE, Hint.REMOVED, "its machine is shut down"),
-    "node.kubernetes.io/out-of-service": Rule(Source.NODE_STATUS, GONE, Hint.REMOVED, "declared out of service"),
-    "node.kubernetes.io/not-ready": Rule(Source.NODE_STATUS, GONE, Hint.UNREACHABLE, "not ready"),
-    "node.kubernetes.io/unreachable": Rule(Source.NODE_STATUS, GONE, Hint.UNREACHABLE, "unreachable"),
-    "node.kubernetes.io/unschedulable": Rule(Source.CORDON, DRAIN, Hint.CORDON, "cordoned"),
-    "node.kubernetes.io/memory-pressure": Rule(Source.NODE_STATUS, RISK, Hint.NONE, "short of memory"),
-    "node.kubernetes.io/disk-pressure": Rule(Source.NODE_STATUS, RISK, Hint.NONE, "short of disk"),
-    "node.kubernetes.io/pid-pressure": Rule(Source.NODE_STATUS, RISK, Hint.NONE, "short of process ids"),
-    "node.kubernetes.io/network-unavailable": Rule(Source.NODE_STATUS, RISK, Hint.NONE, "its network is not set up"),
+    "node.kubernetes.io/out-of-service": Rule(Source.KUBERNETES, GONE, Hint.REMOVED, "declared out of service"),
+    "node.kubernetes.io/not-ready": Rule(Source.KUBERNETES, GONE, Hint.UNREACHABLE, "not ready"),
+    "node.kubernetes.io/unreachable": Rule(Source.KUBERNETES, GONE, Hint.UNREACHABLE, "unreachable"),
+    "node.kubernetes.io/unschedulable": Rule(Source.KUBERNETES, DRAIN, Hint.CORDON, "cordoned"),
+    "node.kubernetes.io/memory-pressure": Rule(Source.KUBERNETES, RISK, Hint.NONE, "short of memory"),
+    "node.kubernetes.io/disk-pressure": Rule(Source.KUBERNETES, RISK, Hint.NONE, "short of disk"),
+    "node.kubernetes.io/pid-pressure": Rule(Source.KUBERNETES, RISK, Hint.NONE, "short of process ids"),
+    "node.kubernetes.io/network-unavailable": Rule(Source.KUBERNETES, RISK, Hint.NONE, "its network is not set up"),
 }
 
 LABELS: dict[str, Rule] = {
@@ -94,7 +94,7 @@ CONDITIONS: dict[str, tuple[Rule, ...]] = {
 # Ready=False or Unknown; the first rule whose message fits.
 NOT_READY = (
     Rule(Source.KUBELET, NOTICE, Hint.IF_SPOT, "its operating system shuts down", needs="node is shutting down"),
-    Rule(Source.NODE_STATUS, GONE, Hint.UNREACHABLE, "not ready"),
+    Rule(Source.KUBERNETES, GONE, Hint.UNREACHABLE, "not ready"),
 )
 
 # Events about nodes and NodeClaims, by reason. The reporter is not asked for: its name differs between versions.
@@ -140,7 +140,7 @@ EVENTS: dict[str, Rule] = {
     "NodeDrainEnd": Rule(Source.AKS, DRAIN, Hint.CORDON, "AKS drained it"),
     "NodeDrainError": Rule(Source.AKS, DRAIN, Hint.CORDON, "AKS could not drain it"),
     "DeletingNode": Rule(Source.CLOUD, GONE, Hint.REMOVED, "its machine does not exist any more"),
-    "RemovingNode": Rule(Source.NODE_STATUS, GONE, Hint.REMOVED, "its node object was removed"),
+    "RemovingNode": Rule(Source.KUBERNETES, GONE, Hint.REMOVED, "its node object was removed"),
     "Shutdown": Rule(
         Source.KUBELET, NOTICE, Hint.IF_SPOT, "its operating system shuts down", needs="detected", never="cancel"
     ),
@@ -149,21 +149,21 @@ EVENTS: dict[str, Rule] = {
 
 # Events about pods, by reason.
 POD_EVENTS: dict[str, Rule] = {
-    "Evicted": Rule(Source.POD_STATUS, DRAIN, Hint.NONE, "evicted"),
+    "Evicted": Rule(Source.KUBERNETES, DRAIN, Hint.NONE, "evicted"),
     "Disrupted": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter removes its node"),
     "PodEviction": Rule(Source.NTH, DRAIN, Hint.CORDON, "evicted by the termination handler"),
     "ScaleDown": Rule(Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY, "the cluster autoscaler removes its node"),
     "TaintManagerEviction": Rule(
-        Source.NODE_STATUS, GONE, Hint.UNREACHABLE, "its node is given up", needs="Marking for deletion"
+        Source.KUBERNETES, GONE, Hint.UNREACHABLE, "its node is given up", needs="Marking for deletion"
     ),
 }
 STRIMZI_RESTART = Rule(Source.STRIMZI, DRAIN, Hint.ROLLOUT, "restarted by the Strimzi operator")
 
 # Reasons of the pod condition DisruptionTarget.
 DISRUPTION_TARGETS: dict[str, Rule] = {
-    "EvictionByEvictionAPI": Rule(Source.POD_STATUS, DRAIN, Hint.NONE, "evicted"),
-    "PreemptionByScheduler": Rule(Source.POD_STATUS, DRAIN, Hint.NONE, "made room for a pod of higher priority"),
-    "TerminationByKubelet": Rule(Source.POD_STATUS, NOTICE, Hint.NONE, "ended by its node"),
-    "DeletionByTaintManager": Rule(Source.POD_STATUS, GONE, Hint.UNREACHABLE, "its node was given up"),
-    "DeletionByPodGC": Rule(Source.POD_STATUS, GONE, Hint.REMOVED, "its node does not exist any more"),
+    "EvictionByEvictionAPI": Rule(Source.KUBERNETES, DRAIN, Hint.NONE, "evicted"),
+    "PreemptionByScheduler": Rule(Source.KUBERNETES, DRAIN, Hint.NONE, "made room for a pod of higher priority"),
+    "TerminationByKubelet": Rule(Source.KUBERNETES, NOTICE, Hint.NONE, "ended by its node"),
+    "DeletionByTaintManager": Rule(Source.KUBERNETES, GONE, Hint.UNREACHABLE, "its node was given up"),
+    "DeletionByPodGC": Rule(Source.KUBERNETES, GONE, Hint.REMOVED, "its node does not exist any more"),
 }

@@ -9,18 +9,15 @@ from enum import StrEnum
 class Source(StrEnum):
     """Who says it: a closed set, for it labels metrics."""
 
-    NTH = "aws_node_termination_handler"
+    NTH = "aws-node-termination-handler"
     KARPENTER = "karpenter"
-    CLUSTER_AUTOSCALER = "cluster_autoscaler"
+    CLUSTER_AUTOSCALER = "cluster-autoscaler"
     GKE = "gke"
     AKS = "aks"
-    AKS_HANDLER = "aks_node_termination_handler"
     OKE = "oke"
-    CLOUD = "cloud_controller"
-    CORDON = "cordon"
+    CLOUD = "cloud-provider"
     KUBELET = "kubelet"
-    NODE_STATUS = "node_status"
-    POD_STATUS = "pod_status"
+    KUBERNETES = "kubernetes"  # conditions, taints and cordons without an author
     STRIMZI = "strimzi"
 
 

@@ -8,7 +8,7 @@ deliver makes no difference.
 from __future__ import annotations
 
 from kafka_sentinel.core.kubernetes.inventory import Inventory
-from kafka_sentinel.core.kubernetes.parsing import OUR_ANNOTATIONS
+from kafka_sentinel.core.kubernetes.kept import OUR_ANNOTATIONS
 from kafka_sentinel.core.kubernetes.signal_table import (
     CONDITIONS,
     DISRUPTION_TARGETS,
@@ -25,7 +25,7 @@ from kafka_sentinel.core.kubernetes.views import EventView, NodeClaimView, NodeV
 
 EVENT_LIFE = 900.0  # seconds for which what an event said still counts
 CLOCKS = 5.0  # seconds by which the clocks of a cluster may differ
-CORDON_RULE = "cordon"
+CORDON_RULE, CORDON_TAINT = "cordon", "node.kubernetes.io/unschedulable"
 MANUAL_ROLL = "strimzi.io/manual-rolling-update"
 STRIMZI_ACTION = "StrimziInitiatedPodRestart"
 
@@ -38,16 +38,16 @@ def node_signals(node: NodeView) -> tuple[Signal, ...]:
         for taint in node.taints
         if (rule := TAINTS.get(taint.key)) is not None
         and rule.value in {None, taint.value}
-        and rule.source is not Source.CORDON
+        and taint.key != CORDON_TAINT
     ]
     found += [
         _signal(rule, f"label {key}")
         for key, rule in LABELS.items()
         if key in node.meta.labels and rule.value in {None, node.meta.labels[key]}
     ]
-    cordoned = node.unschedulable or any(taint.key == "node.kubernetes.io/unschedulable" for taint in node.taints)
+    cordoned = node.unschedulable or any(taint.key == CORDON_TAINT for taint in node.taints)
     if cordoned and not ours:
-        found.append(_signal(TAINTS["node.kubernetes.io/unschedulable"], CORDON_RULE))
+        found.append(_signal(TAINTS[CORDON_TAINT], CORDON_RULE))
     if node.meta.deleted is not None:  # a finalizer keeps it until it is drained
         rule = Rule(Source.KARPENTER, SignalKind.DRAIN, Hint.VOLUNTARY, "it is being deleted")
         found.append(_signal(rule, "node deletion", since=node.meta.deleted))

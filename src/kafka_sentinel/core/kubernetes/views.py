@@ -37,7 +37,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """`annotations` are those Sentinel uses (`parsing.ANNOTATIONS`), not all.
+    """`annotations` are those Sentinel uses (`kept.ANNOTATIONS`), not all.
 
     `deleted`: when deletion was asked for. (The API's deletionTimestamp lies later by the grace period.)
     """
@@ -140,7 +140,7 @@ class PodView:
     conditions: tuple[Condition, ...]
     containers: tuple[ContainerView, ...]
     volumes: tuple[VolumeUse, ...]
-    variables: Mapping[str, str]  # of its containers, as far as they tell the broker id (`parsing.VARIABLES`)
+    variables: Mapping[str, str]  # of its containers, as far as they tell the broker id (`kept.VARIABLES`)
 
     def condition(self, kind: str) -> Condition | None:
         return next((one for one in self.conditions if one.type == kind), None)
