@@ -61,7 +61,7 @@ def kafka() -> str | None:
 
 
 TIERS = (
-    Tier("core", ("tests/core", "tests/cli", "tests/demo", "tests/web", f"--ignore={BROWSER_TESTS}")),
+    Tier("core", ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", f"--ignore={BROWSER_TESTS}")),
     Tier("page", (BROWSER_TESTS,), chromium),
     Tier("sim", ("tests/sim",), slow=True),
     Tier("mock", ("tests/mock",)),

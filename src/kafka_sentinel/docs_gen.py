@@ -1,4 +1,4 @@
-"""Makes docs/configuration.md and docs/metrics.md: `python -m kafka_sentinel.docs_gen --write` (or `--check`)."""
+"""Makes the pages of docs/ that follow from the code: `python -m kafka_sentinel.docs_gen --write` (or `--check`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from kafka_sentinel.adapters.kubernetes.permission_docs import render_docs as render_permissions
 from kafka_sentinel.adapters.metric_docs import render_docs as render_metrics
 from kafka_sentinel.settings import Settings
 from kafka_sentinel.settings.describe import Key, allowed, default, fields_of, item_of, section_of
@@ -105,7 +106,11 @@ def _refused() -> str:
     )
 
 
-DOCUMENTS = {"configuration.md": render_configuration, "metrics.md": render_metrics}
+DOCUMENTS = {
+    "configuration.md": render_configuration,
+    "metrics.md": render_metrics,
+    "permissions.md": render_permissions,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

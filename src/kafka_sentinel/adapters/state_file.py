@@ -31,11 +31,11 @@ class StateFileError(Exception):
 class Loaded:
     """What was found. `state` is None where there was none, or none that could be read; then `reason` says why.
 
-    `set_aside`: where a file that could not be used was moved.
+    `set_aside`: where a state that could not be used was moved.
     """
 
     state: dict[str, Any] | None
-    set_aside: Path | None = None
+    set_aside: Path | str | None = None
     reason: str = ""
 
 

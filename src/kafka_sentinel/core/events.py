@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.kubernetes.views import Kind, View
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition, Sighting, Span
 
 
@@ -246,6 +247,59 @@ class BrokerExited:
     status: int
 
 
+# --- watches of the Kubernetes API. `scope`: the namespace the watch covers, "" for all; one kind may have several
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsListed:
+    """A list was answered: `views` are all objects of that kind in that scope, and no others exist."""
+
+    at: Instant
+    kind: Kind
+    views: tuple[View, ...]
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectChanged:
+    """An object was added or modified."""
+
+    at: Instant
+    kind: Kind
+    view: View
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDeleted:
+    """An object is gone; `view` is the last that was seen of it."""
+
+    at: Instant
+    kind: Kind
+    view: View
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchAlive:
+    """A bookmark, or any other sign that what is known of that kind is as of now."""
+
+    at: Instant
+    kind: Kind
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchBroken:
+    """A list or watch failed, and will be tried again. `code`: the HTTP status as text, or a name of a bounded set."""
+
+    at: Instant
+    kind: Kind
+    code: str
+    message: str
+    scope: str = ""
+
+
 # --- control and state
 
 
@@ -294,6 +348,11 @@ Event = (
     | FaultFailed
     | FaultHealed
     | BrokerExited
+    | ObjectsListed
+    | ObjectChanged
+    | ObjectDeleted
+    | WatchAlive
+    | WatchBroken
     | StateSaved
     | StateSaveFailed
     | AdapterError

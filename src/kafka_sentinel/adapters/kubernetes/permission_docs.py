@@ -1,0 +1,46 @@
+"""Makes docs/permissions.md from the table of permissions."""
+
+from __future__ import annotations
+
+from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Permission, Scope
+
+HEAD = """# Permissions in Kubernetes
+
+Generated from `src/kafka_sentinel/adapters/kubernetes/permissions.py`; do not edit.
+
+This is everything Sentinel asks of the Kubernetes API; a test compares the table with the calls that are made. Besides,
+it reads which versions of an API group are served and asks the server what it may do, which every account may in an
+ordinary cluster (the roles `system:discovery` and `system:basic-user`).
+
+Where a permission that is not always needed is missing, what it is for is off, and `kafka-sentinel check` says so.
+Sentinel tries again every few minutes, so that it need not be restarted when the permission is granted.
+"""
+
+NEEDS = {
+    Need.ALWAYS: "Always needed",
+    Need.OPTIONAL: "Optional: Sentinel runs without, and something is off",
+    Need.EXPERIMENTS: "Only for experiments, once they are armed",
+}
+
+SCOPES = {
+    Scope.KAFKA: "Kafka's namespace",
+    Scope.OWN: "Sentinel's own namespace",
+    Scope.OPERATOR: "namespace of Strimzi's operator, if another",
+    Scope.DEFAULT: "namespace `default`",
+    Scope.CLUSTER: "cluster",
+}
+
+
+def render_docs() -> str:
+    return "\n".join([HEAD, *(_table(need) for need in Need)])
+
+
+def _table(need: Need) -> str:
+    head = ["| resource | verbs | scope | why | without it |", "|---|---|---|---|---|"]
+    rows = [_row(one) for one in PERMISSIONS if one.need is need]
+    return "\n".join([f"## {NEEDS[need]}\n", *head, *rows, ""])
+
+
+def _row(one: Permission) -> str:
+    verbs = ", ".join(one.verbs) + (" (by name)" if one.named else "")
+    return f"| `{one.title}` | {verbs} | {SCOPES[one.scope]} | {one.why} | {one.without} |"

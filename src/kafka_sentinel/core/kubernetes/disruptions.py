@@ -1,0 +1,301 @@
+"""All disruptions of nodes: at most one open per node uid, upgraded as signals arrive, counted once.
+
+What is said is read anew at each change (`signals.evidence_on`), so signals may come late, twice, in any order, or not
+at all. A node that falls silent and returns was cut off or busy: nothing happened to it. It is lost once its object is
+gone, its machine is known to be off, it returns from a reboot, it was announced to go, or it stays silent for
+`lost_after`. What comes later than the counting is shown (`revised`) and not counted again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka_sentinel.core.commands import Count, Observe
+from kafka_sentinel.core.kubernetes.capacity import Capacity
+from kafka_sentinel.core.kubernetes.disruption import Disruption, Outcome, dated
+from kafka_sentinel.core.kubernetes.node_cause import Loss
+from kafka_sentinel.core.kubernetes.signal_types import Hint, Signal
+from kafka_sentinel.core.kubernetes.views import NodeView
+from kafka_sentinel.core.types import Instant
+
+LOST_AFTER = 120.0  # seconds of silence after which a node counts as lost; Kubernetes moves pods after 300
+SETTLE = 60.0  # seconds from the certainty of a loss to its counting: signals that are late still count
+SETTLE_SILENT = 480.0  # the same for a spot node that is only silent: the deletion that tells a reclaim takes minutes
+OLD = 60.0  # seconds after which an event that tells of a past loss is no news to a Sentinel that just came to know it
+SILENCE = 120.0  # seconds by which brokers may have fallen silent before Kubernetes noticed
+MAX_OPEN = 1_000  # nodes followed at a time; more are not
+MAX_CLOSED = 100  # remembered
+STARTING = 60.0  # seconds from its birth within which a node is not ready because it never was
+
+
+@dataclass(frozen=True, slots=True)
+class DisruptionChange:
+    """`kind`: opened, upgraded, lost, recovered, withdrawn, counted, or revised (known of one that was counted)."""
+
+    kind: str
+    at: Instant
+    disruption: Disruption
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    changes: tuple[DisruptionChange, ...]
+    commands: tuple[Count | Observe, ...]
+
+
+class Disruptions:
+    def __init__(self, *, lost_after: float = LOST_AFTER, settle: float = SETTLE) -> None:
+        self._lost_after = lost_after
+        self._settle = settle
+        self._open: dict[str, Disruption] = {}  # by node uid
+        self._closed: deque[Disruption] = deque(maxlen=MAX_CLOSED)
+        self._boots: dict[str, str] = {}  # boot id of the nodes that were seen
+        self._silent: dict[str, Instant] = {}  # node uid → since when its brokers do not answer
+        self._left: dict[str, Instant] = {}  # node uid → when a broker's pod was removed from it
+        self._changes: list[DisruptionChange] = []
+        self._commands: list[Count | Observe] = []
+
+    # --- what there is
+
+    @property
+    def open(self) -> tuple[Disruption, ...]:
+        """The open disruptions, oldest first."""
+        return tuple(self._open.values())
+
+    def on(self, node_uid: str) -> Disruption | None:
+        """Return the disruption of a node: the open one, else the newest that is remembered."""
+        closed = (one for one in reversed(self._closed) if one.node_uid == node_uid)
+        return self._open.get(node_uid) or next(closed, None)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the disruptions, newest first, `MAX_CLOSED` in all."""
+        return [one.as_dict() for one in (*reversed(self._open.values()), *reversed(self._closed))][:MAX_CLOSED]
+
+    # --- what happens to nodes
+
+    def observe(
+        self, at: Instant, node: NodeView, signals: Collection[Signal], capacity: Capacity, brokers: Iterable[int] = ()
+    ) -> None:
+        """Take a node as it is now, and everything that is said about it. `brokers`: that run on it."""
+        uid = node.meta.uid
+        rebooted = bool(node.boot_id) and self._boots.get(uid, node.boot_id) != node.boot_id
+        if node.boot_id:
+            self._boots[uid] = node.boot_id
+        told = [signal for signal in signals if self._counts(at, signal, node)]
+        record = self._open.get(uid)
+        if record is None and (told or rebooted):
+            record = self._begin(at, node, capacity)
+        if record is None:
+            return
+        record.brokers.update(brokers)
+        record.capacity = capacity if capacity is not Capacity.UNKNOWN else record.capacity
+        self._hear(at, record, told)
+        self._follow_loss(at, record, node, rebooted=rebooted)
+        self._judge(at, record)
+        if not record.has_signs and (record.certain is None or record.counted):
+            self._end(at, record)
+
+    def gone(
+        self, at: Instant, node: NodeView, signals: Collection[Signal], capacity: Capacity, brokers: Iterable[int] = ()
+    ) -> None:
+        """Take the deletion of a node's object. `node`: the last that was seen of it."""
+        uid = node.meta.uid
+        self._boots.pop(uid, None)
+        record = self._open.get(uid)
+        if record is None:
+            if any(one.node_uid == uid and one.deleted for one in self._closed):
+                return
+            record = self._begin(at, node, capacity)
+            if record is None:
+                return
+        record.brokers.update(brokers)
+        record.capacity = capacity if capacity is not Capacity.UNKNOWN else record.capacity
+        record.deleted = True
+        self._hear(at, record, signals)
+        self._lose(at, record, at, Loss.REMOVED)
+        self._judge(at, record)
+        if record.counted:
+            self._end(at, record)
+
+    def heard_late(self, at: Instant, node_uid: str, signals: Collection[Signal]) -> None:
+        """Take what is said about a node that is gone."""
+        record = self.on(node_uid)
+        if record is None or record.certain is None:
+            return
+        self._hear(at, record, (*(one.signal for one in record.heard.values() if one.active), *signals))
+        self._judge(at, record)
+
+    def missing(self, at: Instant, present: Collection[str]) -> None:
+        """Note which nodes exist, by uid, when they are listed for the first time: what went while nobody looked."""
+        for uid, record in list(self._open.items()):
+            if uid not in present and not record.deleted:
+                record.deleted = True
+                record.loss_unseen = record.lost is None
+                self._lose(at, record, record.lost or at, Loss.REMOVED)
+                self._judge(at, record)
+        self._boots = {uid: boot for uid, boot in self._boots.items() if uid in present}
+
+    def brokers_silent(self, node_uid: str, since: Instant) -> None:
+        """Note that a broker on that node, whose pod nobody deletes, does not answer since `since`."""
+        first = self._silent.get(node_uid)
+        if first is None or since.mono - first.mono > SILENCE:
+            self._silent[node_uid] = since
+        record = self._open.get(node_uid)
+        if record is not None:
+            record.silent_before(self._silent[node_uid], SILENCE)
+
+    def brokers_answer(self, node_uid: str) -> None:
+        """Note that the brokers on that node answer."""
+        self._silent.pop(node_uid, None)
+
+    def broker_left(self, node_uid: str, at: Instant) -> None:
+        """Note that a broker's pod was removed from a node; if the node is being drained, the drain struck."""
+        self._silent.pop(node_uid, None)
+        self._left[node_uid] = at
+        record = self._open.get(node_uid)
+        if record is not None:
+            self._note_drained(record)
+
+    # --- time
+
+    def tick(self, now: Instant) -> Step:
+        """Move on what depends on time alone, and return everything that happened since the tick before."""
+        for record in list(self._open.values()):
+            silent_for = now.mono - record.lost.mono if record.lost is not None else 0.0
+            if record.certain is None and silent_for >= self._lost_after:
+                record.certain = now
+                self._tell("lost", now, record)
+                self._judge(now, record)
+            if record.certain is not None and not record.counted and self._is_settled(now, record):
+                self._count(now, record)
+            if record.counted and (record.deleted or not record.has_signs):
+                self._end(now, record)
+        for known in (self._silent, self._left):
+            for uid, since in list(known.items()):
+                if now.mono - since.mono > SILENCE:
+                    del known[uid]
+        step = Step(tuple(self._changes), tuple(self._commands))
+        self._changes, self._commands = [], []
+        return step
+
+    # --- inside
+
+    def _is_settled(self, now: Instant, record: Disruption) -> bool:
+        assert record.certain is not None
+        only_silent = record.loss is Loss.UNREACHABLE and record.capacity is Capacity.SPOT
+        settle = max(self._settle, SETTLE_SILENT) if only_silent and not record.announced else self._settle
+        return now.mono - record.certain.mono >= settle
+
+    def _counts(self, at: Instant, signal: Signal, node: NodeView) -> bool:
+        """Tell whether a signal opens a disruption: a node that is just starting is not lost, nor is one that was."""
+        if node.meta.uid in self._open:
+            return True
+        if signal.hint is Hint.UNREACHABLE and self._is_starting(at, node):
+            return False
+        past = not signal.standing and signal.hint in {Hint.REBOOTED, Hint.REMOVED}
+        return not (past and at.wall - (signal.since or at.wall) > OLD)
+
+    def _is_starting(self, at: Instant, node: NodeView) -> bool:
+        """Tell whether a node is not ready because it never was."""
+        born, condition = node.meta.created, node.condition("Ready")
+        since = at.wall if condition is None or condition.since is None else condition.since
+        return born is not None and since <= born + STARTING
+
+    def _begin(self, at: Instant, node: NodeView, capacity: Capacity) -> Disruption | None:
+        if len(self._open) >= MAX_OPEN:
+            return None
+        record = self._open[node.meta.uid] = Disruption(node.meta.name, node.meta.uid, capacity, at)
+        self._tell("opened", at, record)
+        return record
+
+    def _hear(self, at: Instant, record: Disruption, signals: Collection[Signal]) -> None:
+        before = record.kind
+        known = {(one.signal.source, one.signal.kind) for one in record.heard.values()}
+        for signal in record.hear(at, signals):
+            if (signal.source, signal.kind) not in known:
+                known.add((signal.source, signal.kind))
+                labels = (("source", signal.source.value), ("class", signal.kind.value))
+                self._commands.append(Count("disruption_notices_total", labels))
+        self._note_drained(record)
+        if record.kind.rank > before.rank and not record.counted:
+            self._tell("upgraded", at, record)
+
+    def _note_drained(self, record: Disruption) -> None:
+        record.drained |= record.announced and record.node_uid in self._left
+
+    def _follow_loss(self, at: Instant, record: Disruption, node: NodeView, *, rebooted: bool) -> None:
+        said = {one.signal.hint: one for one in record.heard.values() if one.active}
+        if rebooted or Hint.REBOOTED in said:
+            self._lose(at, record, record.lost or at, Loss.REBOOTED)
+        if Hint.REMOVED in said:
+            self._lose(at, record, record.lost or said[Hint.REMOVED].said, Loss.REMOVED)
+        condition = node.condition("Ready")
+        silent = condition is not None and not node.ready and Hint.UNREACHABLE in said
+        if silent and condition is not None:
+            self._lose(at, record, dated(at, condition.since), Loss.UNREACHABLE)
+        elif node.ready and record.certain is None and record.lost is not None:
+            record.found_alive()
+            self._tell("recovered", at, record)
+
+    def _lose(self, at: Instant, record: Disruption, since: Instant, loss: Loss) -> None:
+        was_certain = record.certain is not None
+        record.lose(at, since, loss)
+        silent = self._silent.get(record.node_uid)
+        if silent is not None:
+            record.silent_before(silent, SILENCE)
+        if record.certain is not None and not was_certain:
+            self._tell("lost", at, record)
+
+    def _judge(self, at: Instant, record: Disruption) -> None:
+        if record.judge():
+            self._tell("revised" if record.counted else "upgraded", at, record)
+
+    def _count(self, now: Instant, record: Disruption) -> None:
+        """Write the samples of a disruption, once."""
+        record.counted = True
+        cause, announced = ("cause", record.cause.value), ("announced", str(record.announced).lower())
+        self._commands.append(Count("node_disruptions_total", (cause, announced)))
+        notice, lead = record.notice, record.lead
+        if notice is not None and lead is not None:
+            labels = (("source", notice.signal.source.value),)
+            self._commands.append(Observe("disruption_lead_seconds", labels, (lead,)))
+        self._tell("counted", now, record)
+
+    def _end(self, at: Instant, record: Disruption) -> None:
+        if record.certain is None and record.drained and not record.counted:
+            self._count(at, record)
+        withdrawn = Outcome.RECOVERED if record.was_silent else Outcome.WITHDRAWN
+        record.outcome = Outcome.LOST if record.certain is not None else withdrawn
+        record.closed = at
+        del self._open[record.node_uid]
+        self._closed.append(record)
+        if record.outcome is Outcome.WITHDRAWN:
+            self._tell("withdrawn", at, record)
+
+    def _tell(self, kind: str, at: Instant, record: Disruption) -> None:
+        self._changes.append(DisruptionChange(kind, at, record))
+
+    # --- state
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "open": [one.to_state() for one in self._open.values()],
+            "closed": [one.to_state() for one in self._closed],
+            "boots": dict(self._boots),
+        }
+
+    def restore(self, state: Mapping[str, Any], now: Instant) -> None:
+        """Take over what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else."""
+
+        def rebase(wall: float) -> Instant:
+            return Instant(now.mono - max(now.wall - float(wall), 0.0), float(wall))
+
+        under_way = [Disruption.from_state(one, rebase) for one in state["open"]]
+        closed = [Disruption.from_state(one, rebase) for one in state["closed"]]
+        boots = {str(uid): str(boot) for uid, boot in state["boots"].items()}
+        self._open = {one.node_uid: one for one in under_way[:MAX_OPEN]}
+        self._closed = deque(closed, maxlen=MAX_CLOSED)
+        self._boots = boots

@@ -1,0 +1,266 @@
+"""Restarts of brokers: a pod replaced by another one, or a container started again in its place; each counted once.
+
+A restart is told when it begins (`begun`), again whenever better evidence changes its cause (`revised`), when the
+replacement is ready (`ready`), and when its cause is final and counted (`counted`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from kafka_sentinel.core.commands import Count
+from kafka_sentinel.core.incident import Cause
+from kafka_sentinel.core.kubernetes.disruption import CLOCKS, Disruption, dated
+from kafka_sentinel.core.kubernetes.disruptions import Disruptions
+from kafka_sentinel.core.kubernetes.fleet import BrokerPod, FleetView, Role
+from kafka_sentinel.core.kubernetes.inventory import Change, Inventory
+from kafka_sentinel.core.kubernetes.restart_cause import Evidence, why
+from kafka_sentinel.core.kubernetes.signal_types import SignalKind
+from kafka_sentinel.core.kubernetes.signals import pod_signals
+from kafka_sentinel.core.kubernetes.views import ContainerView, Exit, Kind, PodView, StatefulSetView
+from kafka_sentinel.core.types import Instant
+
+BROKER_CONTAINER = "kafka"  # of Strimzi and Bitnami; where there is none of that name, the first container
+SETTLE = 60.0  # seconds from the beginning until the cause is final, if its node is not in question
+LONGEST = 600.0  # seconds until it is final in any case
+AROUND = 60.0  # seconds by which a drain may be told after the pod went, or be over before
+MAX_OPEN = 200  # restarts followed at a time; of more, the oldest is counted early
+MAX_DONE = 500  # restarts remembered, so that none is counted twice
+MAX_EXPECTED = 100  # pods that experiments of ours are about to end
+REVISIONS = ("controller-revision-hash",)  # labels; Strimzi's is an annotation
+STRIMZI_REVISION = "strimzi.io/revision"
+
+
+class Life(NamedTuple):
+    """One life of a broker's process. `restarts` None: the pod as a whole."""
+
+    pod_uid: str
+    restarts: int | None
+
+
+@dataclass(slots=True)
+class Restart:
+    life: Life
+    member: BrokerPod
+    pod: PodView  # the last that was seen of it, or of it before its container was started again
+    at: Instant
+    ended: Exit | None = None  # of a container that was started again in its place
+    cause: Cause = Cause.UNKNOWN
+    text: str = ""
+    replacement: PodView | None = None
+    ready: Instant | None = None  # since when the broker's pod is ready again
+
+    @property
+    def broker(self) -> int:
+        return self.member.broker
+
+    @property
+    def is_broker(self) -> bool:
+        """Tell whether it is more than a KRaft controller."""
+        return Role.BROKER in self.member.roles
+
+
+@dataclass(frozen=True, slots=True)
+class RestartChange:
+    """`kind`: begun, revised, ready or counted."""
+
+    kind: str
+    at: Instant
+    restart: Restart
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    changes: tuple[RestartChange, ...]
+    commands: tuple[Count, ...]
+
+
+class Restarts:
+    def __init__(self, inventory: Inventory, disruptions: Disruptions) -> None:
+        self._inventory = inventory
+        self._disruptions = disruptions
+        self._members: dict[str, BrokerPod] = {}  # by pod uid
+        self._open: dict[Life, Restart] = {}
+        self._done: deque[Life] = deque(maxlen=MAX_DONE)
+        self._expected: deque[str] = deque(maxlen=MAX_EXPECTED)
+        self._changes: list[RestartChange] = []
+        self._commands: list[Count] = []
+
+    @property
+    def open(self) -> tuple[Restart, ...]:
+        return tuple(self._open.values())
+
+    def follow(self, fleet: FleetView) -> None:
+        """Take the pods of the fleet as discovered now; call it after `take` of the changes it follows from."""
+        present = {pod.uid: self._with_node(pod) for pod in fleet}
+        kept = {uid: pod for uid, pod in self._members.items() if uid in self._inventory.pods}
+        self._members = {**kept, **present}
+        for restart in self._open.values():
+            for pod in present.values():
+                is_new = pod.broker == restart.broker and pod.uid != restart.life.pod_uid
+                view = self._inventory.pods.get(pod.uid)
+                if is_new and restart.life.restarts is None and view is not None and _is_after(view, restart.pod):
+                    restart.replacement = view
+
+    def _with_node(self, pod: BrokerPod) -> BrokerPod:
+        """Return a pod with its node's uid, also when the node was deleted before the pod."""
+        before = self._members.get(pod.uid)
+        if pod.node_uid is not None or before is None or before.node != pod.node:
+            return pod
+        return replace(pod, node_uid=before.node_uid)
+
+    def expect(self, pod_uid: str) -> None:
+        """Note that an experiment of ours is about to end that pod or a process in it."""
+        self._expected.append(pod_uid)
+
+    def take(self, changes: Iterable[Change]) -> None:
+        """Take changes of pods; other kinds are looked at when the cause is judged."""
+        for change in changes:
+            view = change.view
+            if isinstance(view, PodView) and view.meta.uid in self._members:
+                self._pod_changed(change, view)
+
+    def _pod_changed(self, change: Change, view: PodView) -> None:
+        before = change.before if isinstance(change.before, PodView) else None
+        life = Life(view.meta.uid, None)
+        going = view.meta.deleted is not None or view.has_ended or change.after is None
+        if going:
+            self._begin(life, view, dated(change.at, view.meta.deleted), None)
+        elif before is not None:
+            self._look_for_restart(change.at, before, view)
+        if life in self._open:
+            self._open[life].pod = view
+
+    def _look_for_restart(self, at: Instant, before: PodView, after: PodView) -> None:
+        """Find out whether the broker's container ended. How it did may be told before or after it is started again."""
+        was, now = _broker_container(before), _broker_container(after)
+        if was is None or now is None:
+            return
+        if now.ended is not None and was.ended is None:
+            self._begin(Life(after.meta.uid, now.restarts), before, dated(at, now.ended.finished), now.ended)
+        elif now.restarts > was.restarts:
+            last = now.ended_before or was.ended or Exit(0, "", None)
+            life = Life(after.meta.uid, now.restarts - 1)
+            self._begin(life, before, dated(at, last.finished), last)
+            if life in self._open:
+                self._open[life].ended = last
+
+    def _begin(self, life: Life, pod: PodView, at: Instant, ended: Exit | None) -> None:
+        if life in self._open or life in self._done:
+            return
+        if len(self._open) >= MAX_OPEN:
+            self._finish(at, next(iter(self._open.values())))
+        restart = self._open[life] = Restart(life, self._members[life.pod_uid], pod, at, ended)
+        restart.cause, restart.text = self._why(restart)
+        self._changes.append(RestartChange("begun", at, restart))
+        cleared_away = any(one.kind is SignalKind.GONE for one in pod_signals(pod, self._inventory))
+        if life.restarts is None and restart.member.node_uid is not None and not cleared_away:
+            self._disruptions.broker_left(restart.member.node_uid, at)
+
+    # --- why
+
+    def _why(self, restart: Restart) -> tuple[Cause, str]:
+        disruption = self._disruption(restart)
+        return why(
+            Evidence(
+                pod=restart.pod,
+                ended=restart.ended,
+                signals=pod_signals(restart.pod, self._inventory),
+                node_cause=disruption.cause if disruption is not None else Cause.UNKNOWN,
+                node_text="; ".join(disruption.reasons) if disruption is not None else "",
+                rolled=self._was_rolled(restart),
+                injected=restart.life.pod_uid in self._expected,
+            )
+        )
+
+    def _disruption(self, restart: Restart) -> Disruption | None:
+        """Return the disruption of the pod's node, if it was under way when the pod went."""
+        uid = restart.member.node_uid
+        found = self._disruptions.on(uid) if uid is not None else None
+        if found is None:
+            return None
+        over = found.closed is not None and found.closed.mono < restart.at.mono - AROUND
+        went = restart.at.mono
+        drained = found.notice is not None and min(found.opened.mono, found.notice.said.mono) <= went + AROUND
+        lost = found.lost is not None and found.lost.mono <= went + CLOCKS
+        return found if (drained or lost) and not over else None
+
+    def _was_rolled(self, restart: Restart) -> bool:
+        revision = _revision(restart.pod)
+        if revision is None:
+            return False
+        if restart.replacement is not None:
+            return _revision(restart.replacement) not in {None, revision}
+        namespace = restart.pod.meta.namespace
+        for owner in restart.pod.meta.owners:
+            found = self._inventory.named(Kind.STATEFUL_SET, owner.name, namespace)
+            if owner.kind == "StatefulSet" and isinstance(found, StatefulSetView) and found.update_revision:
+                return found.update_revision != revision
+        return False
+
+    # --- time
+
+    def tick(self, now: Instant) -> Step:
+        """Judge anew what is open, and return everything that happened since the tick before."""
+        for restart in list(self._open.values()):
+            cause, text = self._why(restart)
+            if cause.specificity > restart.cause.specificity:  # evidence that is gone by now was true all the same
+                restart.cause, restart.text = cause, text
+                self._changes.append(RestartChange("revised", now, restart))
+            self._look_for_ready(now, restart)
+            if self._is_final(now, restart):
+                self._finish(now, restart)
+        step = Step(tuple(self._changes), tuple(self._commands))
+        self._changes, self._commands = [], []
+        return step
+
+    def _look_for_ready(self, now: Instant, restart: Restart) -> None:
+        replacement = restart.replacement
+        uid = replacement.meta.uid if replacement is not None else restart.life.pod_uid
+        view = self._inventory.pods.get(uid)
+        if restart.ready is not None or view is None or not view.ready or view.meta.deleted is not None:
+            return
+        if restart.life.restarts is None and replacement is None:
+            return
+        condition = view.condition("Ready")
+        since = condition.since if condition is not None else None
+        container = _broker_container(view)
+        same_life = container is None or container.restarts == restart.life.restarts
+        if restart.life.restarts is not None and same_life:
+            return
+        restart.ready = dated(now, since)
+        self._changes.append(RestartChange("ready", restart.ready, restart))
+
+    def _is_final(self, now: Instant, restart: Restart) -> bool:
+        age = now.mono - restart.at.mono
+        disruption = self._disruption(restart)
+        open_question = disruption is not None and disruption.closed is None and not disruption.counted
+        settled = age >= SETTLE and not open_question and restart.ready is not None
+        return settled or age >= LONGEST
+
+    def _finish(self, at: Instant, restart: Restart) -> None:
+        """Count it, once."""
+        del self._open[restart.life]
+        self._done.append(restart.life)
+        if restart.is_broker:
+            self._commands.append(Count("broker_restarts_total", (("cause", restart.cause.value),)))
+        self._changes.append(RestartChange("counted", at, restart))
+
+
+def _broker_container(pod: PodView) -> ContainerView | None:
+    named = (one for one in pod.containers if one.name == BROKER_CONTAINER)
+    return next(named, pod.containers[0] if pod.containers else None)
+
+
+def _revision(pod: PodView) -> str | None:
+    labels = (pod.meta.labels[key] for key in REVISIONS if key in pod.meta.labels)
+    return pod.meta.annotations.get(STRIMZI_REVISION) or next(labels, None)
+
+
+def _is_after(view: PodView, before: PodView) -> bool:
+    """Tell whether a pod was made after another one. Unknown times count as after."""
+    made, earlier = view.meta.created, before.meta.created
+    return made is None or earlier is None or made >= earlier

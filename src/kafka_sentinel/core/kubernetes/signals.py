@@ -1,0 +1,151 @@
+"""Signals of disruption read off nodes, events, NodeClaims and pods, by the tables of `signal_table`.
+
+Nodes are the first source: many handlers neither taint nor tell events unless they are told to, and events expire.
+Signals are read anew from everything that is known whenever something changes, so the order in which the watches
+deliver makes no difference.
+"""
+
+from __future__ import annotations
+
+from kafka_sentinel.core.kubernetes.inventory import Inventory
+from kafka_sentinel.core.kubernetes.kept import OUR_ANNOTATIONS
+from kafka_sentinel.core.kubernetes.signal_table import (
+    CONDITIONS,
+    DISRUPTION_TARGETS,
+    EVENTS,
+    LABELS,
+    NOT_READY,
+    POD_EVENTS,
+    STRIMZI_RESTART,
+    TAINTS,
+    Rule,
+)
+from kafka_sentinel.core.kubernetes.signal_types import Hint, Signal, SignalKind, Source
+from kafka_sentinel.core.kubernetes.views import EventView, NodeClaimView, NodeView, PodView
+
+EVENT_LIFE = 900.0  # seconds for which what an event said still counts
+CLOCKS = 5.0  # seconds by which the clocks of a cluster may differ
+CORDON_RULE, CORDON_TAINT = "cordon", "node.kubernetes.io/unschedulable"
+MANUAL_ROLL = "strimzi.io/manual-rolling-update"
+STRIMZI_ACTION = "StrimziInitiatedPodRestart"
+
+
+def node_signals(node: NodeView) -> tuple[Signal, ...]:
+    """Return what stands on the node itself. A cordon of our own, marked by our own taint, is none."""
+    ours = any(taint.key.startswith(OUR_ANNOTATIONS) for taint in node.taints)
+    found = [
+        _signal(rule, f"taint {taint.key}", since=_scale_down_time(taint.value) or taint.added)
+        for taint in node.taints
+        if (rule := TAINTS.get(taint.key)) is not None
+        and rule.value in {None, taint.value}
+        and taint.key != CORDON_TAINT
+    ]
+    found += [
+        _signal(rule, f"label {key}")
+        for key, rule in LABELS.items()
+        if key in node.meta.labels and rule.value in {None, node.meta.labels[key]}
+    ]
+    cordoned = node.unschedulable or any(taint.key == CORDON_TAINT for taint in node.taints)
+    if cordoned and not ours:
+        found.append(_signal(TAINTS[CORDON_TAINT], CORDON_RULE))
+    if node.meta.deleted is not None:  # a finalizer keeps it until it is drained
+        rule = Rule(Source.KARPENTER, SignalKind.DRAIN, Hint.VOLUNTARY, "it is being deleted")
+        found.append(_signal(rule, "node deletion", since=node.meta.deleted))
+    for condition in node.conditions:
+        rules = CONDITIONS.get(condition.type, ()) if condition.status == "True" else ()
+        if condition.type == "Ready" and condition.status != "True":
+            rules = NOT_READY
+        fitting = _fitting(rules, condition.message)
+        if fitting is not None:
+            name = f"condition {condition.type} {fitting.needs}".strip()
+            found.append(_signal(fitting, name, since=condition.since, detail=condition.message))
+    return tuple(found)
+
+
+def event_signal(event: EventView) -> Signal | None:
+    """Return what an event about a node or a NodeClaim says, if anything."""
+    rule = EVENTS.get(event.reason)
+    if rule is None or _fitting((rule,), event.message) is None:
+        return None
+    return _signal(rule, f"event {event.reason}", since=event.first, detail=event.message, standing=False)
+
+
+def claim_signals(claim: NodeClaimView) -> tuple[Signal, ...]:
+    """Return what a Karpenter NodeClaim says. DisruptionReason is set for what Karpenter chose to do only."""
+    reason = claim.condition("DisruptionReason")
+    if reason is not None and reason.status == "True":
+        says = f"Karpenter chose to remove it: {reason.reason}"
+        rule = Rule(Source.KARPENTER, SignalKind.DRAIN, Hint.VOLUNTARY, says)
+        return (_signal(rule, "condition DisruptionReason", since=reason.since),)
+    if claim.meta.deleted is None:
+        return ()
+    rule = Rule(Source.KARPENTER, SignalKind.DRAIN, Hint.VOLUNTARY, "its NodeClaim is being deleted")
+    return (_signal(rule, "NodeClaim deletion", since=claim.meta.deleted),)
+
+
+def evidence_on(node: NodeView, inventory: Inventory, now: float) -> tuple[Signal, ...]:
+    """Return everything that is said about a node, there or gone, one signal for each rule.
+
+    `now`: wall-clock seconds. Events older than the node tell of an earlier one of that name.
+    """
+    claims = [claim for claim in inventory.node_claims.values() if claim.node == node.meta.name and _same(claim, node)]
+    events = [event for event in inventory.events_about(node.meta.name) if _concerns(event, node)]
+    for claim in claims:
+        events += [event for event in inventory.events_about(claim.meta.name) if event.about_kind == "NodeClaim"]
+    found = [*node_signals(node), *(signal for claim in claims for signal in claim_signals(claim))]
+    for event in events:
+        signal = event_signal(event)
+        if signal is not None and (event.last is None or now - event.last <= EVENT_LIFE):
+            found.append(signal)
+    return tuple({signal.rule: signal for signal in reversed(found)}.values())[::-1]
+
+
+def pod_signals(pod: PodView, inventory: Inventory) -> tuple[Signal, ...]:
+    """Return what is said about a pod: why it goes, if somebody says so."""
+    found = []
+    target = pod.condition("DisruptionTarget")
+    if target is not None and target.status == "True" and target.reason in DISRUPTION_TARGETS:
+        rule = DISRUPTION_TARGETS[target.reason]
+        found.append(_signal(rule, f"DisruptionTarget {target.reason}", since=target.since, detail=target.message))
+    if pod.reason in {"Terminated", "NodeShutdown"}:
+        found.append(_signal(NOT_READY[0], f"pod {pod.reason}", detail=pod.message))
+    if pod.meta.annotations.get(MANUAL_ROLL) == "true":
+        found.append(_signal(STRIMZI_RESTART._replace(says="a rolling update was asked for"), MANUAL_ROLL))
+    for event in inventory.events_about(pod.meta.name):
+        about_it = event.about_kind == "Pod" and event.about_uid in {"", pod.meta.uid}
+        if about_it and event.about_namespace in {"", pod.meta.namespace}:
+            told = STRIMZI_RESTART if event.action == STRIMZI_ACTION else POD_EVENTS.get(event.reason)
+            if told is not None and _fitting((told,), event.message) is not None:
+                name = f"event {event.reason}"
+                found.append(_signal(told, name, since=event.first, detail=event.message, standing=False))
+    return tuple({signal.rule: signal for signal in reversed(found)}.values())[::-1]
+
+
+def _concerns(event: EventView, node: NodeView) -> bool:
+    """Tell whether an event about something of the node's name is about this node. Some give the name as the uid."""
+    if event.about_kind != "Node" or event.about_uid not in {"", node.meta.name, node.meta.uid}:
+        return False
+    born, said = node.meta.created, event.last
+    return born is None or said is None or said >= born - CLOCKS
+
+
+def _same(claim: NodeClaimView, node: NodeView) -> bool:
+    return not claim.provider_id or not node.provider_id or claim.provider_id == node.provider_id
+
+
+def _fitting(rules: tuple[Rule, ...], message: str) -> Rule | None:
+    lower = message.lower()
+    fitting = (
+        rule for rule in rules if rule.needs.lower() in lower and not (rule.never and rule.never.lower() in lower)
+    )
+    return next(fitting, None)
+
+
+def _signal(rule: Rule, name: str, *, since: float | None = None, detail: str = "", standing: bool = True) -> Signal:
+    text = f"{rule.says} ({name}{': ' + detail if detail else ''})"
+    return Signal(rule.source, rule.kind, rule.hint, name, text, since, standing)
+
+
+def _scale_down_time(value: str) -> float | None:
+    """Return the instant that the cluster autoscaler writes as the value of its taints."""
+    return float(value) if value.isascii() and value.isdigit() and len(value) == 10 else None  # noqa: PLR2004

@@ -1,0 +1,688 @@
+"""Nodes that go, and nodes that do not: announced, unannounced, late, twice, out of order, unseen."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+
+import pytest
+from tests.core.kubernetes.raw import EPOCH, Watches, at, condition, event, meta, node, node_claim, stamp
+
+from kafka_sentinel.core.commands import Count, Observe
+from kafka_sentinel.core.events import ObjectsListed
+from kafka_sentinel.core.incident import Cause
+from kafka_sentinel.core.kubernetes import disruptions as module
+from kafka_sentinel.core.kubernetes.disruption import Outcome
+from kafka_sentinel.core.kubernetes.disruptions import LOST_AFTER, SETTLE, SETTLE_SILENT, Disruptions
+from kafka_sentinel.core.kubernetes.node_watch import NodeWatch
+from kafka_sentinel.core.kubernetes.objects import Kind, parse
+from kafka_sentinel.core.kubernetes.signal_types import SignalKind, Source
+
+EKS_SPOT = {"eks.amazonaws.com/capacityType": "SPOT"}
+EKS_ON_DEMAND = {"eks.amazonaws.com/capacityType": "ON_DEMAND"}
+KARPENTER_SPOT = {"karpenter.sh/capacity-type": "spot"}
+GKE_SPOT = {"cloud.google.com/gke-spot": "true"}
+AKS_SPOT = {"kubernetes.azure.com/scalesetpriority": "spot"}
+NTH_NOTICE = {"key": "aws-node-termination-handler/spot-itn", "value": "spot-itn-1", "effect": "NoSchedule"}
+DISRUPTED = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
+UNREACHABLE = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}
+
+
+class World:
+    """Watches, an inventory and the disruptions that follow; node n1 runs brokers 0 and 2."""
+
+    def __init__(self, labels=EKS_SPOT, *objects, state=None, **listed):
+        self.labels = labels
+        self.watches = Watches((Kind.NODE, node(labels=labels, **listed)), *objects)
+        self.disruptions = Disruptions()
+        if state is not None:
+            self.disruptions.restore(state, at(0))
+        self.watch = NodeWatch(self.watches.inventory, self.disruptions)
+        self.watch.hosts(at(-60), {"uid-n1": frozenset({0, 2})})
+        self.changes, self.commands = [], []
+
+    def node(self, seconds, **more):
+        self.watch.take(self.watches.put(seconds, Kind.NODE, node(labels=self.labels, **more)))
+
+    def event(self, seconds, reason, **more):
+        self.watch.take(self.watches.put(seconds, Kind.EVENT, event(reason, **{"first": seconds, **more})))
+
+    def claim(self, seconds, **more):
+        self.watch.take(self.watches.put(seconds, Kind.NODE_CLAIM, node_claim(**more)))
+
+    def deleted(self, seconds, **more):
+        self.watch.take(self.watches.drop(seconds, Kind.NODE, node(labels=self.labels, **more)))
+
+    def tick(self, seconds):
+        self.watch.tick(at(seconds))
+        step = self.disruptions.tick(at(seconds))
+        self.changes += [change.kind for change in step.changes]
+        self.commands += step.commands
+        return self
+
+    def wait(self, seconds, until=None):
+        for second in range(int(seconds), int(until or seconds + LOST_AFTER + SETTLE_SILENT + SETTLE), 10):
+            self.tick(second)
+        return self
+
+    @property
+    def only(self):
+        return self.disruptions.on("uid-n1")
+
+    @property
+    def counted(self):
+        """The samples of node_disruptions_total as (cause, announced)."""
+        found = [one for one in self.commands if isinstance(one, Count) and one.metric == "node_disruptions_total"]
+        return [(dict(one.labels)["cause"], dict(one.labels)["announced"]) for one in found]
+
+    @property
+    def notices(self):
+        found = [one for one in self.commands if isinstance(one, Count) and one.metric == "disruption_notices_total"]
+        return [(dict(one.labels)["source"], dict(one.labels)["class"]) for one in found]
+
+    @property
+    def leads(self):
+        found = [one for one in self.commands if isinstance(one, Observe)]
+        return [(dict(one.labels)["source"], one.values[0]) for one in found]
+
+
+def unreachable(since, **more):
+    return {"ready": "Unknown", "since": since, "taints": [UNREACHABLE], **more}
+
+
+# --- announced
+
+
+def test_the_termination_handlers_notice_then_the_power_goes():
+    world = World(EKS_SPOT)
+    world.node(10, taints=[NTH_NOTICE], cordoned=True)
+    assert world.only.cause is Cause.SPOT
+    assert world.only.kind is SignalKind.NOTICE
+    world.disruptions.brokers_silent("uid-n1", at(100.4))
+    world.node(140, ready="Unknown", since=140, taints=[NTH_NOTICE, UNREACHABLE], cordoned=True)
+    assert world.only.kind is SignalKind.GONE
+    world.wait(150)
+    assert world.counted == [("spot", "true")]
+    assert world.leads == [(Source.NTH, pytest.approx(90.4))]
+    assert world.only.brokers == {0, 2}
+    world.deleted(900, taints=[NTH_NOTICE])
+    world.wait(910)
+    assert world.counted == [("spot", "true")]
+
+
+@pytest.mark.parametrize(
+    ("labels", "notice"),
+    [
+        (KARPENTER_SPOT, {"reason": "SpotInterrupted", "component": "karpenter"}),
+        (EKS_SPOT, {"reason": "SpotInterruption"}),
+        (GKE_SPOT, {"reason": "Shutdown", "message": "Shutdown manager detected shutdown event"}),
+        (GKE_SPOT, {"reason": "ImpendingNodeTermination"}),
+        (AKS_SPOT, {"reason": "PreemptScheduled"}),
+    ],
+)
+def test_a_reclaim_announced_by_an_event(labels, notice):
+    world = World(labels)
+    world.event(10, **notice)
+    world.deleted(70)
+    world.wait(71)
+    assert world.counted == [("spot", "true")]
+    assert world.leads[0][1] == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [
+        {"conditions": [condition("VMEventScheduled", message="Preempt Scheduled: now", since=10)]},
+        {"conditions": [condition("PreemptionScheduled", reason="SpotEvictionIncoming", since=10)]},
+        {"taints": [{"key": "aks-node-termination-handler/preempt", "effect": "NoSchedule"}]},
+    ],
+)
+def test_a_reclaim_announced_on_the_node(standing):
+    world = World(AKS_SPOT)
+    world.node(10, **standing)
+    world.deleted(40, **standing)
+    world.wait(41)
+    assert world.counted == [("spot", "true")]
+    assert world.leads == [(world.only.notice.signal.source, pytest.approx(30))]
+
+
+def test_a_managed_group_without_a_handler_cordons_drains_and_the_node_goes():
+    world = World(EKS_SPOT)
+    world.node(10, cordoned=True)
+    assert world.only.cause is Cause.DRAIN
+    world.disruptions.broker_left("uid-n1", at(10))
+    world.deleted(125, cordoned=True)
+    assert world.only.cause is Cause.SPOT
+    world.wait(130)
+    assert world.counted == [("spot", "true")]
+    assert world.leads == [(Source.KUBERNETES, pytest.approx(115))]
+
+
+def test_the_same_on_demand_is_a_drain():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.deleted(125, cordoned=True)
+    world.wait(130)
+    assert world.counted == [("drain", "true")]
+
+
+# --- unannounced
+
+
+@pytest.mark.parametrize(
+    ("labels", "cause"), [(EKS_SPOT, "spot"), (EKS_ON_DEMAND, "node_failure"), ({}, "node_failure")]
+)
+def test_power_loss_and_deletion_without_a_word(labels, cause):
+    world = World(labels)
+    world.node(40, **unreachable(40))
+    assert world.only.cause is Cause.UNKNOWN
+    world.tick(50)
+    world.deleted(75, **unreachable(40))
+    world.wait(80)
+    assert world.counted == [(cause, "false")]
+    assert world.leads == []
+    assert world.only.lost == at(40)
+
+
+@pytest.mark.parametrize(("labels", "cause"), [(EKS_SPOT, "spot"), (EKS_ON_DEMAND, "node_failure")])
+def test_a_node_that_is_just_gone(labels, cause):
+    world = World(labels)
+    world.deleted(75)
+    world.wait(80)
+    assert world.counted == [(cause, "false")]
+
+
+@pytest.mark.parametrize("key", ["node.cloudprovider.kubernetes.io/shutdown", "node.kubernetes.io/out-of-service"])
+def test_a_machine_that_is_known_to_be_off_is_as_good_as_deleted(key):
+    world = World(AKS_SPOT)
+    world.node(40, **unreachable(40, taints=[UNREACHABLE, {"key": key, "effect": "NoSchedule"}]))
+    assert world.only.cause is Cause.SPOT
+    assert not world.only.announced
+
+
+def test_a_machine_that_is_off_for_hours_is_one_disruption():
+    world = World(AKS_SPOT)
+    off = [UNREACHABLE, {"key": "node.cloudprovider.kubernetes.io/shutdown", "effect": "NoSchedule"}]
+    world.node(40, **unreachable(40, taints=off))
+    world.wait(41)
+    world.node(5_000, **unreachable(40, taints=[*off, {"key": "other"}]))
+    world.deleted(9_000, **unreachable(40, taints=off))
+    world.wait(9_001)
+    assert world.counted == [("spot", "false")]
+    assert len(world.disruptions.status()) == 1
+
+
+def test_a_node_that_came_back_may_be_lost_again():
+    world = World(EKS_SPOT)
+    world.node(30, boot="boot-2")
+    world.wait(31)
+    world.deleted(5_000, boot="boot-2")
+    world.wait(5_001)
+    assert world.counted == [("node_failure", "false"), ("spot", "false")]
+
+
+@pytest.mark.parametrize(
+    "aftermath",
+    [
+        lambda world: world.node(60, **unreachable(40, cordoned=True)),
+        lambda world: world.node(60, **unreachable(40, taints=[UNREACHABLE, DISRUPTED])),
+        lambda world: world.claim(60, deleted=60),
+        lambda world: world.event(60, "ScaleDown"),
+        lambda world: world.event(60, "StateChange"),
+        lambda world: world.event(60, "RemovingNode"),
+    ],
+)
+@pytest.mark.parametrize(("labels", "cause"), [(KARPENTER_SPOT, "spot"), (EKS_ON_DEMAND, "node_failure")])
+def test_what_follows_from_a_loss_neither_explains_nor_announces_it(aftermath, labels, cause):
+    world = World(labels)
+    world.node(40, **unreachable(40))
+    aftermath(world)
+    world.deleted(90, **unreachable(40))
+    world.wait(91)
+    assert world.counted == [(cause, "false")]
+
+
+def test_an_old_cordon_neither_explains_nor_announces_a_loss():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.node(90_000, **unreachable(90_000, cordoned=True))
+    world.deleted(90_030, cordoned=True)
+    world.wait(90_031)
+    assert world.counted == [("node_failure", "false")]
+
+
+# --- chosen by somebody
+
+
+@pytest.mark.parametrize("reason", ["Underutilized", "Empty", "Drifted"])
+def test_consolidation_is_a_drain_also_of_a_spot_node(reason):
+    world = World(KARPENTER_SPOT, (Kind.NODE_CLAIM, node_claim()))
+    world.claim(10, conditions=[condition("DisruptionReason", reason=reason, since=10)])
+    world.node(11, taints=[DISRUPTED])
+    world.event(12, "DisruptionTerminating", message=f"Disrupting Node: {reason}")
+    world.disruptions.broker_left("uid-n1", at(12))
+    world.event(60, "InstanceTerminating")
+    world.deleted(70, taints=[DISRUPTED])
+    world.wait(71)
+    assert world.counted == [("drain", "true")]
+
+
+@pytest.mark.parametrize("labels", [KARPENTER_SPOT, EKS_SPOT])
+def test_scale_down_by_the_autoscaler_is_a_drain(labels):
+    world = World(labels)
+    taint = {"key": "ToBeDeletedByClusterAutoscaler", "value": str(int(EPOCH) + 10), "effect": "NoSchedule"}
+    world.node(11, taints=[taint], cordoned=True)
+    world.event(50, "ASGLifecycle")
+    world.deleted(70, taints=[taint], cordoned=True)
+    world.wait(71)
+    assert world.counted == [("drain", "true")]
+
+
+def test_karpenters_taint_alone_is_never_a_reclaim():
+    world = World(KARPENTER_SPOT)
+    world.node(10, taints=[DISRUPTED])
+    world.deleted(70, taints=[DISRUPTED])
+    world.wait(71)
+    assert world.counted == [("drain", "true")]
+
+
+def test_a_reclaim_in_the_middle_of_a_consolidation_is_a_reclaim():
+    world = World(KARPENTER_SPOT)
+    world.node(10, taints=[DISRUPTED])
+    world.event(40, "SpotInterrupted")
+    world.deleted(70, taints=[DISRUPTED])
+    world.wait(71)
+    assert world.counted == [("spot", "true")]
+    assert world.leads == [(Source.KARPENTER, pytest.approx(30))]
+
+
+def test_a_drain_that_a_person_takes_back_is_counted_only_if_a_broker_left():
+    world = World(EKS_SPOT)
+    world.node(10, cordoned=True)
+    world.node(300)
+    world.wait(301)
+    assert (world.only.outcome, world.counted) == (Outcome.WITHDRAWN, [])
+    world.node(1_000, cordoned=True)
+    world.disruptions.broker_left("uid-n1", at(1_000))
+    world.node(1_300)
+    world.wait(1_301)
+    assert world.counted == [("drain", "true")]
+    assert "withdrawn" in world.changes
+
+
+def test_a_drain_that_is_told_after_the_broker_left_struck_all_the_same():
+    world = World(EKS_ON_DEMAND)
+    world.disruptions.broker_left("uid-n1", at(10))
+    world.node(15, cordoned=True)
+    world.node(60)
+    world.wait(61)
+    assert world.counted == [("drain", "true")]
+
+
+# --- silent for a while
+
+
+@pytest.mark.parametrize("labels", [EKS_SPOT, EKS_ON_DEMAND])
+@pytest.mark.parametrize("seconds", [5, 60, LOST_AFTER - 20])
+def test_a_node_that_is_silent_and_comes_back_was_not_lost(labels, seconds):
+    world = World(labels)
+    world.node(40, **unreachable(40))
+    world.wait(41, 40 + seconds)
+    world.node(40 + seconds, since=40 + seconds)
+    world.wait(41 + seconds)
+    assert (world.counted, world.leads) == ([], [])
+    assert (world.only.outcome, world.only.cause) == (Outcome.RECOVERED, Cause.UNKNOWN)
+    assert "recovered" in world.changes
+
+
+def test_a_cordoned_node_that_was_silent_for_a_moment_was_not_lost_either():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.node(40, **unreachable(40, cordoned=True))
+    world.node(70, cordoned=True, since=70)
+    world.wait(71)
+    assert world.counted == []
+    assert world.only.kind is SignalKind.DRAIN
+    world.node(2_000)
+    world.tick(2_001)
+    assert (world.only.outcome, world.counted) == (Outcome.RECOVERED, [])
+
+
+def test_a_node_that_stays_silent_is_lost_also_if_it_returns_at_last():
+    world = World(EKS_ON_DEMAND)
+    world.node(40, **unreachable(40))
+    world.wait(41, 40 + LOST_AFTER + 20)
+    assert world.only.cause is Cause.NODE_FAILURE
+    world.node(400, since=400)
+    world.wait(401)
+    assert world.counted == [("node_failure", "false")]
+    assert world.disruptions.open == ()
+
+
+def test_a_silent_spot_node_may_be_deleted_minutes_later():
+    world = World(EKS_SPOT)
+    world.node(40, **unreachable(40))
+    world.wait(41, 460)
+    world.deleted(460, **unreachable(40))
+    world.wait(461)
+    assert world.counted == [("spot", "false")]
+
+
+def test_a_deletion_after_the_counting_is_shown_and_not_counted():
+    world = World(EKS_SPOT)
+    world.node(40, **unreachable(40))
+    world.wait(41, 900)
+    assert world.counted == [("node_failure", "false")]
+    world.deleted(1_000, **unreachable(40))
+    world.wait(1_001)
+    assert world.counted == [("node_failure", "false")]
+    assert world.only.cause is Cause.SPOT
+    assert "revised" in world.changes
+
+
+def test_a_reboot_is_a_failure_even_if_it_was_too_short_to_be_missed():
+    world = World(EKS_ON_DEMAND)
+    world.node(30, boot="boot-2")
+    world.wait(31)
+    assert world.counted == [("node_failure", "false")]
+    assert world.only.outcome is Outcome.LOST
+
+
+def test_a_planned_reboot_is_a_drain():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.node(60, **unreachable(60, cordoned=True))
+    world.node(90, cordoned=True, boot="boot-2", since=90)
+    world.node(120, boot="boot-2", since=90)
+    world.wait(121)
+    assert world.counted == [("drain", "true")]
+
+
+def test_a_node_that_is_still_starting_is_not_lost():
+    world = World(EKS_SPOT)
+    world.watches.drop(0, Kind.NODE, node(labels=EKS_SPOT))
+    world.watch.hosts(at(0), {"uid-new": frozenset({0})})
+    world.node(0, uid="uid-new", ready="False", since=0, created=0, taints=[{"key": "node.kubernetes.io/not-ready"}])
+    world.node(30, uid="uid-new", since=30, created=0)
+    assert world.disruptions.on("uid-new") is None
+
+
+def test_a_node_that_was_down_before_we_came_is_seen():
+    world = World(EKS_ON_DEMAND)
+    world.node(40, **unreachable(-300))
+    assert world.only.lost == at(-300)
+
+
+# --- risks
+
+
+@pytest.mark.parametrize(
+    "risk",
+    [
+        {"conditions": [condition("VMEventScheduled", message="Freeze Scheduled: soon")]},
+        {"taints": [{"key": "aks-node-termination-handler/freeze"}]},
+        {"taints": [{"key": "DeletionCandidateOfClusterAutoscaler", "value": str(int(EPOCH))}]},
+        {"taints": [{"key": "aws-node-termination-handler/rebalance-recommendation"}]},
+    ],
+)
+def test_a_risk_is_no_disruption_and_no_notice(risk):
+    world = World(AKS_SPOT)
+    world.node(10, **risk)
+    assert (world.only.kind, world.only.cause, world.only.announced) == (SignalKind.RISK, Cause.UNKNOWN, False)
+    world.node(15, ready="Unknown", since=15, **{"taints": [UNREACHABLE], **risk})
+    world.node(20, **risk)
+    world.node(40)
+    world.wait(41)
+    assert world.counted == []
+
+
+def test_a_risk_before_an_unannounced_loss_does_not_announce_it():
+    world = World(EKS_SPOT)
+    world.event(10, "RebalanceRecommendation")
+    world.deleted(70)
+    world.wait(71)
+    assert world.counted == [("spot", "false")]
+
+
+# --- late, twice, out of order, missing
+
+
+def test_the_same_notice_again_is_one_notice_and_one_disruption():
+    world = World(EKS_SPOT)
+    for second in (10, 12, 14):
+        world.node(second, taints=[NTH_NOTICE], resourceVersion=str(second))
+        world.event(second, "SpotInterruption", name=f"n1.{second}")
+    world.deleted(70, taints=[NTH_NOTICE])
+    world.deleted(71, taints=[NTH_NOTICE])
+    world.wait(72)
+    assert world.counted == [("spot", "true")]
+    assert world.notices == [(Source.NTH, SignalKind.NOTICE)]
+    assert world.leads == [(Source.NTH, pytest.approx(60))]
+
+
+def test_a_notice_that_is_told_after_the_loss_but_said_before_it_announces_it():
+    world = World(KARPENTER_SPOT)
+    world.node(70, **unreachable(70))
+    world.event(90, "SpotInterrupted", first=10)
+    assert world.only.cause is Cause.SPOT
+    world.deleted(95)
+    world.event(100, "SpotInterruption", first=12)
+    world.wait(101)
+    assert world.counted == [("spot", "true")]
+    assert world.leads == [(Source.KARPENTER, pytest.approx(60))]
+
+
+def test_a_notice_said_after_the_loss_tells_the_cause_and_announces_nothing():
+    world = World({})
+    world.node(70, **unreachable(70))
+    world.deleted(95, **unreachable(70))
+    world.event(110, "SpotInterrupted")
+    world.wait(111)
+    assert world.counted == [("spot", "false")]
+    assert world.leads == []
+
+
+def test_a_notice_that_comes_after_the_counting_is_shown_and_not_counted():
+    world = World({})
+    world.deleted(70)
+    world.wait(71)
+    world.event(800, "SpotInterrupted", first=20)
+    world.wait(801)
+    assert world.counted == [("node_failure", "false")]
+    assert world.only.cause is Cause.SPOT
+    assert "revised" in world.changes
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_the_order_in_which_watches_deliver_makes_no_difference(order):
+    """The notice at 10, its NodeClaim at 12, the taint (undated) and the silence at 70, all told from 80 on."""
+    world = World(KARPENTER_SPOT)
+    tell = [
+        lambda at_: world.event(at_, "SpotInterrupted", about="default-x7k2p", kind="NodeClaim", first=10),
+        lambda at_: world.claim(at_, deleted=12),
+        lambda at_: world.event(at_, "TerminatingOnInterruption", first=12),
+        lambda at_: world.node(at_, **unreachable(70, taints=[UNREACHABLE, DISRUPTED])),
+    ]
+    for number, step in enumerate(order):
+        tell[step](80 + number)
+    world.deleted(90, taints=[DISRUPTED])
+    world.wait(91)
+    assert world.counted == [("spot", "true")]
+    assert world.leads == [(Source.KARPENTER, pytest.approx(60))]
+
+
+def test_a_watch_that_missed_everything_finds_the_node_gone():
+    world = World(EKS_SPOT)
+    world.watch.take(world.watches.inventory.take(ObjectsListed(at(300), Kind.NODE, ())))
+    world.wait(301)
+    assert world.counted == [("spot", "false")]
+
+
+def test_a_watch_that_missed_a_consolidation_reads_it_off_the_node_claim():
+    world = World(KARPENTER_SPOT)
+    world.claim(290, conditions=[condition("DisruptionReason", reason="Empty", since=200)], deleted=200)
+    world.watch.take(world.watches.inventory.take(ObjectsListed(at(300), Kind.NODE, ())))
+    world.wait(301)
+    assert world.counted == [("drain", "true")]
+
+
+def test_a_drain_and_a_silence_first_seen_together_are_a_drain():
+    world = World(KARPENTER_SPOT)
+    world.node(100, **unreachable(95, taints=[UNREACHABLE, DISRUPTED]))
+    world.deleted(101, taints=[DISRUPTED])
+    world.wait(102)
+    assert world.counted == [("drain", "true")]
+
+
+def test_another_node_of_the_same_name_is_another_disruption():
+    world = World(EKS_SPOT)
+    world.node(10, taints=[NTH_NOTICE])
+    world.node(200, uid="uid-2", created=190)  # the deletion of the first was never told
+    world.watch.hosts(at(201), {"uid-2": frozenset({0})})
+    world.wait(202)
+    assert world.counted == [("spot", "true")]
+    assert world.disruptions.on("uid-2") is None
+    world.node(1_000, uid="uid-2", created=190, taints=[NTH_NOTICE])
+    world.deleted(1_100, uid="uid-2", created=190, taints=[NTH_NOTICE])
+    world.wait(1_101)
+    assert world.counted == [("spot", "true")] * 2
+
+
+def test_what_an_event_said_ends_with_time_alone():
+    world = World(EKS_SPOT)
+    world.event(10, "SpotInterruption")
+    world.wait(11, 1_500)
+    assert world.only.outcome is Outcome.WITHDRAWN
+    world.deleted(5_000)
+    world.wait(5_001)
+    assert world.counted == [("spot", "false")]
+
+
+def test_what_was_taken_back_explains_nothing_that_comes_later():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True, taints=[{"key": "aws-node-termination-handler/rebalance-recommendation"}])
+    world.node(60, taints=[{"key": "aws-node-termination-handler/rebalance-recommendation"}])
+    world.deleted(120)
+    world.wait(121)
+    assert world.counted == [("node_failure", "false")]
+
+
+def test_old_events_that_are_listed_at_the_start_open_nothing():
+    old = event("Rebooted", first=-400)
+    world = World(EKS_ON_DEMAND, (Kind.EVENT, old))
+    world.tick(1)
+    assert world.only is None
+
+
+def test_nodes_without_a_pod_of_ours_are_not_followed():
+    world = World(EKS_SPOT)
+    raw = node("n9", taints=[NTH_NOTICE])
+    world.watch.take(world.watches.put(10, Kind.NODE, raw))
+    world.watch.take(world.watches.drop(20, Kind.NODE, raw))
+    assert world.disruptions.on("uid-n9") is None
+    world.watch.take(world.watches.put(30, Kind.NODE, node("n9", uid="uid-9b", taints=[NTH_NOTICE])))
+    world.watch.hosts(at(31), {"uid-9b": frozenset({7})})
+    assert world.disruptions.on("uid-9b").brokers == {7}
+
+
+def test_a_node_whose_pods_were_just_cleared_away_is_still_ours():
+    world = World(EKS_SPOT)
+    world.watch.hosts(at(100), {})
+    world.deleted(101)
+    world.wait(102)
+    assert world.counted == [("spot", "false")]
+    assert world.only.brokers == {0, 2}
+
+
+# --- when exactly
+
+
+def test_a_drained_node_was_not_lost_when_its_broker_left():
+    world = World(EKS_SPOT)
+    world.node(10, cordoned=True)
+    world.disruptions.brokers_silent("uid-n1", at(15))
+    world.deleted(100, cordoned=True)
+    world.wait(101)
+    assert world.leads == [(Source.KUBERNETES, pytest.approx(90))]
+
+
+def test_brokers_that_answered_again_date_nothing():
+    world = World(EKS_SPOT)
+    world.disruptions.brokers_silent("uid-n1", at(20))
+    world.disruptions.brokers_answer("uid-n1")
+    world.node(60, **unreachable(60))
+    assert world.only.lost == at(60)
+    world.disruptions.brokers_silent("uid-n1", at(52))
+    assert world.only.lost == at(52)
+
+
+# --- bounds, state, words
+
+
+def test_only_so_many_nodes_are_followed(monkeypatch):
+    monkeypatch.setattr(module, "MAX_OPEN", 1)
+    world = World(EKS_SPOT)
+    world.node(10, cordoned=True)
+    world.watch.hosts(at(10), {"uid-n2": frozenset({5})})
+    world.watch.take(world.watches.put(11, Kind.NODE, node("n2", cordoned=True)))
+    assert [one.node for one in world.disruptions.open] == ["n1"]
+
+
+def restarted(world, **listed):
+    state = json.loads(json.dumps(world.disruptions.to_state()))
+    return World(world.labels, state=state, **listed)
+
+
+def test_a_notice_survives_our_own_restart():
+    world = World(EKS_SPOT)
+    world.node(-30, taints=[NTH_NOTICE])
+    again = restarted(world, taints=[NTH_NOTICE])
+    assert again.only.as_dict() == world.only.as_dict()
+    again.deleted(70, taints=[NTH_NOTICE])
+    again.wait(71)
+    assert again.counted == [("spot", "true")]
+    assert again.leads == [(Source.NTH, pytest.approx(100))]
+    assert again.notices == []
+
+
+def test_a_node_that_went_while_we_were_away_has_no_known_lead():
+    world = World(EKS_SPOT)
+    world.node(-30, taints=[NTH_NOTICE])
+    again = restarted(world, taints=[NTH_NOTICE])
+    again.watches.drop(0, Kind.NODE, node())
+    again.watch.listed(at(1))
+    again.wait(2)
+    assert again.counted == [("spot", "true")]
+    assert again.leads == []
+
+
+def test_what_was_counted_is_not_counted_again_after_a_restart():
+    world = World(EKS_SPOT)
+    world.node(10, **unreachable(10))
+    world.wait(11)
+    assert len(world.counted) == 1
+    again = restarted(world, **unreachable(10))
+    again.node(1_000, **unreachable(10))
+    again.wait(1_001)
+    assert again.counted == []
+
+
+def test_a_state_that_is_none_is_refused():
+    for state in ({}, {"open": [{}], "closed": [], "boots": {}}, {"open": 3, "closed": [], "boots": {}}):
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            Disruptions().restore(state, at(0))
+
+
+def test_it_can_be_read():
+    world = World(EKS_SPOT)
+    world.node(10, taints=[NTH_NOTICE])
+    world.deleted(70, taints=[NTH_NOTICE])
+    [shown] = world.disruptions.status()
+    assert shown["reasons"] == [
+        "node n1: spot interruption notice (taint aws-node-termination-handler/spot-itn)",
+        "node n1 is gone",
+    ]
+    assert (shown["cause"], shown["announced"], shown["lead_seconds"]) == ("spot", True, pytest.approx(60))
+    assert SETTLE < LOST_AFTER
+    assert meta("n1")["creationTimestamp"] == stamp(-86_400)
+    assert parse(Kind.NODE, node()).meta.created == EPOCH - 86_400

@@ -1,0 +1,499 @@
+"""Why brokers restart: each cause by its own evidence, and by none of the others'."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.kubernetes.raw import Watches, at, condition, container, ended, event, node, pod, stamp
+
+from kafka_sentinel.core.events import ObjectsListed
+from kafka_sentinel.core.kubernetes import restarts as module
+from kafka_sentinel.core.kubernetes.discovery import discover
+from kafka_sentinel.core.kubernetes.disruptions import Disruptions
+from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, KafkaSays
+from kafka_sentinel.core.kubernetes.node_watch import NodeWatch
+from kafka_sentinel.core.kubernetes.objects import Kind, parse
+from kafka_sentinel.core.kubernetes.restarts import LONGEST, SETTLE, Restarts
+from kafka_sentinel.core.kubernetes.selector import Selector
+
+LABELS = {"app": "kafka", "controller-revision-hash": "r1"}
+SPOT = {"eks.amazonaws.com/capacityType": "SPOT"}
+OWNED = [{"kind": "StatefulSet", "name": "kafka", "uid": "uid-sts"}]
+SPEC = FleetSpec("kafka", Flavour.STATEFUL_SET, selector=Selector({"app": "kafka"}))
+
+
+def eviction(reason="EvictionByEvictionAPI", message=""):
+    return condition("DisruptionTarget", reason=reason, message=message)
+
+
+def stateful_set(update="r1"):
+    status = {"currentRevision": "r1", "updateRevision": update}
+    return {"metadata": {"name": "kafka", "namespace": "kafka", "uid": "uid-sts"}, "status": status}
+
+
+class World:
+    """Broker 0 in pod kafka-0 on node n1; everything goes through watches."""
+
+    def __init__(self, labels=SPOT, says=KafkaSays()):  # noqa: B008 - immutable
+        self.labels, self.says = labels, says
+        nodes = [] if labels is None else [(Kind.NODE, node(labels=labels))]  # None: nodes may not be seen
+        self.watches = Watches(*nodes, (Kind.POD, self.pod()), (Kind.STATEFUL_SET, stateful_set()))
+        self.inventory = self.watches.inventory
+        self.disruptions = Disruptions()
+        self.nodes = NodeWatch(self.inventory, self.disruptions)
+        self.restarts = Restarts(self.inventory, self.disruptions)
+        self.counted, self.told = [], []
+        self.follow(-60)
+
+    @staticmethod
+    def pod(**more):
+        return pod(**{"labels": LABELS, "ownerReferences": OWNED, **more})
+
+    def follow(self, seconds):
+        fleet = discover(SPEC, self.inventory, self.says)
+        self.restarts.follow(fleet)
+        self.nodes.hosts(
+            at(seconds), {member.node_uid: frozenset({member.broker}) for member in fleet if member.node_uid}
+        )
+
+    def _take(self, seconds, changes):
+        self.nodes.take(changes)
+        self.restarts.take(changes)
+        self.follow(seconds)
+        self.tick(seconds)
+
+    def put(self, seconds, kind, raw):
+        self._take(seconds, self.watches.put(seconds, kind, raw))
+
+    def drop(self, seconds, kind, raw):
+        self._take(seconds, self.watches.drop(seconds, kind, raw))
+
+    def node(self, seconds, **more):
+        self.put(seconds, Kind.NODE, node(labels=self.labels, **more))
+
+    def change(self, seconds, **more):
+        self.put(seconds, Kind.POD, self.pod(**more))
+
+    def event(self, seconds, reason, **more):
+        about = {"about": "kafka-0", "kind": "Pod", "about_uid": "uid-kafka-0", "namespace": "kafka"}
+        self.put(seconds, Kind.EVENT, event(reason, **about, first=seconds, **more))
+
+    def remove(self, seconds, *, by=None, **more):
+        """Delete the pod: asked for, then gone, then replaced, then ready."""
+        self.change(seconds, deleted=seconds, **more)
+        self.drop(seconds + 2, Kind.POD, self.pod(deleted=seconds, **more))
+        self.replace(seconds + 3, **(by or {}))
+
+    def replace(self, seconds, **more):
+        new = {"uid": "uid-new", "created": seconds, **more}
+        self.change(seconds, ready=False, phase="Pending", **new)
+        ready = self.pod(**new)
+        ready["status"]["conditions"][-1]["lastTransitionTime"] = stamp(seconds + 10)
+        self.put(seconds + 10, Kind.POD, ready)
+
+    def tick(self, seconds):
+        self.disruptions.tick(at(seconds))
+        step = self.restarts.tick(at(seconds))
+        self.told += [(change.kind, change.restart.cause.value) for change in step.changes]
+        self.counted += [dict(one.labels)["cause"] for one in step.commands]
+
+    def wait(self, seconds):
+        for second in range(seconds, int(seconds + LONGEST + SETTLE), 20):
+            self.tick(second)
+        return self.counted
+
+    @property
+    def kinds(self):
+        return [kind for kind, _ in self.told]
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_nothing_happens_as_long_as_nothing_happens(world):
+    world.change(10, resourceVersion="2")
+    world.node(20)
+    assert world.wait(30) == []
+    assert world.told == []
+
+
+# --- deleted
+
+
+def test_a_pod_that_a_person_deletes(world):
+    world.remove(10)
+    assert world.wait(30) == ["pod_deleted"]
+    assert world.kinds == ["begun", "ready", "counted"]
+
+
+def test_when_it_began_and_when_its_replacement_was_ready(world):
+    world.change(15, deleted=10)
+    [restart] = world.restarts.open
+    assert (restart.broker, restart.at) == (0, at(10))
+    world.drop(16, Kind.POD, world.pod(deleted=10))
+    world.replace(20)
+    assert restart.ready == at(30)
+    assert restart.replacement.meta.uid == "uid-new"
+
+
+def test_the_old_pod_being_ready_is_not_its_replacement_being_ready(world):
+    world.change(10, deleted=10)
+    world.tick(12)
+    assert world.restarts.open[0].ready is None
+
+
+def test_a_forced_deletion_is_seen_by_the_absence_of_the_pod(world):
+    world.drop(10, Kind.POD, world.pod(deleted=10, grace=0))
+    world.replace(11)
+    assert world.wait(30) == ["pod_deleted"]
+
+
+def test_a_pod_that_was_replaced_while_nobody_watched(world):
+    changes = world.inventory.take(
+        ObjectsListed(at(10), Kind.POD, (parse(Kind.POD, world.pod(uid="uid-new", created=5)),))
+    )
+    world._take(10, changes)
+    assert world.wait(11) == ["pod_deleted"]
+
+
+def test_the_same_end_told_again_is_counted_once(world):
+    world.change(10, deleted=10)
+    world.change(11, deleted=10, resourceVersion="9")
+    world.drop(12, Kind.POD, world.pod(deleted=10))
+    world.drop(13, Kind.POD, world.pod(deleted=10))
+    world.replace(14)
+    assert world.wait(30) == ["pod_deleted"]
+
+
+# --- drained
+
+
+@pytest.mark.parametrize("conditions", [[eviction()], []])
+def test_a_drain_evicts_or_deletes_from_a_cordoned_node(world, conditions):
+    world.node(10, cordoned=True)
+    world.remove(12, conditions=conditions)
+    world.node(200)
+    assert world.wait(201) == ["drain"]
+
+
+def test_a_cordon_that_is_told_after_the_eviction_still_explains_it(world):
+    world.remove(12, conditions=[eviction()])
+    assert world.told[0] == ("begun", "pod_deleted")
+    world.node(30, cordoned=True)
+    assert ("revised", "drain") in world.told
+    world.node(60)
+    assert world.wait(61) == ["drain"]
+
+
+def test_an_eviction_without_a_cordon_is_somebodys_deletion(world):
+    world.remove(12, conditions=[eviction()])
+    assert world.wait(40) == ["pod_deleted"]
+
+
+def test_a_cordon_that_was_taken_back_long_before_explains_nothing(world):
+    world.node(10, cordoned=True)
+    world.node(60)
+    world.remove(600)
+    assert world.wait(630) == ["pod_deleted"]
+
+
+def test_a_node_that_is_cordoned_after_all_was_over_explains_nothing(world):
+    world.remove(10)
+    world.tick(50)
+    world.node(90, cordoned=True)
+    assert world.wait(91) == ["pod_deleted"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"), [("Disrupted", ""), ("ScaleDown", "deleting pod for node scale down"), ("PodEviction", "")]
+)
+def test_what_is_said_about_the_pod_alone_is_enough_without_the_right_to_see_nodes(world, reason, message):
+    world.event(9, reason, message=message)
+    world.remove(10, conditions=[eviction()])
+    assert world.wait(40) == ["drain"]
+
+
+def test_a_pod_that_made_room_for_another_was_deleted(world):
+    world.remove(10, conditions=[eviction("PreemptionByScheduler")])
+    assert world.wait(40) == ["pod_deleted"]
+
+
+# --- reclaimed, lost
+
+
+def test_a_pod_evicted_after_the_notice_is_a_reclaim(world):
+    world.node(5, taints=[{"key": "aws-node-termination-handler/spot-itn", "effect": "NoSchedule"}], cordoned=True)
+    world.remove(12, conditions=[eviction()])
+    assert world.told[0] == ("begun", "spot")
+    world.drop(120, Kind.NODE, node(labels=SPOT))
+    assert world.wait(121) == ["spot"]
+
+
+def test_a_managed_groups_drain_becomes_a_reclaim_when_the_node_goes(world):
+    world.node(5, cordoned=True)
+    world.remove(12, conditions=[eviction()])
+    assert world.told[0] == ("begun", "drain")
+    world.tick(100)  # the node is still in question
+    world.drop(120, Kind.NODE, node(labels=SPOT, cordoned=True))
+    assert world.wait(121) == ["spot"]
+
+
+@pytest.mark.parametrize(("labels", "cause"), [(SPOT, "spot"), ({}, "node_failure")])
+@pytest.mark.parametrize("pod_first", [True, False])
+def test_a_pod_cleared_away_with_its_lost_node(labels, cause, pod_first):
+    world = World(labels)
+    world.node(40, ready="Unknown", since=40)
+    steps = [
+        lambda: world.change(90, deleted=90, conditions=[eviction("DeletionByPodGC")]),
+        lambda: world.drop(91, Kind.NODE, node(labels=labels)),
+    ]
+    for step in steps if pod_first else steps[::-1]:
+        step()
+    world.drop(92, Kind.POD, world.pod(deleted=90, conditions=[eviction("DeletionByPodGC")]))
+    world.replace(95)
+    assert world.wait(110) == [cause]
+
+
+@pytest.mark.parametrize("reason", ["DeletionByPodGC", "DeletionByTaintManager"])
+def test_without_the_right_to_see_nodes_the_pod_tells_of_its_nodes_loss(reason):
+    world = World(labels=None)
+    world.remove(10, conditions=[eviction(reason)])
+    assert world.wait(40) == ["node_failure"]
+
+
+def test_a_taint_eviction_event_tells_the_same(world):
+    world.event(9, "TaintManagerEviction", message="Marking for deletion Pod kafka/kafka-0")
+    world.remove(10)
+    assert world.wait(40) == ["node_failure"]
+
+
+@pytest.mark.parametrize(("labels", "cause"), [(SPOT, "spot"), ({}, "drain")])
+def test_a_node_that_shuts_down_ends_its_pods(labels, cause):
+    world = World(labels)
+    message = "Pod was terminated in response to imminent node shutdown."
+    down = node(labels=labels, ready="False")
+    down["status"]["conditions"][-1]["message"] = "node is shutting down"
+    world.put(9, Kind.NODE, down)
+    world.change(
+        10,
+        phase="Failed",
+        status={"reason": "Terminated", "message": message},
+        conditions=[eviction("TerminationByKubelet")],
+    )
+    world.drop(60, Kind.NODE, down)
+    world.drop(61, Kind.POD, world.pod())
+    world.replace(62)
+    assert world.wait(80) == [cause]
+
+
+# --- rolled
+
+
+def strimzi(reason):
+    return {
+        "action": "StrimziInitiatedPodRestart",
+        "reason": reason,
+        "reportingComponent": "strimzi.io/cluster-operator",
+    }
+
+
+@pytest.mark.parametrize("reason", ["ConfigChangeRequiresRestart", "ManualRollingUpdate", "PodHasOldRevision"])
+def test_strimzi_says_it_rolled_the_pod(world, reason):
+    world.event(9, **strimzi(reason))
+    world.remove(10)
+    assert world.wait(40) == ["rollout"]
+
+
+def test_strimzis_word_may_come_after_the_deletion(world):
+    world.change(10, deleted=10)
+    assert world.told == [("begun", "pod_deleted")]
+    world.event(11, **strimzi("ConfigChangeRequiresRestart"))
+    assert world.told[-1] == ("revised", "rollout")
+
+
+def test_an_earlier_pods_roll_is_not_this_ones(world):
+    about = {"about": "kafka-0", "kind": "Pod", "about_uid": "uid-older", "namespace": "kafka"}
+    world.put(5, Kind.EVENT, event(**about, **strimzi("ManualRollingUpdate")))
+    world.remove(10)
+    assert world.wait(40) == ["pod_deleted"]
+
+
+def test_before_there_were_events_the_annotation_tells(world):
+    world.change(9, annotations={"strimzi.io/manual-rolling-update": "true"})
+    world.remove(10, annotations={"strimzi.io/manual-rolling-update": "true"})
+    assert world.wait(40) == ["rollout"]
+
+
+def test_what_the_drain_cleaner_asks_for_is_a_drain(world):
+    asked = {"strimzi.io/manual-rolling-update": "true"}
+    world.node(8, cordoned=True)
+    world.change(9, annotations=asked)
+    world.event(60, **strimzi("ManualRollingUpdate"))
+    world.remove(61, annotations=asked)
+    world.node(300)
+    assert world.wait(301) == ["drain"]
+
+
+def test_a_config_roll_on_a_cordoned_node_is_still_a_roll(world):
+    world.node(8, cordoned=True)
+    world.event(9, **strimzi("ConfigChangeRequiresRestart"))
+    world.remove(10)
+    world.node(300)
+    assert world.wait(301) == ["rollout"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"labels": {**LABELS, "controller-revision-hash": "r2"}}),
+        ({"annotations": {"strimzi.io/revision": "a"}}, {"annotations": {"strimzi.io/revision": "b"}}),
+    ],
+)
+def test_a_replacement_of_another_revision_was_a_roll(world, before, after):
+    world.change(9, **before)
+    world.remove(10, by=after, **before)
+    assert world.wait(40) == ["rollout"]
+
+
+def test_a_stateful_set_on_its_way_to_another_revision_rolls_from_the_start(world):
+    world.put(9, Kind.STATEFUL_SET, stateful_set("r2"))
+    world.change(10, deleted=10)
+    assert world.told == [("begun", "rollout")]
+
+
+# --- ended in place
+
+
+def in_place(**more):
+    return {"containers": [container(restarts=1, **more), container("sidecar")]}
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        (ended(137, "OOMKilled", 10), "oom"),
+        (ended(137, "Error", 10), "crash"),
+        (ended(1, "Error", 10), "crash"),
+        (ended(0, "Completed", 10), "crash"),
+        (ended(255, "Unknown", 10), "node_failure"),
+        ({"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": "1970-01-01T00:00:00Z"}, "node_failure"),
+        ({"exitCode": 255, "reason": "Unknown", "finishedAt": "0001-01-01T00:00:00Z"}, "node_failure"),
+    ],
+)
+def test_a_container_that_is_started_again_in_its_place(world, how, cause):
+    world.change(12, **in_place(last=how))
+    assert world.restarts.open[0].at.mono in {at(10).mono, at(12).mono}
+    assert world.wait(13) == [cause]
+    assert world.kinds == ["begun", "ready", "counted"]
+
+
+def test_an_end_that_is_told_in_two_steps_is_one_restart(world):
+    how = ended(137, "OOMKilled", 10)
+    world.change(11, ready=False, containers=[container(ended=how)])
+    world.change(12, ready=False, containers=[container(restarts=1, last=how, waiting="CrashLoopBackOff")])
+    assert world.restarts.open[0].ready is None
+    world.change(30, **in_place(last=how))
+    assert world.wait(31) == ["oom"]
+    assert world.kinds == ["begun", "ready", "counted"]
+
+
+def test_each_crash_of_a_loop_counts(world):
+    for number in range(1, 4):
+        how = ended(1, "Error", number * 100)
+        world.change(number * 100, containers=[container(restarts=number, last=how)])
+    assert world.wait(400) == ["crash"] * 3
+
+
+def test_a_sidecar_is_not_the_broker(world):
+    world.change(11, containers=[container(), container("sidecar", restarts=1, last=ended(137, "OOMKilled"))])
+    assert world.wait(12) == []
+
+
+def test_a_container_that_ends_because_its_pod_is_deleted_is_one_restart(world):
+    world.change(10, deleted=10)
+    world.change(11, deleted=10, containers=[container(ended=ended(143, "Error", 11))])
+    world.drop(12, Kind.POD, world.pod(deleted=10))
+    world.replace(13)
+    assert world.wait(40) == ["pod_deleted"]
+
+
+@pytest.mark.parametrize(("labels", "cause"), [(SPOT, "spot"), ({}, "drain")])
+def test_a_runtime_that_lost_the_container_after_a_notice(labels, cause):
+    world = World(labels)
+    world.node(5, taints=[{"key": "cloud.google.com/impending-node-termination", "effect": "NoSchedule"}])
+    world.change(60, **in_place(last=ended(255, "Unknown", 55)))
+    assert world.told[0] == ("begun", cause)
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("The node was low on resource: memory. Container kafka was using 3Gi", "oom"),
+        ("The node was low on resource: ephemeral-storage.", "drain"),
+    ],
+)
+def test_a_pod_that_its_node_pushes_out(world, message, cause):
+    status = {"reason": "Evicted", "message": message}
+    world.change(10, phase="Failed", status=status, conditions=[eviction("TerminationByKubelet", message)])
+    world.drop(11, Kind.POD, world.pod(status=status))
+    world.replace(12)
+    assert world.wait(40) == [cause]
+
+
+# --- ours, bounds
+
+
+def test_what_an_experiment_of_ours_does_is_ours_whatever_else_is_said(world):
+    world.restarts.expect("uid-kafka-0")
+    world.node(5, cordoned=True)
+    world.remove(10, conditions=[eviction()])
+    world.node(200)
+    assert world.wait(201) == ["experiment"]
+
+
+def test_what_we_did_to_a_pod_does_not_explain_the_end_of_its_replacement(world):
+    world.restarts.expect("uid-kafka-0")
+    world.remove(10)
+    world.tick(100)
+    world.drop(101, Kind.POD, world.pod(uid="uid-new", created=13, deleted=101))
+    world.replace(102, uid="uid-third")
+    assert world.wait(120) == ["experiment", "pod_deleted"]
+
+
+def test_a_controller_without_a_broker_is_told_and_not_counted():
+    world = World(says=KafkaSays(brokers=frozenset({1}), voters=frozenset({0})))
+    world.remove(10)
+    assert world.wait(40) == []
+    assert world.kinds == ["begun", "ready", "counted"]
+
+
+def test_a_broker_that_never_returns_is_counted_at_last(world):
+    world.change(10, deleted=10)
+    world.drop(12, Kind.POD, world.pod(deleted=10))
+    world.tick(SETTLE * 3)
+    assert world.counted == []
+    assert world.wait(200) == ["pod_deleted"]
+
+
+def test_a_pod_that_is_counted_before_it_is_gone_is_not_counted_again(world):
+    world.change(10, deleted=10)
+    assert world.wait(11) == ["pod_deleted"]
+    world.change(900, deleted=10, resourceVersion="9")
+    world.drop(901, Kind.POD, world.pod(deleted=10))
+    assert world.wait(902) == ["pod_deleted"]
+
+
+def test_pods_of_others_are_not_followed(world):
+    world.put(5, Kind.POD, pod("web-0", labels={"app": "web"}))
+    world.drop(6, Kind.POD, pod("web-0", labels={"app": "web"}, deleted=6))
+    assert world.wait(7) == []
+
+
+def test_only_so_many_are_followed_at_a_time(world, monkeypatch):
+    monkeypatch.setattr(module, "MAX_OPEN", 1)
+    for number in range(1, 4):
+        how = ended(1, "Error", number)
+        world.change(number, containers=[container(restarts=number, last=how)])
+    assert len(world.restarts.open) == 1
+    assert world.wait(10) == ["crash"] * 3

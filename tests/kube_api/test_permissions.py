@@ -1,0 +1,233 @@
+"""The table of permissions is what the adapters ask for, all of it and nothing more."""
+
+import re
+from collections import Counter
+
+import pytest
+from tests.kube_api.server import Mailbox, bookmark, drop, obj, page, refuse, say, stream
+from tests.kube_api.store import Store
+
+from kafka_sentinel.adapters.kubernetes.access_review import Places, ask
+from kafka_sentinel.adapters.kubernetes.errors import ApiError
+from kafka_sentinel.adapters.kubernetes.events import EventEmitter, Note, Subject
+from kafka_sentinel.adapters.kubernetes.fleet_pods import FAULTS, PodFleet, PodRef
+from kafka_sentinel.adapters.kubernetes.lease import Lease
+from kafka_sentinel.adapters.kubernetes.order_reader import OrderReader
+from kafka_sentinel.adapters.kubernetes.orders import order_value
+from kafka_sentinel.adapters.kubernetes.permission_docs import render_docs
+from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Scope
+from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
+from kafka_sentinel.adapters.kubernetes.watched import WatchOptions
+from kafka_sentinel.adapters.kubernetes.watches import Surroundings, Watches, watched
+from kafka_sentinel.core.commands import Inject
+from kafka_sentinel.core.events import FaultFailed, FaultInjected, ObjectsListed, WatchAlive
+from kafka_sentinel.core.kubernetes.objects import Kind
+from kafka_sentinel.runtime import now
+
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+PLACES = Places(kafka="kafka", own="own", operator="strimzi", state="sentinel", lease="sentinel")
+GRANTED = {("get", "/apis/kafka.strimzi.io"), ("get", "/apis/karpenter.sh"), ("create", REVIEWS)}  # to every account
+URL = re.compile(
+    r"/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?"
+    r"/(?P<plural>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[^/]+))?)?"
+)
+
+
+def verb(asked):
+    match asked.method:
+        case "GET" if asked.watch:
+            return "watch"
+        case "GET":
+            return "get" if URL.fullmatch(asked.path)["name"] else "list"
+        case method:
+            return {"POST": "create", "PUT": "update", "DELETE": "delete", "PATCH": "patch"}[method]
+
+
+def calls(script):
+    """Return (resource, verb, namespace) of all that was asked, as RBAC sees it."""
+    found = set()
+    for asked in script.asked:
+        if (asked.method == "GET" and asked.path.count("/") == 2) or asked.path == REVIEWS:
+            name = "create" if asked.method == "POST" else "get"
+            assert (name, asked.path) in GRANTED, asked
+            continue
+        parts = URL.fullmatch(asked.path)
+        plural = parts["plural"] + (f"/{parts['sub']}" if parts["sub"] else "")
+        title = f"{plural}.{parts['group']}" if parts["group"] else plural
+        found.add((title, verb(asked), parts["namespace"] or ""))
+    return found
+
+
+def table(places):
+    return {
+        (one.title, verb, namespace)
+        for one in PERMISSIONS
+        for namespace in places.namespaces(one.scope)
+        for verb in one.verbs
+    }
+
+
+def nothing_died(name, error):
+    raise AssertionError(f"{name}: {error}")
+
+
+def everything_watches(api, script, mailbox):
+    for group in ("kafka.strimzi.io", "karpenter.sh"):
+        script.on("GET", f"/apis/{group}", say({"versions": [{"version": "v1"}]}))
+    where = Surroundings("kafka", "strimzi")
+    watches = Watches(api, where, post=mailbox.post, now=now, on_death=nothing_died, options=WatchOptions(silence=0.0))
+    count = len(watched(where))
+    script.world = lambda asked: stream(bookmark(11), b"") if asked.watch else say(page(version=10))
+    watches.start()
+    mailbox.wait(WatchAlive, count)
+    assert len(mailbox.of(ObjectsListed)) == count
+    assert watches.stop(10.0)
+    return watches
+
+
+def everything_else(api, script, mailbox):
+    common = {"now": now, "on_death": nothing_died}
+    script.world = store = Store()
+    lease = Lease(api, "own", "sentinel", "me", **common)
+    for _ in range(2):
+        lease._turn()
+    lease._release()
+    state = StateConfigMap(api, "own", "sentinel", writer="me", holds=lambda: True)
+    state.load()
+    for number in range(2):
+        state.save({"n": number})
+    state.set_aside()
+    path = "/api/v1/namespaces/own/configmaps/sentinel"
+    store.annotate(path, run_now=order_value(now().wall, "n", "x"), pause="x")
+    OrderReader(state, lambda *_: None, holds=lambda: True, post=mailbox.post, **common)._look()
+    emitter = EventEmitter(api, post=mailbox.post, instance="me", **common)
+    for kind in ("Pod", "Kafka", "StatefulSet"):
+        emitter._make(Note(now(), Subject("v1", kind, "kafka", "k-0", "u"), "Reason", "message"))
+    pod = PodRef("kafka", "k-0", "uid-k-0")
+    fleet = PodFleet(api, lambda _: {0: pod}, objection=lambda: "", post=mailbox.post, look_pause=0.0, **common)
+    pods = "/api/v1/namespaces/kafka/pods/k-0"
+    for lost in (False, True):
+        script.on("DELETE", pods, drop() if lost else say(obj("k-0")))
+        script.on("POST", f"{pods}/eviction", drop() if lost else say({}, 201))
+        for fault in FAULTS:
+            fleet._inject(Inject(f"{fault}-{lost}", fault, (0,), 1.0))
+    assert len(mailbox.of(FaultInjected)) == 2 * len(FAULTS)
+    assert mailbox.of(FaultFailed) == []
+    script.on("POST", REVIEWS, say({"status": {"allowed": True}}, 201))
+    list(ask(api, PLACES))
+
+
+def test_every_call_is_in_the_table_and_every_row_is_called(api, script, mailbox):
+    everything_watches(api, script, mailbox)
+    everything_else(api, script, mailbox)
+    assert calls(script) == table(PLACES)
+
+
+@pytest.mark.parametrize(
+    ("where", "places"),
+    [
+        (Surroundings("default"), Places("default", "own")),
+        (Surroundings("kafka", "kafka"), Places("kafka", "kafka", "kafka")),
+        (Surroundings("kafka", None), Places("kafka", "own")),
+    ],
+)
+def test_watches_and_table_agree_wherever_things_are(where, places):
+    asked = {(one.resource.title, one.scope) for one in watched(where)}
+    assert asked == {(title, namespace) for title, verb, namespace in table(places) if verb == "watch"}
+
+
+@pytest.mark.parametrize("where", [Surroundings("default"), Surroundings("kafka", "kafka"), Surroundings("kafka", "s")])
+def test_no_two_watches_claim_the_truth_of_one_scope(where):
+    assert max(Counter((one.kind, one.scope) for one in watched(where)).values()) == 1
+
+
+def test_every_kind_the_core_knows_is_watched():
+    assert {one.kind for one in watched(Surroundings("kafka"))} == set(Kind)
+
+
+def test_what_is_optional_to_the_watches_is_optional_in_the_table():
+    need = {(one.resource.title, one.scope): one.need for one in PERMISSIONS if "watch" in one.verbs}
+    scopes = {"kafka": Scope.KAFKA, "strimzi": Scope.OPERATOR, "default": Scope.DEFAULT, "": Scope.CLUSTER}
+    for one in watched(Surroundings("kafka", "strimzi")):
+        row = need[one.resource.title, scopes[one.scope]]
+        assert row is (Need.OPTIONAL if one.optional else Need.ALWAYS), one
+
+
+def test_nothing_can_be_broken_without_the_rows_for_experiments():
+    harmless = [one for one in PERMISSIONS if one.need is not Need.EXPERIMENTS]
+    verbs = {verb for one in harmless for verb in one.verbs if one.resource.plural not in {"configmaps", "leases"}}
+    assert verbs == {"list", "watch", "create"}
+    assert [one.title for one in harmless if "create" in one.verbs] == [
+        "configmaps",
+        "leases.coordination.k8s.io",
+        "events",
+    ]
+    assert {one.scope for one in PERMISSIONS if one.need is Need.EXPERIMENTS} == {Scope.KAFKA}
+
+
+def test_every_row_says_why_and_what_is_off():
+    text = render_docs()
+    for one in PERMISSIONS:
+        assert one.why
+        assert one.without
+        assert f"| {one.why} | {one.without} |" in text
+
+
+# --- asking
+
+
+def test_each_verb_is_asked_with_scope_and_name(api, script):
+    script.on("POST", REVIEWS, say({"status": {"allowed": True}}, 201))
+    answers = list(ask(api, PLACES))
+    assert all(one.allowed for one in answers)
+    asked = [one.body["spec"]["resourceAttributes"] for one in script.asked]
+    assert {"verb": "watch", "resource": "nodes"} in asked
+    assert {"verb": "create", "resource": "pods", "subresource": "eviction", "namespace": "kafka"} in asked
+    assert {"verb": "update", "resource": "configmaps", "name": "sentinel", "namespace": "own"} in asked
+    assert {"verb": "create", "resource": "configmaps", "namespace": "own"} in asked
+    assert {
+        "verb": "list",
+        "group": "policy",
+        "resource": "poddisruptionbudgets",
+        "namespace": "kafka",
+    } in asked
+
+
+@pytest.mark.parametrize("status", [{"allowed": False, "reason": "no"}, {}, None, {"allowed": "true"}])
+def test_what_is_not_clearly_allowed_is_not(api, script, status):
+    script.on("POST", REVIEWS, say({"status": status}, 201))
+    assert not any(one.allowed for one in ask(api, PLACES))
+
+
+def test_a_server_that_does_not_answer_is_an_error(api, script):
+    script.on("POST", REVIEWS, refuse(500))
+    with pytest.raises(ApiError):
+        list(ask(api, PLACES))
+
+
+# --- all watches together
+
+
+def test_a_missing_permission_turns_off_one_watch_and_no_other(api, script):
+    mailbox = Mailbox()
+    for group in ("kafka.strimzi.io", "karpenter.sh"):
+        script.on("GET", f"/apis/{group}", refuse(404))
+    script.world = lambda asked: (
+        refuse(403, "Forbidden")
+        if asked.path == "/api/v1/nodes"
+        else stream(bookmark(11), b"")
+        if asked.watch
+        else say(page(version=10))
+    )
+    options = WatchOptions(silence=0.0, first_wait=0.01)
+    watches = Watches(api, Surroundings("kafka"), post=mailbox.post, now=now, on_death=nothing_died, options=options)
+    watches.start()
+    mailbox.wait(WatchAlive, 7)
+    states = {}
+    for _ in range(1000):
+        states = {one.watched.kind.value: one.state.value for one in watches.statuses()}
+        if list(states.values()).count("off") == 3:
+            break
+        script.ended.wait(0.01)
+    assert watches.stop(10.0)
+    assert {kind for kind, state in states.items() if state == "off"} == {"node", "kafka", "node_claim"}
