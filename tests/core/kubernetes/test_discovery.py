@@ -97,6 +97,21 @@ def test_bitnamis_first_id_is_what_the_chart_was_told():
     assert sorted(found("bitnami-default.yaml", bitnami_broker(1, min_id="200")).pods) == [201]
 
 
+def test_an_older_release_is_bitnamis_also_if_its_stateful_set_has_the_same_name():
+    labels = {"app.kubernetes.io/name": "kafka", "app.kubernetes.io/instance": "kafka"}
+    keeper = {"app.kubernetes.io/name": "zookeeper", "app.kubernetes.io/instance": "kafka"}
+    of_kafka = {**labels, "app.kubernetes.io/component": "kafka"}
+    owner = {"metadata": meta("kafka", "events"), "spec": {"selector": {"matchLabels": of_kafka}}}
+    objects = [
+        (Kind.POD, pod("kafka-0", "events", labels=of_kafka)),
+        (Kind.POD, pod("kafka-zookeeper-0", "events", labels=keeper)),
+        (Kind.STATEFUL_SET, owner),
+    ]
+    fleet = discover(FleetSpec("events", cluster="kafka"), Watches(*objects).inventory)
+    assert (fleet.flavour, sorted(fleet.pods)) == (Flavour.BITNAMI, [0])
+    assert [side.name for side in fleet.side_pods(Side.ZOOKEEPER)] == ["kafka-zookeeper-0"]
+
+
 @pytest.mark.parametrize("spec", [{"selector": Selector({"app": "kafka"})}, {"cluster": "kafka"}])
 @pytest.mark.parametrize("flavour", [Flavour.AUTO, Flavour.STATEFUL_SET])
 def test_a_plain_stateful_set_by_selector_or_name(spec, flavour):

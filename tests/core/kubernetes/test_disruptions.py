@@ -436,6 +436,15 @@ def test_a_risk_is_no_disruption_and_no_notice(risk):
     assert world.counted == []
 
 
+def test_a_broker_that_leaves_a_node_at_risk_was_not_drained():
+    world = World(EKS_SPOT)
+    world.node(10, taints=[{"key": "aws-node-termination-handler/rebalance-recommendation"}])
+    world.disruptions.broker_left("uid-n1", at(20))
+    world.node(30)
+    world.wait(31)
+    assert (world.only.outcome, world.counted) == (Outcome.WITHDRAWN, [])
+
+
 def test_a_risk_before_an_unannounced_loss_does_not_announce_it():
     world = World(EKS_SPOT)
     world.event(10, "RebalanceRecommendation")
@@ -458,6 +467,15 @@ def test_the_same_notice_again_is_one_notice_and_one_disruption():
     assert world.counted == [("spot", "true")]
     assert world.notices == [(Source.NTH, SignalKind.NOTICE)]
     assert world.leads == [(Source.NTH, pytest.approx(60))]
+
+
+def test_a_deletion_that_is_told_again_long_after_is_the_same():
+    world = World(EKS_SPOT)
+    world.deleted(70)
+    world.wait(71)
+    world.disruptions.gone(at(5_000), parse(Kind.NODE, node()), (), world.only.capacity)
+    world.wait(5_001)
+    assert world.counted == [("spot", "false")]
 
 
 def test_a_notice_that_is_told_after_the_loss_but_said_before_it_announces_it():
@@ -604,6 +622,14 @@ def test_a_drained_node_was_not_lost_when_its_broker_left():
     world.deleted(100, cordoned=True)
     world.wait(101)
     assert world.leads == [(Source.KUBERNETES, pytest.approx(90))]
+
+
+def test_a_broker_whose_pod_was_removed_does_not_date_the_loss_of_the_node():
+    world = World(EKS_SPOT)
+    world.disruptions.brokers_silent("uid-n1", at(20))
+    world.disruptions.broker_left("uid-n1", at(21))
+    world.node(60, **unreachable(60))
+    assert world.only.lost == at(60)
 
 
 def test_brokers_that_answered_again_date_nothing():

@@ -398,6 +398,25 @@ def test_an_end_that_is_told_in_two_steps_is_one_restart(world):
     assert world.kinds == ["begun", "ready", "counted"]
 
 
+def test_a_pod_is_not_ready_again_before_its_container_was_started_again(world):
+    world.change(11, ready=True, containers=[container(ended=ended(1, "Error", 10))])
+    world.tick(12)
+    assert world.restarts.open[0].ready is None
+
+
+def test_what_is_left_of_an_ended_pod_is_not_its_replacement(world):
+    world.change(11, ready=True, phase="Failed")
+    world.tick(12)
+    assert world.restarts.open[0].ready is None
+
+
+def test_a_broker_that_crashed_may_be_ready_again_in_another_pod(world):
+    world.change(11, ready=False, containers=[container(ended=ended(1, "Error", 10))])
+    world.remove(20)
+    assert world.wait(40) == ["crash", "pod_deleted"]
+    assert world.kinds.count("ready") == 2
+
+
 def test_each_crash_of_a_loop_counts(world):
     for number in range(1, 4):
         how = ended(1, "Error", number * 100)

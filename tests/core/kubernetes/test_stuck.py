@@ -23,7 +23,8 @@ def volume(on="n1"):
 
 
 def judged(raw, *objects, now=100.0):
-    return stuck(parse(Kind.POD, raw), Watches(*objects).inventory, EPOCH + now)
+    claim = Kind.CLAIM, {"metadata": meta("data-kafka-0", "kafka"), "spec": {"volumeName": "pv-0"}}
+    return stuck(parse(Kind.POD, raw), Watches(claim, *objects).inventory, EPOCH + now)
 
 
 @pytest.mark.parametrize(

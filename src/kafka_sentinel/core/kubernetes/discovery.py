@@ -110,18 +110,12 @@ def _broker_pod(number: int, member: Member, inventory: Inventory, spec: FleetSp
 
 def _volumes(pod: PodView, inventory: Inventory) -> tuple[DataVolume, ...]:
     """Return the claimed volumes of a broker. Without any, its log lies in the pod or on the node's own disk."""
-    claims = {
-        claim.meta.name: claim for claim in inventory.claims.values() if claim.meta.namespace == pod.meta.namespace
-    }
-    volumes = {volume.meta.name: volume for volume in inventory.volumes.values()}
     found = []
     for use in pod.volumes:
         if use.claim is not None:
-            claim = claims.get(use.claim)
-            name = claim.volume if claim is not None else None
-            volume = volumes.get(name) if name is not None else None
-            local, hostnames = (None, ()) if volume is None else (volume.local, volume.hostnames)
-            found.append(DataVolume(use.claim, name, local, hostnames))
+            volume = inventory.volume_of(use.claim, pod.meta.namespace)
+            name, local = (None, None) if volume is None else (volume.meta.name, volume.local)
+            found.append(DataVolume(use.claim, name, local, () if volume is None else volume.hostnames))
     return tuple(found) or (DataVolume(None, None, local=True),)
 
 

@@ -254,12 +254,13 @@ class Disruptions:
             self._tell("revised" if record.counted else "upgraded", at, record)
 
     def _count(self, now: Instant, record: Disruption) -> None:
-        """Write the samples of a disruption, once."""
+        """Write the samples of a disruption, once; a node that ran controllers only is not among them."""
         record.counted = True
         cause, announced = ("cause", record.cause.value), ("announced", str(record.announced).lower())
-        self._commands.append(Count("node_disruptions_total", (cause, announced)))
         notice, lead = record.notice, record.lead
-        if notice is not None and lead is not None:
+        if record.brokers:
+            self._commands.append(Count("node_disruptions_total", (cause, announced)))
+        if record.brokers and notice is not None and lead is not None:
             labels = (("source", notice.signal.source.value),)
             self._commands.append(Observe("disruption_lead_seconds", labels, (lead,)))
         self._tell("counted", now, record)

@@ -123,6 +123,13 @@ class Inventory:
     def pod(self, name: str, namespace: str) -> PodView | None:
         return cast("PodView | None", self.named(Kind.POD, name, namespace))
 
+    def volume_of(self, claim: str, namespace: str) -> VolumeView | None:
+        """Return the volume that a claim is bound to; None if it is not, or either may not be seen."""
+        found = cast("ClaimView | None", self.named(Kind.CLAIM, claim, namespace))
+        if found is None or found.volume is None:
+            return None
+        return cast("VolumeView | None", self.named(Kind.VOLUME, found.volume))
+
     def events_about(self, name: str) -> list[EventView]:
         """Return the events about objects of that name, of whatever kind and namespace, oldest first."""
         events = self._objects[Kind.EVENT]

@@ -102,7 +102,7 @@ class Restarts:
             for pod in present.values():
                 is_new = pod.broker == restart.broker and pod.uid != restart.life.pod_uid
                 view = self._inventory.pods.get(pod.uid)
-                if is_new and restart.life.restarts is None and view is not None and _is_after(view, restart.pod):
+                if is_new and view is not None and _is_after(view, restart.pod):
                     restart.replacement = view
 
     def _with_node(self, pod: BrokerPod) -> BrokerPod:
@@ -223,14 +223,14 @@ class Restarts:
         view = self._inventory.pods.get(uid)
         if restart.ready is not None or view is None or not view.ready or view.meta.deleted is not None:
             return
-        if restart.life.restarts is None and replacement is None:
+        container = _broker_container(view)
+        again = (
+            restart.life.restarts is not None and container is not None and container.restarts > restart.life.restarts
+        )
+        if replacement is None and not again:
             return
         condition = view.condition("Ready")
         since = condition.since if condition is not None else None
-        container = _broker_container(view)
-        same_life = container is None or container.restarts == restart.life.restarts
-        if restart.life.restarts is not None and same_life:
-            return
         restart.ready = dated(now, since)
         self._changes.append(RestartChange("ready", restart.ready, restart))
 

@@ -135,5 +135,5 @@ def _is_usable(node: NodeView | None) -> bool:
 
 
 def _volumes(pod: PodView, inventory: Inventory) -> list[VolumeView]:
-    wanted = {f"{pod.meta.namespace}/{use.claim}" for use in pod.volumes if use.claim is not None}
-    return [volume for volume in inventory.volumes.values() if volume.claim in wanted]
+    found = (inventory.volume_of(use.claim, pod.meta.namespace) for use in pod.volumes if use.claim is not None)
+    return [volume for volume in found if volume is not None]

@@ -1,0 +1,152 @@
+"""The whole room, fed with what watches of a Strimzi cluster tell."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from tests.core.kubernetes.raw import at, load, stamp
+
+from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView, TopicView
+from kafka_sentinel.core.commands import Count
+from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed, WatchAlive, WatchBroken
+from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
+from kafka_sentinel.core.kubernetes.exposure import Domain
+from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.objects import Kind, parse
+from kafka_sentinel.core.kubernetes.stuck import Reason
+
+NODE = "ip-10-0-1-11.eu-west-1.compute.internal"  # spot; brokers 0 and 2, controller 3, both operators
+ORDERS = TopicView("orders", None, 2, (PartitionView(0, 0, (0, 1, 2), (0, 1, 2)),))
+CLUSTER = ClusterView("XJbSSDGSQVqxrXZlkZzjRA", dict.fromkeys(range(3), "h:1"), {"orders": ORDERS}, {})
+QUORUM = QuorumView(3, 1, (3, 4, 5), (3, 4, 5))
+DISRUPTED = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": stamp(40)}
+
+
+class Cluster:
+    def __init__(self):
+        self.objects = {(kind, raw["metadata"]["name"]): raw for kind, raw in load("strimzi-1.yaml")}
+        self.desk = KubernetesDesk(FleetSpec("kafka"))
+        self.told, self.commands = [], []
+        for kind in Kind:
+            views = tuple(parse(kind, raw) for (one, _), raw in self.objects.items() if one is kind)
+            self.desk.take(ObjectsListed(at(0), kind, views))
+        self.desk.hear_kafka(CLUSTER, QUORUM)
+        self.tick(1)
+
+    def get(self, kind, name):
+        return copy.deepcopy(self.objects[kind, name])
+
+    def put(self, seconds, kind, raw):
+        self.objects[kind, raw["metadata"]["name"]] = raw
+        self.desk.take(ObjectChanged(at(seconds), kind, parse(kind, raw)))
+        return self.tick(seconds)
+
+    def drop(self, seconds, kind, name):
+        raw = self.objects.pop((kind, name))
+        self.desk.take(ObjectDeleted(at(seconds), kind, parse(kind, raw)))
+        return self.tick(seconds)
+
+    def tick(self, seconds):
+        step = self.desk.tick(at(seconds), CLUSTER)
+        self.told += [(one.kind, one.disruption.cause.value) for one in step.disruptions]
+        self.told += [(one.kind, one.restart.broker, one.restart.cause.value) for one in step.restarts]
+        self.commands += step.commands
+        return step
+
+    def counted(self, metric):
+        return [dict(one.labels) for one in self.commands if isinstance(one, Count) and one.metric == metric]
+
+    def power_loss(self):
+        """The node goes silent, is deleted, its pods are cleared away and pend on their node-local volumes."""
+        silent = self.get(Kind.NODE, NODE)
+        ready = silent["status"]["conditions"][-1]
+        ready |= {"status": "Unknown", "reason": "NodeStatusUnknown", "lastTransitionTime": stamp(40)}
+        silent["spec"]["taints"] = [DISRUPTED]
+        self.put(40, Kind.NODE, silent)
+        self.drop(70, Kind.NODE, NODE)
+        for number in (0, 2):
+            name = f"orders-broker-{number}"
+            raw = self.get(Kind.POD, name)
+            raw["metadata"] |= {"deletionTimestamp": stamp(110), "deletionGracePeriodSeconds": 30}
+            target = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
+            raw["status"]["conditions"].append({**target, "lastTransitionTime": stamp(80)})
+            self.put(80, Kind.POD, raw)
+            self.drop(81, Kind.POD, name)
+            self.pending(82, raw, name)
+
+    def pending(self, seconds, raw, name):
+        new = copy.deepcopy(raw)
+        new["metadata"] = {**new["metadata"], "uid": f"new-{name}", "creationTimestamp": stamp(seconds)}
+        for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+            new["metadata"].pop(key)
+        new["spec"].pop("nodeName")
+        message = "0/2 nodes are available: 2 node(s) had volume node affinity conflict."
+        scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        new["status"] = {"phase": "Pending", "conditions": [{**scheduled, "lastTransitionTime": stamp(seconds)}]}
+        self.put(seconds, Kind.POD, new)
+
+
+@pytest.fixture
+def cluster():
+    return Cluster()
+
+
+def test_a_quiet_cluster_is_known_and_tells_nothing(cluster):
+    for second in range(2, 100, 10):
+        cluster.tick(second)
+    assert cluster.told == cluster.commands == []
+    assert sorted(cluster.desk.fleet.members) == list(range(6))
+    assert cluster.desk.stuck == ()
+
+
+def test_exposure_warns_before_anything_happens(cluster):
+    found = cluster.desk.exposure
+    assert found.counts == {Domain.NODE: 1, Domain.ZONE: 1, Domain.SPOT_POOL: 1}
+    worst = next(one for one in found.each if one.domain is Domain.NODE)
+    assert (worst.name, worst.members) == (NODE, (0, 2, 3))
+
+
+def test_a_node_with_two_brokers_goes_without_a_word(cluster):
+    cluster.power_loss()
+    for second in range(90, 800, 10):
+        cluster.tick(second)
+    assert cluster.counted("node_disruptions_total") == [{"cause": "spot", "announced": "false"}]
+    assert cluster.counted("broker_restarts_total") == [{"cause": "spot"}] * 2
+    [disruption] = cluster.desk.disruptions.status()
+    assert disruption["brokers"] == [0, 2]
+    assert {(one.pod, one.reason) for one in cluster.desk.stuck} == {
+        ("orders-broker-0", Reason.VOLUME_NODE_LOST),
+        ("orders-broker-2", Reason.VOLUME_NODE_LOST),
+    }
+    assert cluster.desk.exposure.unplaced == (0, 2)
+
+
+def test_a_node_of_controllers_is_followed_and_not_counted(cluster):
+    name = "ip-10-0-3-13.eu-west-1.compute.internal"
+    cluster.drop(50, Kind.NODE, name)
+    for second in range(60, 800, 10):
+        cluster.tick(second)
+    assert cluster.counted("node_disruptions_total") == []
+    assert [one["cause"] for one in cluster.desk.disruptions.status()] == ["node_failure"]
+
+
+def test_how_fresh_the_views_are(cluster):
+    kinds = (Kind.NODE, Kind.POD, Kind.BUDGET)
+    assert cluster.desk.as_of(kinds) == at(0)
+    for kind in kinds:
+        cluster.desk.take(WatchAlive(at(9), kind))
+    assert cluster.desk.as_of(kinds) == at(9)
+    cluster.desk.take(WatchBroken(at(20), Kind.NODE, "timeout", "no answer"))
+    assert cluster.desk.as_of(kinds) == at(9)
+    fresh = KubernetesDesk(FleetSpec("kafka"))
+    assert fresh.as_of(kinds) is None
+
+
+def test_before_anything_is_listed_nothing_is_claimed():
+    desk = KubernetesDesk(FleetSpec("kafka"))
+    step = desk.tick(at(0), CLUSTER)
+    assert (step.disruptions, step.restarts, step.commands) == ((), (), ())
+    assert desk.exposure is None
+    assert desk.fleet.pods == {}
+    assert desk.fleet.problems
