@@ -252,3 +252,29 @@ def test_remarks_name_what_is_allowed_but_risky(tmp_path):
     assert Settings.model_validate(safe).remarks() == []
     equal = {**safe, "probe": {"min_insync_replicas": 3}}
     assert "cannot be written" in Settings.model_validate(equal).remarks()[0]
+
+
+def test_kubernetes_is_off_by_default_and_becomes_a_specification_of_the_core():
+    assert Settings().kubernetes.fleet() is None
+    given = {"enabled": True, "namespace": "kafka", "selector": {"app": "kafka", "tier": 1}, "first_id": 1}
+    spec = Settings.model_validate({"kubernetes": {**given, "spot_labels": {"pool": True}}}).kubernetes.fleet()
+    assert (spec.namespace, spec.flavour, spec.cluster, spec.first_id) == ("kafka", "auto", None, 1)
+    assert spec.selector.matches({"app": "kafka", "tier": "1"})
+    assert spec.spot_labels == {"pool": "true"}
+
+
+def test_a_map_in_a_variable_replaces_that_of_the_file(tmp_path):
+    file = tmp_path / "sentinel.yaml"
+    file.write_text("kubernetes: {spot_labels: {a: b}}")
+    settings = load(file, {"KAFKA_SENTINEL__KUBERNETES__SPOT_LABELS": '{"c": "d"}'})
+    assert settings.kubernetes.spot_labels == {"c": "d"}
+
+
+def test_keys_of_kubernetes_without_enabled_are_remarked_on(tmp_path):
+    safe = {"state": {"file": str(tmp_path / "s")}}
+    off = {**safe, "kubernetes": {"namespace": "kafka"}}
+    assert Settings.model_validate(off).remarks() == [
+        "kubernetes.enabled is off: the other keys of kubernetes are not used"
+    ]
+    on = {**safe, "kubernetes": {"namespace": "kafka", "enabled": True}}
+    assert Settings.model_validate(on).remarks() == []

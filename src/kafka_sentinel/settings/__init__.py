@@ -2,6 +2,7 @@
 
 from kafka_sentinel.settings.experiments import Blackout, Experiment, ExperimentSettings
 from kafka_sentinel.settings.kafka import KafkaSettings, SecuritySettings
+from kafka_sentinel.settings.kubernetes import KubernetesSettings
 from kafka_sentinel.settings.load import load
 from kafka_sentinel.settings.model import (
     AcksOneSettings,
@@ -30,6 +31,7 @@ __all__ = [
     "HttpSettings",
     "IncidentSettings",
     "KafkaSettings",
+    "KubernetesSettings",
     "LogSettings",
     "ProbeSettings",
     "RecheckSettings",

@@ -85,3 +85,16 @@ def _topic_name(value: str) -> str:
 
 
 TopicName = Annotated[str, AfterValidator(_topic_name), Words("1 to 249 of the characters A-Z a-z 0-9 . _ -")]
+
+
+def text_values(value: object) -> object:
+    """Turn numbers and booleans of YAML into the text that the values of a map are."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _scalar_text(item) for key, item in value.items()}
+
+
+def _scalar_text(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value

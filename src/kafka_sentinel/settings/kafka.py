@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
-from kafka_sentinel.settings.base import Section, Words
+from kafka_sentinel.settings.base import Section, Words, text_values
 
 SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 MASK = "**********"
@@ -68,19 +68,6 @@ def _check_properties(value: dict[str, str]) -> dict[str, str]:
         if key in REFUSED_KEYS:
             raise ValueError(f"{key} cannot be changed: what Sentinel proves rests on its own value")
     return value
-
-
-def _text(value: object) -> object:
-    """Turn numbers and booleans of YAML into the text that librdkafka takes for every property."""
-    if not isinstance(value, dict):
-        return value
-    return {key: _scalar_text(item) for key, item in value.items()}
-
-
-def _scalar_text(value: object) -> object:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
 
 
 def _check_readable(value: Path) -> Path:
@@ -185,7 +172,7 @@ class KafkaSettings(Section):
         description="What people call this cluster: label `kafka_cluster`.",
     )
     security: SecuritySettings = SecuritySettings()
-    properties: Annotated[dict[str, str], AfterValidator(_check_properties), BeforeValidator(_text)] = Field(
+    properties: Annotated[dict[str, str], AfterValidator(_check_properties), BeforeValidator(text_values)] = Field(
         default_factory=dict,
         max_length=100,
         description="More librdkafka properties for every client. Those that Sentinel's proofs rest on are refused.",

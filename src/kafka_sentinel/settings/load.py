@@ -15,6 +15,7 @@ from kafka_sentinel.settings.problems import ConfigurationError, sentences
 from kafka_sentinel.settings.problems import Path as KeyPath
 from kafka_sentinel.settings.yaml_file import YamlFile, read_yaml
 
+MAPS = frozenset({"properties", "selector", "spot_labels"})  # keys that take a map, which is no section
 NO_SERVERS = (
     "kafka.bootstrap_servers is missing: set it in the configuration file or as "
     'KAFKA_SENTINEL__KAFKA__BOOTSTRAP_SERVERS, for example "broker-1:9092,broker-2:9092"'
@@ -45,7 +46,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for name, value in over.items():
         below = merged.get(name)
-        is_section = isinstance(value, dict) and isinstance(below, dict) and name != "properties"
+        is_section = isinstance(value, dict) and isinstance(below, dict) and name not in MAPS
         merged[name] = _merge(below, value) if is_section and below is not None else value
     return merged
 

@@ -16,6 +16,7 @@ from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
 from kafka_sentinel.settings.base import Duration, Section, TopicName, format_duration
 from kafka_sentinel.settings.experiments import ExperimentSettings
 from kafka_sentinel.settings.kafka import MASK, SENSITIVE, KafkaSettings
+from kafka_sentinel.settings.kubernetes import KubernetesSettings
 
 ENV_PREFIX = "KAFKA_SENTINEL__"
 ENV_DELIMITER = "__"
@@ -97,6 +98,9 @@ class RecoveryPhases(Section):
     )
     consume: Annotated[float, Duration(0.001, 86400)] = Field(
         default=15.0, description="Until a record sent afterwards was read, on the slowest partition."
+    )
+    pod: Annotated[float, Duration(0.001, 86400)] = Field(
+        default=300.0, description="Until the broker's pod, or the one that replaces it, was ready; on Kubernetes."
     )
     isr: Annotated[float, Duration(0.001, 86400)] = Field(
         default=300.0, description="Until the in-sync replicas were as many as before."
@@ -237,6 +241,7 @@ class Settings(BaseSettings):
     recheck: RecheckSettings = RecheckSettings()
     group_consumer: GroupConsumerSettings = GroupConsumerSettings()
     cluster: ClusterSettings = ClusterSettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     http: HttpSettings = HttpSettings()
     state: StateSettings = StateSettings()
@@ -269,6 +274,16 @@ class Settings(BaseSettings):
         properties.update({key: MASK for key in properties if SENSITIVE.search(key)})
         return values
 
+    def features(self) -> dict[str, bool]:
+        """Return which parts of Sentinel are switched on."""
+        return {
+            "acks_one": self.probe.acks_one.enabled,
+            "group_consumer": self.group_consumer.enabled,
+            "background_recheck": True,
+            "experiments": bool(self.experiments.items),
+            "kubernetes": self.kubernetes.enabled,
+        }
+
     def remarks(self) -> Sequence[str]:
         """Return sentences about settings that are allowed and that somebody should know of."""
         found = []
@@ -281,4 +296,6 @@ class Settings(BaseSettings):
             )
         if self.experiments.items and self.experiments.armed_for is None:
             found.append("experiments.armed_for is not set: the experiments are shown but never run")
+        if not self.kubernetes.enabled and self.kubernetes.model_fields_set - {"enabled"}:
+            found.append("kubernetes.enabled is off: the other keys of kubernetes are not used")
         return found
