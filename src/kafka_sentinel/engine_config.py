@@ -32,4 +32,5 @@ def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineC
         witness=witness,
         experiments=tuple(item.spec() for item in settings.experiments.items),
         guards=settings.experiments.guards(),
+        fleet=settings.kubernetes.fleet(),
     )

@@ -24,6 +24,7 @@ from kafka_sentinel.adapters.metrics import Metrics
 from kafka_sentinel.adapters.snapshot import Snapshot
 from kafka_sentinel.adapters.state_file import StateFile
 from kafka_sentinel.adapters.state_writer import StateWriter
+from kafka_sentinel.adapters.status_gauges import features
 from kafka_sentinel.adapters.web import WebApp
 from kafka_sentinel.adapters.web_server import WebServer
 from kafka_sentinel.core.commands import (
@@ -43,10 +44,11 @@ from kafka_sentinel.core.commands import (
 )
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import Event, Tick
+from kafka_sentinel.core.kubernetes.views import PLURALS
 from kafka_sentinel.core.types import Acks, Instant
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
-from kafka_sentinel.wiring import KafkaAdapters
+from kafka_sentinel.wiring import KafkaAdapters, Part
 
 MAILBOX = 2_000  # batches of events; a poster waits when it is full
 REST = 0.05  # seconds the loop lets events gather once it has caught up: each carries its instant, each wake costs
@@ -99,11 +101,16 @@ class Runtime:
         self.engine = Engine(engine_config(settings), run=run, started=started, state=state)
         self.metrics = Metrics(
             settings.kafka.cluster_name,
-            known={"experiment": [item.name for item in settings.experiments.items]},
+            known={
+                "experiment": [item.name for item in settings.experiments.items],
+                "resource": PLURALS.values() if settings.kubernetes.enabled else (),
+            },
             acks=tuple(level.value for level in self.engine.config.acks),
         )
         for phase, seconds in self.engine.config.slo_recovery.items():
             self.metrics.set_gauge("slo_seconds", {"phase": phase}, seconds)
+        for feature, on in settings.features().items():
+            self.metrics.set_gauge("feature_enabled", {"feature": feature}, on)
         self._writer = StateWriter(self._state_file, post=self.post, now=now, on_death=self._on_death)
         self._adapters = KafkaAdapters(
             settings,
@@ -114,11 +121,19 @@ class Runtime:
             on_death=self._on_death,
         )
         self._adapters.begin_run(run)
+        self._kubernetes = self._connect_kubernetes()
         self._fleet = fleet(self.post, now, self._on_death) if fleet is not None else None
         self.web: WebServer | None = None
         if web:
             app = WebApp(self.snapshot, self.metrics.registry, self._tick_age)
             self.web = WebServer(settings.http.host, settings.http.port, app)
+
+    def _connect_kubernetes(self) -> Part | None:
+        if not self.settings.kubernetes.enabled:
+            return None
+        from kafka_sentinel.kubernetes_wiring import KubernetesAdapters  # noqa: PLC0415 - memory for those who use it
+
+        return KubernetesAdapters(self.settings.kubernetes, post=self.post, now=now, on_death=self._on_death)
 
     def _load_state(self) -> dict[str, object] | None:
         if self._state_file is None:
@@ -206,6 +221,8 @@ class Runtime:
             logs.write("info", "page", {"address": f"http://{self.settings.http.host}:{self.web.port}/"})
         self._writer.start()
         self._adapters.start()
+        if self._kubernetes is not None:
+            self._kubernetes.start()
         if self._fleet is not None:
             self._fleet.start()
         logs.write("info", "started", {"version": __version__, "run": f"{self.engine.truth.run:016x}"})
@@ -231,6 +248,8 @@ class Runtime:
         status = self.engine.status()
         self.snapshot.publish(status)
         self.metrics.update_from_status(status)
+        for feature, on in features(status).items():
+            self.metrics.set_gauge("feature_enabled", {"feature": feature}, on)
         self.metrics.set_gauge("mailbox_depth", {}, self._mailbox.qsize())
         engine = self.engine
         if engine.state_saved is not None:
@@ -287,6 +306,8 @@ class Runtime:
         if self._fleet is not None:
             self._fleet.stop(STOP_TIMEOUT)
         self._adapters.stop(STOP_TIMEOUT)
+        if self._kubernetes is not None:
+            self._kubernetes.stop(STOP_TIMEOUT)
 
 
 def run_daemon(settings: Settings) -> int:

@@ -42,7 +42,7 @@ def view(*, partitions: int = 1, brokers=BROKERS, leader: int | None = None, top
 class Sentinel:
     """`sees`, `sent`, `acked`, … post one event each; `live` lets time pass with every probe acknowledged and read."""
 
-    def __init__(self, *, partitions: int = 1) -> None:
+    def __init__(self, *, partitions: int = 1, **sections) -> None:
         self.mono, self.wall = 1_000.0, 1.79e9
         self.counts: Counter[str] = Counter()  # name{label values} → sum
         self.samples: defaultdict[str, list[float]] = defaultdict(list)
@@ -50,8 +50,8 @@ class Sentinel:
         self.logs: list[Log] = []
         self.following: Counter[ProbePartition] = Counter()
         self.end: Counter[ProbePartition] = Counter()  # of the log
-        config = engine_config(Settings.model_validate({"probe": {"interval": INTERVAL}}), witness=True)
-        self.engine = Engine(config, run=RUN, started=self.now(), state=None)
+        settings = Settings.model_validate({"probe": {"interval": INTERVAL}, **sections})
+        self.engine = Engine(engine_config(settings, witness=True), run=RUN, started=self.now(), state=None)
         self.partitions = [ProbePartition(Acks.ALL, number) for number in range(partitions)]
         if partitions:
             self.sees(view(partitions=partitions))

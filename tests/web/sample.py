@@ -9,7 +9,7 @@ Scene = Literal["calm", "incident", "loss", "blind", "starting"]
 NOW = 1_790_000_000.0
 MINUTE = 60.0
 HOUR = 3600.0
-PHASES = ("detected", "leader", "produce", "consume", "isr", "lag", "full")
+PHASES = ("detected", "leader", "produce", "consume", "pod", "isr", "lag", "full")
 
 
 def status(scene: Scene = "calm", now: float = NOW) -> dict[str, Any]:
@@ -38,12 +38,13 @@ def status(scene: Scene = "calm", now: float = NOW) -> dict[str, Any]:
         "losses": _losses(now) if scene == "loss" else [],
         "experiments": _experiments(now, latched=scene == "loss"),
         "history": [_minute(now, age) for age in range(360, 0, -1)],
+        "kubernetes": _kubernetes(now, failing=failing),
     }
     return _starting(result) if scene == "starting" else result
 
 
 def incident(number: int, started_at: float, *, cause: str = "experiment", scale: float = 1.0) -> dict[str, Any]:
-    seconds = (0.4, 2.1, 3.4, 3.9, 9.2, 6.0, 14.5)
+    seconds = (0.4, 2.1, 3.4, 3.9, 8.7, 9.2, 6.0, 14.5)
     return {
         "id": f"i-{number:04d}",
         "cause": cause,
@@ -144,7 +145,7 @@ def _incidents(now: float, scene: Scene) -> list[dict[str, Any]]:
             "state": "open",
             "target": "broker 2, leader of partitions 2, 5",
         }
-        current["phases"] |= {"consume": None, "isr": None, "lag": None, "full": None}
+        current["phases"] |= {"consume": None, "pod": None, "isr": None, "lag": None, "full": None}
         current["reasons"] = ["partition 5 has no leader", "broker 2 is down"]
         return [current, *past]
     if scene == "loss":
@@ -226,10 +227,77 @@ def _minute(now: float, age: int) -> dict[str, Any]:
     }
 
 
+def _kubernetes(now: float, *, failing: bool) -> dict[str, Any]:
+    node = "ip-10-0-1-{}.eu-west-1.compute.internal"
+    pods = [
+        {
+            "name": f"orders-broker-{broker}",
+            "broker": broker,
+            "roles": ["broker", "controller"],
+            "node": None if failing and broker == 2 else node.format(broker),
+            "zone": None if failing and broker == 2 else "eu-west-1" + "abc"[broker - 1],
+            "capacity": "unknown" if failing and broker == 2 else "spot",
+            "claims": [f"data-orders-broker-{broker}"],
+            "local": True,
+            "ready": not (failing and broker == 2),
+            "deleting": False,
+        }
+        for broker in (1, 2, 3)
+    ]
+    text = f"its volume pv-2 is on node {node.format(2)}, which does not exist"
+    disruption = {
+        "node": node.format(2),
+        "node_uid": "6d8f",
+        "capacity": "spot",
+        "class": "gone",
+        "cause": "spot",
+        "announced": True,
+        "source": "aws-node-termination-handler",
+        "brokers": [2],
+        "opened_at": now - 4 * MINUTE,
+        "lost_at": now - 2 * MINUTE,
+        "lead_seconds": 121.4,
+        "outcome": None,
+        "reasons": [f"node {node.format(2)}: spot interruption notice", f"node {node.format(2)} is gone"],
+    }
+    resources = ("nodes", "pods", "persistentvolumeclaims", "persistentvolumes", "poddisruptionbudgets", "events")
+    return {
+        "flavour": "strimzi",
+        "namespace": "kafka",
+        "cluster": "orders",
+        "problems": [],
+        "pods": pods,
+        "sides": [{"name": "orders-entity-operator-0", "role": "entity_operator", "node": None, "ready": True}],
+        "shared": ["brokers 1, 2 and 3 (every broker there is) are on spot nodes"],
+        "counts": {"on_spot": 2 if failing else 3, "sharing_node": 0, "on_local_volume": 3, "stuck": int(failing)},
+        "exposure": {
+            "partitions": {"node": 0, "zone": 0, "spot_pool": 41},
+            "sentences": ["if the spot pool went, 41 partitions would fall below min.insync.replicas"],
+            "unplaced": [2] if failing else [],
+            "unjudged_topics": 0,
+        },
+        "stuck": [
+            {"pod": "orders-broker-2", "reason": "volume_node_lost", "text": text, "since": now - MINUTE}
+            for _ in range(failing)
+        ],
+        "disruptions": [disruption] if failing else [],
+        "watches": [
+            {"resource": resource, "synced_at": now - 3, "code": None, "problem": None} for resource in resources
+        ],
+    }
+
+
 def _starting(result: dict[str, Any]) -> dict[str, Any]:
     """Return what is known before the first answer of any broker."""
     result["kafka"] |= {"cluster_id": None, "reachable": False, "observed_at": None, "controller": None, "brokers": []}
     result["records"] = {acks: dict.fromkeys(numbers, 0) for acks, numbers in result["records"].items()}
     result["availability"] = dict.fromkeys(result["availability"])
     result["latency_seconds"] = dict.fromkeys(result["latency_seconds"])
-    return result | {"partitions": [], "incidents": [], "losses": [], "history": [], "blind_seconds": 0.0}
+    return result | {
+        "kubernetes": None,
+        "partitions": [],
+        "incidents": [],
+        "losses": [],
+        "history": [],
+        "blind_seconds": 0.0,
+    }

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.core.kubernetes.raw import ended
+from tests.core.kubernetes_world import NOTICE, KubernetesWorld
 from tests.web.test_http import validator
 
 from kafka_sentinel.adapters.metrics import Metrics
 from kafka_sentinel.adapters.snapshot import VIEWS, Snapshot
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
-from kafka_sentinel.core.commands import Count, Observe
+from kafka_sentinel.core.commands import Command, Count, Observe
 from kafka_sentinel.core.engine import Engine
-from kafka_sentinel.core.events import ClusterObserved, Event, RecordsAcked, RecordsRead, RecordsSent, Tick
+from kafka_sentinel.core.events import ClusterObserved, Event, RecordsAcked, RecordsRead, RecordsSent, Tick, WatchBroken
+from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition, Sighting, SightingKind, Span
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
@@ -69,6 +72,66 @@ def test_the_status_after_some_life_fits_the_schema(lived: tuple[Engine, Metrics
     assert facts["records"]["all"]["verified"] == 5
     assert len(facts["history"]) >= 2
     check(facts, view)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_status_beside_kubernetes_fits_the_schema(view: str) -> None:
+    world = KubernetesWorld(places=("n1", "n1", "n3"))
+    check(world.status, view)
+    world.run(5)
+    world.taint("n1", NOTICE)
+    world.run(5)
+    world.delete_pod(1)
+    world.pending_pod(1, "0/2 nodes are available: 2 Insufficient cpu.")
+    world.run(20)
+    assert world.kubernetes["disruptions"]
+    assert world.kubernetes["stuck"]
+    check(world.status, view)
+
+
+def test_the_gauges_take_what_is_known_of_kubernetes() -> None:
+    world, metrics = KubernetesWorld(places=("n1", "n1", "n3")), Metrics("stage")
+    world.run(5)
+    metrics.update_from_status(world.status)
+    value = metrics.registry.get_sample_value
+    constant = {"kafka_cluster": "stage"}
+    assert value("kafka_sentinel_brokers_on_spot", constant) == 3
+    assert value("kafka_sentinel_brokers_sharing_node", constant) == 2
+    assert value("kafka_sentinel_brokers_on_local_volume", constant) == 3
+    assert value("kafka_sentinel_partitions_exposed", constant | {"domain": "node"}) == 1
+    assert value("kafka_sentinel_partitions_exposed", constant | {"domain": "spot_pool"}) == 1
+    assert value("kafka_sentinel_broker_pods_stuck", constant | {"reason": "no_room"}) == 0
+    assert value("kafka_sentinel_watch_last_sync_timestamp_seconds", constant | {"resource": "nodes"}) > 0
+
+
+def test_every_count_of_kubernetes_is_in_the_catalogue() -> None:
+    """A reclaim of two brokers, a container out of memory and a broken watch: the metrics take all of it."""
+    world, metrics = KubernetesWorld(), Metrics("stage")
+    step = world.engine.step
+
+    def both(event: Event) -> list[Command]:
+        commands = step(event)
+        for command in commands:
+            if isinstance(command, Count | Observe):
+                metrics.apply(command)
+        return commands
+
+    world.engine.step = both  # type: ignore[method-assign]
+    world.run(5)
+    world.taint("n1", NOTICE)
+    world.run(10)
+    world.drop(Kind.NODE, "n1")
+    world.delete_pod(1)
+    world.make_pod(1, "n2")
+    world.restart_container(2, ended(137, "OOMKilled"))
+    world.container_ready(2, ended(137, "OOMKilled"))
+    world.step(WatchBroken(world.now(), Kind.EVENT, "410", "gone"))
+    world.run(130)
+    value = metrics.registry.get_sample_value
+    constant = {"kafka_cluster": "stage"}
+    assert value("kafka_sentinel_broker_restarts_total", constant | {"cause": "oom"}) == 1
+    assert value("kafka_sentinel_broker_restarts_total", constant | {"cause": "spot"}) == 1
+    assert value("kafka_sentinel_watch_restarts_total", constant | {"resource": "events"}) == 1
 
 
 def check(facts: dict[str, Any], view: str) -> None:

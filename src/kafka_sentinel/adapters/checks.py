@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from kafka_sentinel.adapters.check_client import Cluster, KafkaAnswers, Right, Topic, Unanswered
+from kafka_sentinel.core.kubernetes.fleet import KafkaSays
 from kafka_sentinel.settings import Settings
 from kafka_sentinel.settings.base import format_duration
 
@@ -25,22 +26,38 @@ class Outcome(StrEnum):
 
 
 class Finding(NamedTuple):
+    """`table`: what was found, if it takes more than a sentence; the first row is its head."""
+
     outcome: Outcome
     check: str
     sentence: str
+    table: tuple[tuple[str, ...], ...] = ()
 
 
-def run_checks(settings: Settings, connect: Callable[[], KafkaAnswers]) -> Iterator[Finding]:
-    """Yield findings as they come. Ends early where nothing more can be asked. Raises nothing for what Kafka says."""
+Surroundings = Callable[[KafkaSays], Iterator[Finding]]  # what else there is to look at, given what Kafka said
+
+
+def run_checks(
+    settings: Settings, connect: Callable[[], KafkaAnswers], surroundings: Surroundings | None = None
+) -> Iterator[Finding]:
+    """Yield findings as they come. Raises nothing for what Kafka says."""
     for remark in settings.remarks():
         yield Finding(Outcome.WARN, "configuration", remark)
     yield from _state_file(settings)
+    says = KafkaSays()
     try:
         kafka = connect()
         cluster = kafka.cluster()
     except Unanswered as error:
         yield Finding(Outcome.FAIL, "kafka", str(error))
-        return
+    else:
+        says = KafkaSays(cluster.cluster_id, cluster.brokers)
+        yield from _kafka(settings, kafka, cluster)
+    if surroundings is not None:
+        yield from surroundings(says)
+
+
+def _kafka(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Iterator[Finding]:
     brokers = f"{len(cluster.brokers)} broker{'s' if len(cluster.brokers) != 1 else ''}"
     yield Finding(Outcome.OK, "kafka", f"cluster {cluster.cluster_id} answers with {brokers}")
     yield from _armed(settings, cluster)

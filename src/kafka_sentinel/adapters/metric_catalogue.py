@@ -245,7 +245,11 @@ _SELF = (
     _fact("watch_last_sync_timestamp_seconds", "When the watch last told anything, in Unix time.", RESOURCE),
     _counter("kubernetes_errors_total", "Failed requests to the Kubernetes API server.", KUBERNETES_CODE),
     _counter("kafka_errors_total", "Errors met by the Kafka clients.", KAFKA_CODE),
-    _gauge("feature_enabled", "Whether a part of Sentinel is switched on (1).", FEATURE),
+    _gauge(
+        "feature_enabled",
+        "Whether a part of Sentinel is switched on and, of Kubernetes, the resource can be watched (1).",
+        FEATURE,
+    ),
     _fact("audit_findings", "Findings of the last audit of durability settings and placement.", SEVERITY),
     _fact("certificate_expiry_timestamp_seconds", "When a certificate expires, in Unix time.", SECRET),
     _fact("checkpoint_last_success_timestamp_seconds", "When the state was last saved, in Unix time."),

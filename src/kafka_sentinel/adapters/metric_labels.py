@@ -8,6 +8,8 @@ from enum import StrEnum
 from kafka_sentinel.core.experiments import RESULTS
 from kafka_sentinel.core.guards import GUARD_NAMES
 from kafka_sentinel.core.incident import Cause, Verdict
+from kafka_sentinel.core.kubernetes.stuck import Reason
+from kafka_sentinel.core.kubernetes.views import PLURALS
 
 PREFIX = "kafka_sentinel_"
 CLUSTER_LABEL = "kafka_cluster"  # constant: on every series
@@ -83,9 +85,10 @@ CLASS = Label("class", ("notice", "risk", "drain", "gone"))
 ANNOUNCED = Label("announced", ("true", "false"))
 BROKER_STATE = Label("state", ("up", "down"))
 DOMAIN = Label("domain", ("node", "zone", "spot_pool"))
-STUCK_REASON = Label("reason", ("volume", "unschedulable", "image", "crash_loop", "terminating", "other"))
+STUCK_REASON = Label("reason", tuple(reason.value for reason in Reason))
 SEVERITY = Label("severity", ("critical", "warning", "info"))
-FEATURE = Label("feature", ("acks_one", "group_consumer", "background_recheck", "experiments", "kubernetes"))
+FEATURES = ("acks_one", "group_consumer", "background_recheck", "experiments", "kubernetes")
+FEATURE = Label("feature", (*FEATURES, *(f"kubernetes_{resource}" for resource in PLURALS.values())))
 ANOMALY = Label("anomaly", ANOMALIES)
 SELFTEST_RESULT = Label("result", ("detected", "missed"))
 PARTITION = Label("partition", rule="partition numbers of the acks=all probe topic", limit=1000)

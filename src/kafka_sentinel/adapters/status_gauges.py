@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kafka_sentinel.adapters.metric_labels import CAUSES, PHASES
+from kafka_sentinel.core.kubernetes.report import stuck_by_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ def status_gauges(status: Mapping[str, Any]) -> Gauges:
         **_cluster(status["kafka"], partitions),
         **_incidents(status["incidents"], status["losses"]),
         **_experiments(status["experiments"]),
+        **_kubernetes(status.get("kubernetes")),
     }
 
 
@@ -115,4 +117,35 @@ def _experiments(experiments: Mapping[str, Any]) -> Gauges:
         "experiment_next_run_timestamp_seconds": {
             (item["name"],): item["next_run"] for item in items if item["next_run"] is not None
         },
+    }
+
+
+_BROKER_COUNTS = {
+    "brokers_on_spot": "on_spot",
+    "brokers_sharing_node": "sharing_node",
+    "brokers_on_local_volume": "on_local_volume",
+}
+
+
+def _kubernetes(facts: Mapping[str, Any] | None) -> Gauges:
+    if facts is None:
+        return {}
+    counts, exposure, stuck = facts["counts"], facts["exposure"], stuck_by_reason(facts)
+    partitions = {} if exposure is None else exposure["partitions"]
+    return {
+        **{metric: {} if counts[name] is None else {(): counts[name]} for metric, name in _BROKER_COUNTS.items()},
+        "broker_pods_stuck": {} if stuck is None else {(reason,): count for reason, count in stuck.items()},
+        "partitions_exposed": {(domain,): count for domain, count in partitions.items() if count is not None},
+        "watch_last_sync_timestamp_seconds": {
+            (watch["resource"],): watch["synced_at"] for watch in facts["watches"] if watch["synced_at"] is not None
+        },
+    }
+
+
+def features(status: Mapping[str, Any]) -> dict[str, bool]:
+    """Return which parts of Kubernetes are seen just now, by the names of `feature_enabled`."""
+    facts = status.get("kubernetes")
+    return {
+        f"kubernetes_{watch['resource']}": watch["code"] is None and watch["synced_at"] is not None
+        for watch in (facts["watches"] if facts is not None else ())
     }

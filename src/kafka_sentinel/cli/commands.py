@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from textwrap import indent
 
 import click
 import yaml
@@ -22,7 +23,8 @@ from kafka_sentinel.cli.common import (
     config_option,
     load_settings,
 )
-from kafka_sentinel.cli.experiments import experiments
+from kafka_sentinel.cli.experiments import experiments, table
+from kafka_sentinel.cli.kubernetes import check_kubernetes
 from kafka_sentinel.settings import Settings
 
 EPILOG = """\b
@@ -72,6 +74,7 @@ def run(config: Path | None) -> None:
     settings = load_settings(config, needs_kafka=True)
     from kafka_sentinel.adapters import logs  # noqa: PLC0415 - the adapters take a second that --help need not pay
     from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered  # noqa: PLC0415 - as above
+    from kafka_sentinel.adapters.kubernetes.errors import ApiError  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.state_file import StateFileError  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.web_server import WebError  # noqa: PLC0415 - as above
 
@@ -88,24 +91,30 @@ def run(config: Path | None) -> None:
         sys.exit(run_daemon(settings))
     except (StateFileError, WebError) as error:
         raise Trouble(str(error), code=RUNTIME_FAILURE) from None
+    except ApiError as error:
+        raise Trouble(f"kubernetes: {error}", code=USAGE) from None
 
 
 @cli.command(short_help="Would the daemon work here?")
 @config_option
 @click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time for each answer.")
 def check(config: Path | None, timeout: float) -> None:
-    """Say whether the daemon would work here: configuration, Kafka, topics, rights, quorum.
+    """Say whether the daemon would work here: configuration, Kafka, topics, rights, quorum, Kubernetes.
 
-    Prints a line for each thing looked at: OK, WARN or FAIL, and what to do. Writes nothing to Kafka. Exit code 1 if
-    anything failed.
+    Prints a line for each thing looked at: OK, WARN or FAIL, and what to do. Writes nothing to Kafka or Kubernetes.
+    Exit code 1 if anything failed.
     """
     settings = load_settings(config, needs_kafka=True)
     from kafka_sentinel.adapters.check_client import KafkaAnswers  # noqa: PLC0415 - loads the Kafka clients
     from kafka_sentinel.adapters.checks import Outcome, run_checks  # noqa: PLC0415 - as above
 
     failed = 0
-    for finding in run_checks(settings, lambda: KafkaAnswers(settings.kafka, timeout=timeout)):
+    surroundings = check_kubernetes(settings) if settings.kubernetes.enabled else None
+    for finding in run_checks(settings, lambda: KafkaAnswers(settings.kafka, timeout=timeout), surroundings):
         click.echo(f"{finding.outcome:<4}  {finding.check}: {finding.sentence}")
+        if finding.table:
+            head, *rows = finding.table
+            click.echo(indent(table(head, rows), " " * 6))
         failed += finding.outcome is Outcome.FAIL
     if failed:
         raise Trouble(f"{failed} of the checks failed", code=FAILED_CHECK)

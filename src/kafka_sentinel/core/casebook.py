@@ -24,6 +24,7 @@ class Casebook:
         self._truth = truth
         self._lows: dict[str, dict[ProbePartition, int]] = {}  # per open incident: from where its recheck reads
         self._rechecking: dict[str, set[ProbePartition]] = {}  # per incident: partitions whose recheck is awaited
+        self._debited: set[str] = set()  # open incidents that are among the natural losses
         self._unasked: dict[str, Incident] = {}  # wait for their recheck until partitions are known, after a restart
 
     # --- findings
@@ -86,8 +87,9 @@ class Casebook:
                     partition: min(ledger.position or 0, ledger.highest_acked + 1)
                     for partition, ledger in self._truth.ledgers.items()
                 }
-                if incident.cause is not Cause.EXPERIMENT and incident.brokers:
-                    self.natural_losses = (*self.natural_losses, change.at.wall)[-MAX_NATURAL_LOSSES:]
+                self._debit(change)
+            case "broker_lost":
+                self._debit(change)
             case "needs_recheck":
                 self._recheck(incident, change.at)
             case "reopened":
@@ -95,8 +97,17 @@ class Casebook:
             case "closed":
                 self._lows.pop(incident.id, None)
                 self._forget_recheck(incident)
+        if change.kind == "broker_lost":
+            return []
         level = "warning" if change.kind == "opened" else "info"
         return [_log(level, f"incident {change.kind.replace('_', ' ')}", **incident.as_dict())]
+
+    def _debit(self, change: IncidentChange) -> None:
+        """Note the natural loss of brokers, once for each incident."""
+        incident = change.incident
+        if incident.cause is not Cause.EXPERIMENT and incident.brokers and incident.id not in self._debited:
+            self._debited = {*(one.id for one in self.incidents.open if one.id in self._debited), incident.id}
+            self.natural_losses = (*self.natural_losses, change.at.wall)[-MAX_NATURAL_LOSSES:]
 
     def tick(self, now: Instant) -> None:
         """Ask for the rechecks that could not be asked for while no partition was known."""

@@ -24,6 +24,7 @@ def to_state(engine: Engine) -> dict[str, object]:
         "incidents": engine.incidents.to_state(),
         "experiments": engine.experiments.to_state(),
         "group": engine.group.to_state(),
+        "kubernetes": engine.kubernetes.to_state() if engine.kubernetes is not None else None,
         "losses": list(engine.casebook.losses),
         "natural_losses": list(engine.casebook.natural_losses),
     }
@@ -43,6 +44,8 @@ def restore(engine: Engine, state: Mapping[str, object]) -> None:
     engine.availability.totals = Totals.from_state(_map(state, "availability"))
     engine.incidents.restore(incidents, engine.started)
     engine.group = GroupAccount.from_state(_map(state, "group"))
+    if engine.kubernetes is not None and state.get("kubernetes") is not None:
+        engine.kubernetes.restore(_map(state, "kubernetes"), engine.started)
     engine.casebook.losses = losses
     engine.casebook.natural_losses = tuple(natural_losses)
     engine.availability.lived_blind(max(engine.started.wall - alive_at, 0.0))

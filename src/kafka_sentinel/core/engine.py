@@ -5,6 +5,7 @@ availability   when partitions could be used         (availability.py)
 incidents      what happened, why, how long it took  (incidents.py, recovery.py)
 experiments    what may be broken next               (experiments.py, guards.py)
 group          what applications feel                (group.py)
+kubernetes     pods and nodes, if there are any      (kubernetes/observer.py)
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from kafka_sentinel.core.events import (
     GroupCommitted,
     GroupRead,
     GroupRebalanced,
+    ObjectChanged,
+    ObjectDeleted,
+    ObjectsListed,
     ProducerRestarted,
     QuorumObserved,
     QuorumUnreachable,
@@ -44,12 +48,16 @@ from kafka_sentinel.core.events import (
     StateSaved,
     StateSaveFailed,
     Tick,
+    WatchAlive,
+    WatchBroken,
 )
 from kafka_sentinel.core.experiment_run import MAY_BE_IN_EFFECT
 from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.group import GroupAccount
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
 from kafka_sentinel.core.incidents import IncidentChange, Incidents
+from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.observer import Observer
 from kafka_sentinel.core.latency import Latency
 from kafka_sentinel.core.ledger import Regressed
 from kafka_sentinel.core.slots import Operation
@@ -89,6 +97,7 @@ class EngineConfig:
     witness: bool | None
     experiments: tuple[ExperimentSpec, ...]
     guards: GuardSettings
+    fleet: FleetSpec | None = None  # None: not on Kubernetes
 
 
 class Engine:
@@ -116,6 +125,7 @@ class Engine:
         self.incidents = Incidents(
             settle=config.settle, session_timeout=config.session_timeout, slo=config.slo_recovery
         )
+        self.kubernetes = Observer(config.fleet, self.incidents) if config.fleet is not None else None
         self.experiments = Experiments(config.experiments, config.guards)
         self.group = GroupAccount()
         self.latency = Latency()
@@ -167,7 +177,10 @@ class Engine:
             case FaultInjected() | FaultFailed() | FaultHealed() | BrokerExited():
                 self._fault(event)
             case GroupRead() | GroupRebalanced() | GroupCommitted():
-                self._group(event)
+                self._commands += self.group.take(event)
+            case ObjectsListed() | ObjectChanged() | ObjectDeleted() | WatchAlive() | WatchBroken():
+                if self.kubernetes is not None:
+                    self._commands += self.kubernetes.take(event)
             case StateSaved() | StateSaveFailed():
                 self._state_written(event)
             case ProducerRestarted():
@@ -228,6 +241,8 @@ class Engine:
                 self.quorum, self.quorum_asked = view, asked
             case QuorumUnreachable():
                 self.quorum = None
+        if self.kubernetes is not None:
+            self.kubernetes.hear_kafka(event, self.view, self.quorum)
 
     def _note_reachable(self, *, reachable: bool, reason: str) -> None:
         """Say it when Kafka goes out of reach or comes back, once each."""
@@ -262,25 +277,6 @@ class Engine:
                 event.at, experiment_run=run.id, fault=run.fault, target=target, brokers=event.targets
             )
         self._commands += self.experiments.on_fault(event)
-
-    def _group(self, event: GroupRead | GroupRebalanced | GroupCommitted) -> None:
-        match event:
-            case GroupRead(partition=partition, offset=offset, count=count):
-                again = self.group.read(partition, offset, count)
-                if again:
-                    labels = (("acks", partition.acks.value),)
-                    self._commands.append(Count("records_redelivered_total", labels, again))
-            case GroupRebalanced():
-                self.group.rebalanced()
-                self._count("group_rebalances_total", 1)
-            case GroupCommitted(seconds=seconds, error=error, offsets=offsets):
-                regressed = self.group.committed(seconds, error, offsets)
-                if error is None:
-                    self._commands.append(Observe("commit_latency_seconds", (), (seconds,)))
-                else:
-                    self._error(error)
-                if regressed:
-                    self._log("warning", "committed offset went backwards", partitions=[str(one) for one in regressed])
 
     # --- findings
 
@@ -323,6 +319,8 @@ class Engine:
         self.incidents.on_lag(lag, now)
         self.latency.slots(changes.slots)
         self.latency.tick(now.mono, now.wall, lag)
+        if self.kubernetes is not None:
+            self._commands += self.kubernetes.tick(now, self.view, changes.edges)
         self._tick_incidents()
         self._note_steadiness()
         self._commands += self.experiments.on_tick(self.world())

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kafka_sentinel.core.commands import Command, Count, Log, Observe
+from kafka_sentinel.core.events import GroupCommitted, GroupRead, GroupRebalanced
 from kafka_sentinel.core.latency import Quantiles
 from kafka_sentinel.core.ranges import RangeSet
 from kafka_sentinel.core.types import Acks, ProbePartition
@@ -37,6 +39,23 @@ class GroupAccount:
         self.commit_regressions = 0
         self.commit_latency = Quantiles()
         self._partitions: dict[ProbePartition, _Partition] = {}
+
+    def take(self, event: GroupRead | GroupRebalanced | GroupCommitted) -> list[Command]:
+        """Take what the group consumer tells. Returns what there is to count and to log."""
+        match event:
+            case GroupRead(partition=partition, offset=offset, count=count):
+                again = self.read(partition, offset, count)
+                labels = (("acks", partition.acks.value),)
+                return [Count("records_redelivered_total", labels, again)] if again else []
+            case GroupRebalanced():
+                self.rebalanced()
+                return [Count("group_rebalances_total", ())]
+            case GroupCommitted(seconds=seconds, error=error, offsets=offsets):
+                regressed = [str(one) for one in self.committed(seconds, error, offsets)]
+                failed = Count("kafka_errors_total", (("code", str(error)),))
+                done = failed if error is not None else Observe("commit_latency_seconds", (), (seconds,))
+                words = "committed offset went backwards"
+                return [done, *([Log("warning", words, {"partitions": regressed})] if regressed else [])]
 
     def read(self, partition: ProbePartition, offset: int, count: int) -> int:
         """Note that offsets [offset, offset + count) were handed over. Returns how many of them were so before."""

@@ -63,6 +63,12 @@ class Incident:
     experiment_run: str | None = None
     fault_active: bool = False  # injected and not undone yet: nothing can settle
     brokers: set[int] = field(default_factory=set)  # that failed, as far as is known
+    announced: set[int] = field(default_factory=set)  # brokers on a node that is to go
+    nodes: dict[str, str] = field(default_factory=dict)  # nodes it is about: uid → name
+    foretold: bool = False  # announced and still to come: t0 is not known, and nothing can settle
+    struck: bool = True  # something happened; if it never does, there are no phases to measure
+    held_by: tuple[str, ...] = ()  # why pods of its brokers cannot come back just now
+    undecided: tuple[str, ...] = ()  # nodes of which it is not clear yet why they went: the close waits for that
     state: IncidentState = IncidentState.OPEN
     unavailable: set[tuple[Operation, ProbePartition]] = field(default_factory=set)
     lost: Counter[Acks] = field(default_factory=Counter)
@@ -93,10 +99,20 @@ class Incident:
         """Take a more specific cause. Once the cause is final, the insight is only noted."""
         if cause.specificity <= (self.cause_revised or self.cause).specificity:
             return
-        if self.final:
-            self.cause_revised = cause
+        self._take(cause)
+
+    def correct(self, cause: Cause, before: Cause) -> None:
+        """Take the newer verdict on its node, also a less specific one where it rests on the one `before`."""
+        if cause is not Cause.UNKNOWN and (self.cause_revised or self.cause) is before:
+            self._take(cause)
         else:
+            self.improve(cause)
+
+    def _take(self, cause: Cause) -> None:
+        if not self.final:
             self.cause = cause
+        elif cause is not (self.cause_revised or self.cause):
+            self.cause_revised = cause
 
     def finalise_cause(self, now: Instant) -> list[Count]:
         """Make the cause final if it is time, and return the counts that waited for it."""
@@ -122,13 +138,15 @@ class Incident:
             self.state, self.recheck_asked, self.recheck_complete = IncidentState.OPEN, None, None
 
     def full_since(self) -> Instant | None:
-        return None if self.fault_active or self.unavailable else self.recovery.full
+        return None if self.fault_active or self.foretold or self.unavailable else self.recovery.full
 
     def holding_back(self) -> list[str]:
         """Say in sentences what keeps an open incident from settling."""
         sentences = []
         if self.fault_active:
             sentences.append("the fault is still in effect")
+        if self.foretold:
+            sentences.append(f"announced: node {', '.join(sorted(self.nodes.values()))} is to go")
         for operation in Operation:
             down = sorted(str(part.partition) for kind, part in self.unavailable if kind is operation)
             if down:
@@ -137,7 +155,7 @@ class Incident:
         if waiting:
             failed = f" (failed brokers: {', '.join(map(str, sorted(self.brokers)))})" if self.brokers else ""
             sentences.append(f"waiting for {', '.join(waiting)}{failed}")
-        return sentences
+        return [*sentences, *self.held_by, *(f"why node {node} goes is not clear yet" for node in self.undecided)]
 
     def close(self, now: Instant, slo: Mapping[str, float]) -> list[Count | Observe]:
         """End it with a verdict. Returns the samples that are written once, now."""
@@ -147,7 +165,7 @@ class Incident:
         self.verdict = Verdict.FAILED if failed else Verdict.INCONCLUSIVE if unsure else Verdict.PASSED
         self.note(*failed, *unsure)
         cause = ("cause", self.cause.value)
-        phases = self.final_phases = self.recovery.phases()
+        phases = self.final_phases = self.phases()
         self.recovery.forget_details()
         return [
             *self.finalise_cause(now),
@@ -181,7 +199,7 @@ class Incident:
         """Return the seconds from t0 to each phase. `full` is said only while it holds."""
         if self.final_phases is not None:
             return dict(self.final_phases)
-        phases = self.recovery.phases()
+        phases: dict[str, float | None] = self.recovery.phases() if self.struck else dict.fromkeys(PHASES)
         if self.state is IncidentState.OPEN:
             phases["full"] = None
         return phases
@@ -199,6 +217,7 @@ class Incident:
             "target": self.target,
             "experiment_run": self.experiment_run,
             "brokers": sorted(self.brokers),
+            "nodes": sorted(self.nodes.values()),
             "started_at": self.started.wall,
             "opened_at": self.opened.wall,
             "closed_at": self.closed.wall if self.closed is not None else None,
@@ -220,6 +239,10 @@ class Incident:
             "target": self.target,
             "experiment_run": self.experiment_run,
             "brokers": sorted(self.brokers),
+            "announced": sorted(self.announced),
+            "nodes": self.nodes,
+            "foretold": self.foretold,
+            "struck": self.struck,
             "opened": self.opened.wall,
             "closed": self.closed.wall if self.closed is not None else None,
             "final_in": self.final_at - self.opened.mono,
@@ -262,6 +285,10 @@ class Incident:
             target=state["target"],
             experiment_run=state["experiment_run"],
             brokers={int(broker) for broker in state["brokers"]},
+            announced={int(broker) for broker in state.get("announced", ())},
+            nodes={str(uid): str(name) for uid, name in state.get("nodes", {}).items()},
+            foretold=bool(state.get("foretold", False)),
+            struck=bool(state.get("struck", True)),
             state=IncidentState(state["state"]),
             unavailable={(Operation(o), ProbePartition(Acks(a), int(p))) for o, a, p in state["unavailable"]},
             lost=Counter({Acks(acks): int(n) for acks, n in state["lost"].items()}),
@@ -278,7 +305,7 @@ class Incident:
             closed=None if closed is None else rebase(closed),
             verdict=None if verdict is None else Verdict(verdict),
             recheck_complete=state["recheck_complete"],
-            final_phases=None if phases is None else {phase: phases[phase] for phase in PHASES},
+            final_phases=None if phases is None else {phase: phases.get(phase) for phase in PHASES},
             reasons=[str(reason) for reason in state["reasons"]],
         )
         if incident.is_open:

@@ -51,9 +51,29 @@ class IncidentBook:
 
     # --- which one
 
-    def newest_since(self, since: Instant) -> Incident | None:
-        """Return the open incident that a sign dating from `since` joins: the newest begun by then, else the newest."""
-        begun = [one for one in self._open if one.started.mono <= since.mono] or self._open
+    def about(self, brokers: set[int]) -> Incident | None:
+        """Return the newest open incident in which one of the brokers failed or was announced to go."""
+        found = [one for one in self._open if (one.brokers | one.announced) & brokers]
+        return found[-1] if found else None
+
+    def of_node(self, uid: str, since: Instant) -> Incident | None:
+        """Return the newest incident about a node that was open at `since` or later."""
+        fitting = (one for one in self if uid in one.nodes and (one.closed is None or one.closed.mono >= since.mono))
+        return next(fitting, None)
+
+    def apart(self, brokers: set[int]) -> list[set[int]]:
+        """Split brokers that failed at once by the incidents that announced it; nothing for none."""
+        announced = [one.announced & brokers for one in self._open if one.foretold]
+        rest = brokers.difference(*announced)
+        return [group for group in (*announced, rest) if group]
+
+    def newest_since(self, since: Instant, *, natural: bool = False) -> Incident | None:
+        """Return the open incident that a sign dating from `since` joins: the newest begun by then, else the newest.
+
+        None of those that are only announced; with `natural`, no experiment.
+        """
+        there = [one for one in self._open if not (one.foretold or (natural and one.cause is Cause.EXPERIMENT))]
+        begun = [one for one in there if one.started.mono <= since.mono] or there
         return begun[-1] if begun else None
 
     def that_struck(self, partition: ProbePartition, since: Instant) -> Incident | None:
@@ -61,14 +81,15 @@ class IncidentBook:
         struck = [
             one
             for one in self._open
-            if one.recovery.baseline.leaders.get(partition) in one.brokers and one.started.mono <= since.mono + ABSORB
+            if one.recovery.baseline.leaders.get(partition) in one.brokers | one.announced
+            and one.started.mono <= since.mono + ABSORB
         ]
         return struck[-1] if struck else None
 
     def first_signs_of(self, at: Instant, brokers: set[int]) -> Incident | None:
         """Return the natural incident that an injection at `at` into `brokers` explains."""
         for incident in reversed(self._open):
-            natural = incident.cause is not Cause.EXPERIMENT and not incident.final
+            natural = incident.cause is not Cause.EXPERIMENT and not incident.final and not incident.foretold
             if natural and incident.brokers <= brokers and incident.started.mono >= at.mono - ABSORB:
                 return incident
         return None

@@ -32,7 +32,9 @@ RECHECK_LIMIT = 600.0  # seconds after which a recheck that was asked for is giv
 
 @dataclass(frozen=True, slots=True)
 class IncidentChange:
-    """`kind`: opened, reopened, needs_recheck, closed, or revised (something came to be known of a closed one)."""
+    """`kind`: opened, reopened, needs_recheck, closed, revised (something came to be known of a closed one), or
+    broker_lost (brokers turned out to be lost in one that began with other signs).
+    """
 
     kind: str
     at: Instant
@@ -127,8 +129,8 @@ class Incidents:
     def on_cluster(self, event: ClusterObserved) -> None:
         gone = set(self._past.brokers) - set(event.view.brokers)
         self._past.observe(event)
-        if gone:
-            self._broker_lost(gone, event.asked, event.at, Cause.UNKNOWN)
+        for brokers in self._book.apart(gone):
+            self._broker_lost(brokers, event.asked, event.at, Cause.UNKNOWN)
         for incident in self.open:
             if incident.brokers - set(event.view.brokers) and event.asked.mono >= incident.started.mono:
                 incident.recovery.sign(event.at)
@@ -169,7 +171,7 @@ class Incidents:
         incident = self._book.that_struck(edge.partition, edge.at) or self._book.newest_since(edge.at)
         if incident is None:
             incident = self._begin(edge.at, now, Cause.UNKNOWN)
-        self._move_back(incident, edge.at)
+        self._strike(incident, edge.at)
         incident.unavailable.add((edge.operation, edge.partition))
         incident.recovery.sign(now)
         self._disturb(incident, now)
@@ -182,15 +184,54 @@ class Incidents:
                 incident.recovery.outage_over(edge.at)
 
     def _broker_lost(self, brokers: set[int], since: Instant, at: Instant, cause: Cause) -> Incident:
-        named = [one for one in self.open if one.brokers & brokers]
-        incident = named[-1] if named else self._book.newest_since(since) or self._begin(since, at, cause, brokers)
+        known = self._book.about(brokers) or self._book.newest_since(since)
+        return self._hit(known or self._begin(since, at, cause, brokers), brokers, since, at, cause)
+
+    def _hit(self, incident: Incident, brokers: set[int], since: Instant, at: Instant, cause: Cause) -> Incident:
+        if not incident.struck:
+            self._changes.append(IncidentChange("broker_lost", at, incident))
         if not brokers <= incident.brokers:
             self._disturb(incident, at)
         incident.brokers |= brokers
         incident.improve(cause)
-        self._move_back(incident, since)
+        self._strike(incident, since)
         incident.recovery.sign(at)
         return incident
+
+    # --- what Kubernetes tells
+
+    def on_announced(self, at: Instant, node_uid: str, node: str, brokers: Iterable[int], cause: Cause) -> Incident:
+        """Note that a node with these brokers is to go. t0 is not known until something happens to one of them."""
+        announced = set(brokers)
+        natural = [one for one in self.open if one.cause is not Cause.EXPERIMENT]
+        fitting = [one for one in natural if node_uid in one.nodes or one.brokers & announced]
+        incident = fitting[-1] if fitting else self.open[-1] if self._book.is_full else None
+        if incident is None:
+            incident = self._begin(at, at, cause)
+            incident.foretold, incident.struck = True, False
+        incident.announced |= announced
+        incident.nodes[node_uid] = node
+        incident.improve(cause)
+        return incident
+
+    def on_brokers_gone(self, brokers: Iterable[int], since: Instant, at: Instant, cause: Cause) -> Incident:
+        """Note brokers that went for a reason of their own, so not in an experiment on others that is under way."""
+        gone = set(brokers)
+        known = self._book.about(gone) or self._book.newest_since(since, natural=True)
+        if known is None and self._book.is_full:
+            known = self.open[-1]
+        if known is not None:
+            self._changes.append(IncidentChange("broker_lost", at, known))
+        return self._hit(known or self._begin(since, at, cause, gone), gone, since, at, cause)
+
+    def of_node(self, node_uid: str, since: Instant) -> Incident | None:
+        """Return the newest incident about a node that was open at `since` or later."""
+        return self._book.of_node(node_uid, since)
+
+    def came_to_nothing(self, incident: Incident) -> None:
+        """Note that what was announced did not happen, and is not to happen any more."""
+        incident.foretold = False
+        incident.note("what was announced did not happen to its brokers")
 
     # --- losses
 
@@ -228,13 +269,17 @@ class Incidents:
             incident.duplicated[acks] += count
             self._tally(incident, "records_duplicated_total", (("acks", acks.value),), count, at)
 
-    def improve_cause(self, incident_id: str, cause: Cause, at: Instant) -> None:
-        """Take a better explanation; after the cause is final it only shows as `cause_revised`."""
+    def improve_cause(self, incident_id: str, cause: Cause, at: Instant, before: Cause = Cause.UNKNOWN) -> None:
+        """Take a better explanation; after the cause is final it only shows as `cause_revised`.
+
+        `before`: the verdict on the same evidence that this one takes the place of.
+        """
         incident = self._book.find(incident_id)
         if incident is None:
             return
-        incident.improve(cause)
-        if not incident.is_open:
+        known = (incident.cause, incident.cause_revised)
+        incident.correct(cause, before)
+        if not incident.is_open and known != (incident.cause, incident.cause_revised):
             self._changes.append(IncidentChange("revised", at, incident))
 
     def _tally(
@@ -276,6 +321,8 @@ class Incidents:
         asked = incident.recheck_asked
         if asked is None or incident.state is not IncidentState.RECHECKING:
             return
+        if incident.undecided and now.mono < incident.final_at:
+            return
         if incident.recheck_complete is not None or now.mono - asked.mono >= RECHECK_LIMIT:
             self._commands.extend(incident.close(now, self._slo))
             self._changes.append(IncidentChange("closed", now, incident))
@@ -301,8 +348,12 @@ class Incidents:
         self._changes.append(IncidentChange("opened", now, incident))
         return incident
 
-    def _move_back(self, incident: Incident, since: Instant) -> None:
-        """An earlier sign of a natural incident is its t0."""
+    def _strike(self, incident: Incident, since: Instant) -> None:
+        """The first sign is t0 of an incident that was only announced; an earlier one, of any natural incident."""
+        if not incident.struck:
+            incident.foretold, incident.struck = False, True
+            self._retime(incident, since)
+            return
         earlier = incident.started.mono - since.mono
         if incident.cause is not Cause.EXPERIMENT and 0 < earlier <= RETIME:
             self._retime(incident, since)

@@ -6,6 +6,7 @@ All of them are measured from t0, `started`. Nothing that was known, sent or ask
 - `leader`: the first of two agreeing metadata answers that name a live leader for every partition that lost its own.
   None if no partition lost it. An answer that still names the dead leader is not one.
 - `produce`, `consume`: the first acknowledgement (read) of a record sent after t0, of the slowest partition.
+- `pod`: each pod of a broker that went, or its process, is ready again or replaced by one that is. None without pods.
 - `isr`: the first of several agreeing answers, spread over a session time-out, with every ISR as large as at t0.
 - `lag`: the verifier is no further behind than at t0, after writes came back.
 - `full`: the latest of these and of the ends of the outages; from then on everything holds.
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, has_leader, probe_partitions
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
-PHASES = ("detected", "leader", "produce", "consume", "isr", "lag", "full")
+PHASES = ("detected", "leader", "produce", "consume", "pod", "isr", "lag", "full")
 NEEDED = ("produce", "consume", "isr", "lag")  # phases without which there is no recovery
 AGREEING = 3  # answers it takes to believe an ISR
 
@@ -60,6 +61,7 @@ class Recovery:
     leaderless: set[ProbePartition] = field(default_factory=set)  # have certainly lost the leader they had at t0
     acked: dict[ProbePartition, First] = field(default_factory=dict)
     read: dict[ProbePartition, First] = field(default_factory=dict)
+    pods: dict[int, Instant | None] = field(default_factory=dict)  # brokers whose pod went → since when one is ready
     _leaders_seen: tuple[dict[ProbePartition, int], Instant] | None = None  # the newest good answer
     _isr_since: Instant | None = None
     _isr_answers: int = 0
@@ -70,7 +72,7 @@ class Recovery:
         """Take over what `other`, begun with another t0, noted of records sent after ours."""
         self.acked = {key: first for key, first in other.acked.items() if first.sent.mono > self.started.mono}
         self.read = {key: first for key, first in other.read.items() if first.sent.mono > self.started.mono}
-        self.outage_ended = other.outage_ended
+        self.outage_ended, self.pods = other.outage_ended, other.pods
         if other.detected is not None:
             self.sign(other.detected)
 
@@ -160,6 +162,11 @@ class Recovery:
     # --- phases
 
     @property
+    def pod(self) -> Instant | None:
+        known = [at for at in self.pods.values() if at is not None]
+        return max(known, key=lambda at: at.mono) if known and len(known) == len(self.pods) else None
+
+    @property
     def produce(self) -> Instant | None:
         return self._slowest(self.acked)
 
@@ -177,15 +184,17 @@ class Recovery:
         """The instant from which everything holds, if it does now (outages under way are for the caller to know)."""
         if self.waiting_for():
             return None
-        known = [self.leader, self.produce, self.consume, self.isr, self.lag, self.outage_ended, self.started]
+        phases = [self.leader, self.produce, self.consume, self.pod, self.isr, self.lag]
+        known = [*phases, self.outage_ended, self.started]
         return max((at for at in known if at is not None), key=lambda at: at.mono)
 
     def waiting_for(self) -> list[str]:
-        """Name the phases that are still to come. Without probe partitions there is nothing to wait for."""
+        """Name the phases that are still to come. Without probe partitions only pods are waited for."""
+        pod = ["pod"] if self.pods and self.pod is None else []
         if not self.partitions:
-            return []
+            return pod
         reached = {"produce": self.produce, "consume": self.consume, "isr": self.isr, "lag": self.lag}
-        waiting = [phase for phase in NEEDED if reached[phase] is None]
+        waiting = [*pod, *(phase for phase in NEEDED if reached[phase] is None)]
         return ["leader", *waiting] if self.leaderless & self.partitions and self.leader is None else waiting
 
     def phases(self) -> dict[str, float | None]:
@@ -195,6 +204,7 @@ class Recovery:
             "leader": self.leader,
             "produce": self.produce,
             "consume": self.consume,
+            "pod": self.pod,
             "isr": self.isr,
             "lag": self.lag,
             "full": self.full,
@@ -221,6 +231,7 @@ class Recovery:
             "leaderless": [[*part] for part in sorted(self.leaderless)],
             "acked": [[*part, first.sent.wall, first.at.wall] for part, first in sorted(self.acked.items())],
             "read": [[*part, first.sent.wall, first.at.wall] for part, first in sorted(self.read.items())],
+            "pods": [[broker, _wall(at)] for broker, at in sorted(self.pods.items())],
             **{name: _wall(getattr(self, name)) for name in ("detected", "leader", "isr", "lag", "outage_ended")},
         }
 
@@ -239,6 +250,7 @@ class Recovery:
             leaderless={_partition(*part) for part in state["leaderless"]},
             acked={_partition(a, p): First(rebase(sent), rebase(at)) for a, p, sent, at in state["acked"]},
             read={_partition(a, p): First(rebase(sent), rebase(at)) for a, p, sent, at in state["read"]},
+            pods={int(broker): None if at is None else rebase(at) for broker, at in state.get("pods", ())},
         )
         for name in ("detected", "leader", "isr", "lag", "outage_ended"):
             setattr(recovery, name, None if state[name] is None else rebase(state[name]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -18,7 +18,7 @@ from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
 from kafka_sentinel.adapters.kubernetes.api import Api, Json
 from kafka_sentinel.adapters.kubernetes.backoff import Backoff
 from kafka_sentinel.adapters.kubernetes.errors import ANSWER, BROKEN, CREDENTIALS, TIMEOUT, TLS, UNREACHABLE, ApiError
-from kafka_sentinel.adapters.kubernetes.resources import Resource
+from kafka_sentinel.adapters.kubernetes.listing import pages, served
 from kafka_sentinel.adapters.kubernetes.stream import Stream
 from kafka_sentinel.adapters.kubernetes.watched import Watched, WatchOptions, WatchState, WatchStatus
 from kafka_sentinel.core.events import (
@@ -120,11 +120,13 @@ class Watch:
 
     def _list(self) -> None:
         """Learn the whole truth."""
-        self._resource = self._served()
+        self._resource = served(self._api, self._watched)
         found: dict[str, View] = {}
         complaints: list[Event] = []
         version = ""
-        for page in self._pages():
+        for page in pages(self._api, self._resource, self._watched, size=self._options.page, most=MAX_PAGES):
+            if self._worker.stopping.is_set():
+                raise ApiError(BROKEN, "Closed", "we are ending")
             version = str(_map(page.get("metadata")).get("resourceVersion") or "")
             items = page.get("items")
             if not isinstance(items, list) or not version:
@@ -140,31 +142,6 @@ class Watch:
         self._alive(at.wall)
         listed = ObjectsListed(at, self._watched.kind, tuple(found.values()), self._watched.scope)
         self._post([listed, *complaints])
-
-    def _pages(self) -> Iterable[Json]:
-        query = {**self._watched.selectors, "limit": str(self._options.page)}
-        for _ in range(MAX_PAGES):
-            if self._worker.stopping.is_set():
-                raise ApiError(BROKEN, "Closed", "we are ending")
-            page = self._api.list_page(self._resource, query)
-            yield page
-            more = _map(page.get("metadata")).get("continue")
-            if not more:
-                return
-            query["continue"] = str(more)
-        raise ApiError(ANSWER, "TooMany", f"{self._resource.title} fill more than {MAX_PAGES} pages")
-
-    def _served(self) -> Resource:
-        """Return the resource in the version to use, asking the server if there is a choice."""
-        resource, wanted = self._watched.resource, self._watched.versions
-        if not wanted:
-            return resource
-        group = self._api.call("GET", f"/apis/{resource.group}")
-        served = {_map(one).get("version") for one in group.get("versions") or ()}
-        for version in wanted:
-            if version in served:
-                return replace(resource, version=version)
-        raise ApiError("404", "NoVersion", f"{resource.title} are not served as {' or '.join(wanted)}")
 
     # --- watch
 

@@ -3,6 +3,7 @@
 import { charts } from "./charts.js";
 import { byId, fill, h, setText } from "./dom.js";
 import { dict, list, num } from "./format.js";
+import * as kubernetes from "./kubernetes.js";
 import { judge } from "./verdict.js";
 import * as views from "./views.js";
 
@@ -68,6 +69,8 @@ function showFacts(status, at) {
   const open = incidents.filter((incident) => num(incident.closed_at) === null);
   const lost = list(status.losses);
   const experiments = dict(status.experiments);
+  const surroundings = dict(status.kubernetes);
+  const hasPods = list(surroundings.pods).length > 0;
   const minute = Math.floor((num(status.now) ?? 0) / 60) * 60; // so that "in 5 min" is made again once a minute
   const parts = {
     identity: [[status.instance, kafka.cluster_id], () => views.identity(status)],
@@ -78,15 +81,20 @@ function showFacts(status, at) {
     "cluster-note": [[kafka, Math.floor(at)], () => views.clusterNote(kafka, at)],
     partitions: [status.partitions, () => views.partitions(list(status.partitions))],
     charts: [[status.history, incidents.length], () => charts(status.history, incidents)],
-    "incident-body": [[open, Math.floor(at)], () => views.openIncidents(open, at)],
+    "incident-body": [[open, Math.floor(at)], () => views.openIncidents(open, at, hasPods)],
     incidents: [[incidents, minute], () => views.incidentTable(incidents, status.now)],
     losses: [[lost, minute], () => views.losses(lost, status.now)],
     experiments: [[experiments.items, minute], () => views.experimentTable(experiments, status.now)],
     "experiments-state": [experiments, () => state(views.experimentsState(experiments))],
+    disruptions: [[surroundings.disruptions, minute], () => kubernetes.disruptions(surroundings, status.now)],
+    pods: [[surroundings.pods, surroundings.stuck], () => kubernetes.pods(surroundings)],
+    "kubernetes-notes": [[surroundings.problems, surroundings.watches, surroundings.exposure, surroundings.shared], () => kubernetes.notes(surroundings)],
+    "phase-legend": [hasPods, () => views.phaseLegend(hasPods)],
     about: [[status.version, status.run, status.started_at], () => views.about(status)],
   };
   byId("incident").hidden = open.length === 0;
   byId("loss").hidden = lost.length === 0;
+  byId("kubernetes").hidden = Object.keys(surroundings).length === 0;
   byId("phase-legend").hidden = incidents.length === 0;
   for (const [id, [facts, make]] of Object.entries(parts)) showPart(byId(id), facts, make);
 }
@@ -108,7 +116,6 @@ async function poll() {
   setTimeout(poll, document.hidden ? HIDDEN_INTERVAL : INTERVAL);
 }
 
-fill(byId("phase-legend"), null, views.phaseLegend);
 setInterval(show, INTERVAL);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) ask().then(show); });
 poll();

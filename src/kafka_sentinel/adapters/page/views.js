@@ -6,7 +6,7 @@ import { watchedShare } from "./verdict.js";
 
 export const PHASES = [
   ["detected", "detected"], ["leader", "leader elected"], ["produce", "writes back"], ["consume", "reads back"],
-  ["isr", "replicas in sync"], ["lag", "caught up"], ["full", "fully recovered"],
+  ["pod", "pod ready"], ["isr", "replicas in sync"], ["lag", "caught up"], ["full", "fully recovered"],
 ];
 const SHOWN_PARTITIONS = 48;
 const SHOWN_INCIDENTS = 12;
@@ -106,14 +106,16 @@ function replica(id, facts) {
 
 // --- incidents
 
-export function openIncidents(incidents, at) {
+const phasesOf = (hasPods) => PHASES.filter(([name]) => hasPods || name !== "pod");
+
+export function openIncidents(incidents, at, hasPods) {
   return incidents.filter((incident) => num(incident.closed_at) === null).map((incident) => {
     const elapsed = at - (num(incident.started_at) ?? at);
     const phases = dict(incident.phases);
     return h("article", null,
       h("p", { class: "what" }, h("b", null, cause(incident.cause)), ` ${what(incident)}`),
       h("p", { class: "elapsed" }, ticking(elapsed), h("small", null, stage(incident))),
-      h("ol", { class: "phases" }, PHASES.map(([name, words]) => {
+      h("ol", { class: "phases" }, phasesOf(hasPods).map(([name, words]) => {
         const reached = num(phases[name]);
         return h("li", { class: reached === null ? "waiting" : "reached" },
           h("span", null, words), h("b", null, reached === null ? `${ticking(elapsed)} …` : seconds(reached)), reached === null && h("span", { class: "hidden" }, "and not yet"));
@@ -125,7 +127,7 @@ export function openIncidents(incidents, at) {
 const what = (incident) => [str(incident.fault), str(incident.target)].filter(Boolean).join(" of ");
 const stage = (incident) => ({ settling: "settling", rechecking: "reading the log again", open: "since it began" })[incident.state] ?? "";
 
-export const phaseLegend = () => PHASES.map(([name, words]) => h("span", null, h("i", { class: `swatch phase-${name}` }), words));
+export const phaseLegend = (hasPods) => phasesOf(hasPods).map(([name, words]) => h("span", null, h("i", { class: `swatch phase-${name}` }), words));
 
 export function incidentTable(incidents, now) {
   const shown = incidents.slice(0, SHOWN_INCIDENTS);

@@ -42,8 +42,8 @@ class KubernetesDesk:
         self.stuck: tuple[StuckPod, ...] = ()
         self._spec = spec
         self._nodes = NodeWatch(self.inventory, self.disruptions, spec.spot_labels)
-        self._says = KafkaSays()
-        self.fleet: FleetView = discover(spec, self.inventory, self._says)
+        self.says = KafkaSays()  # brokers that were named once stay named
+        self.fleet: FleetView = discover(spec, self.inventory, self.says)
         self._changed = False
         self._next_look = 0.0
 
@@ -58,14 +58,14 @@ class KubernetesDesk:
 
     def hear_kafka(self, cluster: ClusterView | None, quorum: QuorumView | None) -> None:
         """Take what Kafka says of its nodes. Brokers that were named once stay named."""
-        said = self._says
+        said = self.says
         says = KafkaSays(
             cluster_id=cluster.cluster_id if cluster is not None else said.cluster_id,
             brokers=said.brokers | frozenset(cluster.brokers if cluster is not None else ()),
             voters=frozenset(quorum.voters) if quorum is not None else said.voters,
         )
         self._changed |= says != said
-        self._says = says
+        self.says = says
 
     def as_of(self, kinds: Iterable[Kind]) -> Instant | None:
         """Return the instant as of which all these kinds are known; None: one of them is not."""
@@ -77,7 +77,7 @@ class KubernetesDesk:
         """Bring everything up to `now`, and return what happened since the tick before."""
         if self._changed:
             self._changed = False
-            self.fleet = discover(self._spec, self.inventory, self._says)
+            self.fleet = discover(self._spec, self.inventory, self.says)
             self.restarts.follow(self.fleet)
             self._next_look = now.mono
         self._nodes.hosts(now, _hosts(self.fleet))
@@ -90,7 +90,7 @@ class KubernetesDesk:
 
     def _look(self, now: Instant, cluster: ClusterView | None) -> None:
         if cluster is not None and self.fleet.members:
-            self.exposure = exposure(cluster, self.fleet, self._says.voters)
+            self.exposure = exposure(cluster, self.fleet, self.says.voters)
         pods = (self.inventory.pods.get(member.uid) for member in self.fleet)
         found = (stuck(pod, self.inventory, now.wall) for pod in pods if pod is not None)
         self.stuck = tuple(one for one in found if one is not None)

@@ -163,7 +163,7 @@ class Restarts:
     # --- why
 
     def _why(self, restart: Restart) -> tuple[Cause, str]:
-        disruption = self._disruption(restart)
+        disruption = self.disruption_of(restart)
         return why(
             Evidence(
                 pod=restart.pod,
@@ -176,7 +176,7 @@ class Restarts:
             )
         )
 
-    def _disruption(self, restart: Restart) -> Disruption | None:
+    def disruption_of(self, restart: Restart) -> Disruption | None:
         """Return the disruption of the pod's node, if it was under way when the pod went."""
         uid = restart.member.node_uid
         found = self._disruptions.on(uid) if uid is not None else None
@@ -236,7 +236,7 @@ class Restarts:
 
     def _is_final(self, now: Instant, restart: Restart) -> bool:
         age = now.mono - restart.at.mono
-        disruption = self._disruption(restart)
+        disruption = self.disruption_of(restart)
         open_question = disruption is not None and disruption.closed is None and not disruption.counted
         settled = age >= SETTLE and not open_question and restart.ready is not None
         return settled or age >= LONGEST

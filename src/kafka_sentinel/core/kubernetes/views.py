@@ -28,6 +28,20 @@ class Kind(StrEnum):
     STATEFUL_SET = "stateful_set"
 
 
+# What Kubernetes calls them: label `resource` of metrics.
+PLURALS = {
+    Kind.NODE: "nodes",
+    Kind.POD: "pods",
+    Kind.CLAIM: "persistentvolumeclaims",
+    Kind.VOLUME: "persistentvolumes",
+    Kind.BUDGET: "poddisruptionbudgets",
+    Kind.EVENT: "events",
+    Kind.KAFKA: "kafkas",
+    Kind.NODE_CLAIM: "nodeclaims",
+    Kind.STATEFUL_SET: "statefulsets",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     kind: str

@@ -1,0 +1,98 @@
+"""All that the engine has to do with Kubernetes: watch events in; metrics, log lines and news for the incidents out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.commands import Command, Count, Log
+from kafka_sentinel.core.events import (
+    ClusterObserved,
+    ClusterUnreachable,
+    ObjectsListed,
+    QuorumObserved,
+    QuorumUnreachable,
+    WatchBroken,
+)
+from kafka_sentinel.core.incidents import Incidents
+from kafka_sentinel.core.kubernetes.attribution import Attribution
+from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
+from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.inventory import WatchEvent
+from kafka_sentinel.core.kubernetes.report import report
+from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
+from kafka_sentinel.core.slots import Edge
+from kafka_sentinel.core.types import Instant
+
+REPORT_EVERY = 2.0  # seconds; a report goes over all pods of the fleet and all that happened to nodes
+NOT_THERE = "404"  # the cluster does not have the resource, as one without Strimzi or Karpenter
+
+
+class Observer:
+    def __init__(self, spec: FleetSpec, incidents: Incidents) -> None:
+        self.desk = KubernetesDesk(spec)
+        self._attribution = Attribution(self.desk, incidents)
+        self._complaints: dict[tuple[Kind, str], str] = {}  # kind and scope → code that was said in the log
+        self._problems: tuple[str, ...] = ()  # of the fleet, as said in the log
+        self._report: dict[str, Any] | None = None
+        self._next_report = 0.0
+
+    def take(self, event: WatchEvent) -> list[Command]:
+        """Take what a watch has to tell. Returns what there is to count and to log."""
+        self.desk.take(event)
+        key = (event.kind, event.scope)
+        if isinstance(event, ObjectsListed) and self._complaints.pop(key, None) is not None:
+            return [_log("info", "Kubernetes resource watched again", event)]
+        if not isinstance(event, WatchBroken):
+            return []
+        out: list[Command] = [
+            Count("watch_restarts_total", (("resource", PLURALS[event.kind]),)),
+            Count("kubernetes_errors_total", (("code", event.code),)),
+        ]
+        if self._complaints.get(key) != event.code:  # an outage repeats itself
+            self._complaints[key] = event.code
+            level = "info" if event.code == NOT_THERE else "warning"
+            out.append(_log(level, "Kubernetes resource not watched", event, code=event.code, message=event.message))
+        return out
+
+    def hear_kafka(
+        self,
+        event: ClusterObserved | ClusterUnreachable | QuorumObserved | QuorumUnreachable,
+        cluster: ClusterView | None,
+        quorum: QuorumView | None,
+    ) -> None:
+        """Take what Kafka says of itself; `cluster` and `quorum` are the newest views after `event`."""
+        if isinstance(event, ClusterObserved):
+            self._attribution.answered(event.asked, event.view)
+        elif isinstance(event, ClusterUnreachable):
+            self._attribution.unanswered(event.asked)
+        self.desk.hear_kafka(cluster, quorum)
+
+    def tick(self, now: Instant, cluster: ClusterView | None, edges: Iterable[Edge]) -> list[Command]:
+        """Bring everything up to `now`. `edges`: what became available or unavailable since the tick before."""
+        step = self.desk.tick(now, cluster)
+        out: list[Command] = [*step.commands, *self._attribution.tick(step, edges, now)]
+        problems = self.desk.fleet.problems if self.desk.as_of((Kind.POD,)) is not None else ()
+        if problems != self._problems:
+            self._problems = problems
+            out += [Log("warning", "Kafka's pods are in doubt", {"problem": problem}) for problem in problems]
+        return out
+
+    def status(self, now: Instant) -> dict[str, Any]:
+        """Return the `kubernetes` part of the status snapshot, as of at most `REPORT_EVERY` seconds ago."""
+        if self._report is None or now.mono >= self._next_report:
+            self._next_report = now.mono + REPORT_EVERY
+            self._report = report(self.desk)
+        return self._report
+
+    def to_state(self) -> dict[str, Any]:
+        return {"disruptions": self.desk.disruptions.to_state()}
+
+    def restore(self, state: Mapping[str, Any], now: Instant) -> None:
+        """Take over what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        self.desk.disruptions.restore(state["disruptions"], now)
+
+
+def _log(level: str, words: str, event: ObjectsListed | WatchBroken, **fields: object) -> Log:
+    return Log(level, words, {"resource": PLURALS[event.kind], "namespace": event.scope, **fields})

@@ -1,0 +1,110 @@
+"""What the desk knows, JSON-ready: the `kubernetes` part of the status snapshot. None means: not known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from kafka_sentinel.core.kubernetes.capacity import Capacity
+from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
+from kafka_sentinel.core.kubernetes.discovery import mismatches
+from kafka_sentinel.core.kubernetes.exposure import Domain, Exposure
+from kafka_sentinel.core.kubernetes.fleet import BrokerPod
+from kafka_sentinel.core.kubernetes.inventory import Inventory
+from kafka_sentinel.core.kubernetes.sharing import shared, sharing_node
+from kafka_sentinel.core.kubernetes.stuck import Reason
+from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
+
+MAX_PODS = 200  # described one by one; the counts are of all
+MAX_DISRUPTIONS = 20  # described, the newest; the state remembers more
+MAX_SENTENCES = 20  # of each sort
+
+
+def report(desk: KubernetesDesk) -> dict[str, Any]:
+    fleet, inventory = desk.fleet, desk.inventory
+    problems = (*fleet.problems, *mismatches(fleet, desk.says))
+    return {
+        "flavour": fleet.flavour.value,
+        "namespace": fleet.namespace,
+        "cluster": fleet.cluster,
+        "problems": list(problems[:MAX_SENTENCES]),
+        "pods": [_pod(pod) for pod in list(fleet)[:MAX_PODS]],
+        "sides": [
+            {"name": side.name, "role": side.side.value, "node": side.node, "ready": side.ready}
+            for side in fleet.sides[:MAX_PODS]
+        ],
+        "shared": list(shared(fleet)[:MAX_SENTENCES]),
+        "counts": _counts(desk),
+        "exposure": _exposure(desk.exposure, sees_nodes=_sees_nodes(desk)),
+        "stuck": [
+            {"pod": one.pod, "reason": one.reason.value, "text": one.text, "since": one.since} for one in desk.stuck
+        ],
+        "disruptions": desk.disruptions.status()[:MAX_DISRUPTIONS],
+        "watches": [_watch(kind, inventory) for kind in Kind],
+    }
+
+
+def _pod(pod: BrokerPod) -> dict[str, Any]:
+    return {
+        "name": pod.name,
+        "broker": pod.broker,
+        "roles": sorted(role.value for role in pod.roles),
+        "node": pod.node,
+        "zone": pod.zone,
+        "capacity": pod.capacity.value,
+        "claims": [volume.claim for volume in pod.volumes if volume.claim is not None],
+        "local": pod.local,
+        "ready": pod.ready,
+        "deleting": pod.deleting,
+    }
+
+
+def _counts(desk: KubernetesDesk) -> dict[str, int | None]:
+    """Count brokers. What rests on something that may not be seen is None: unknown is not zero."""
+    brokers = desk.fleet.pods.values()
+    found = bool(brokers)
+    volumes = found and desk.as_of((Kind.CLAIM, Kind.VOLUME)) is not None
+    return {
+        "on_spot": sum(pod.capacity is Capacity.SPOT for pod in brokers) if found and _sees_nodes(desk) else None,
+        "sharing_node": len(sharing_node(desk.fleet)) if found else None,
+        "on_local_volume": sum(pod.local is True for pod in brokers) if volumes else None,
+        "stuck": len(desk.stuck) if found else None,
+    }
+
+
+def _sees_nodes(desk: KubernetesDesk) -> bool:
+    return desk.as_of((Kind.NODE,)) is not None
+
+
+def stuck_by_reason(status: Mapping[str, Any]) -> dict[str, int] | None:
+    """Return how many broker pods cannot come back, for each reason there is; None: not known. Of a `report`."""
+    if status["counts"]["stuck"] is None:
+        return None
+    counts = Counter(one["reason"] for one in status["stuck"])
+    return {reason.value: counts[reason.value] for reason in Reason}
+
+
+def _exposure(found: Exposure | None, *, sees_nodes: bool) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    bad = [one.sentence() for one in found.each if one.partitions or one.bare or one.quorum]
+    return {
+        "partitions": {
+            domain.value: count if sees_nodes or domain is Domain.NODE else None
+            for domain, count in found.counts.items()
+        },
+        "sentences": bad[:MAX_SENTENCES],
+        "unplaced": list(found.unplaced),
+        "unjudged_topics": found.unjudged,
+    }
+
+
+def _watch(kind: Kind, inventory: Inventory) -> dict[str, Any]:
+    at, problem = inventory.as_of(kind), inventory.problem(kind)
+    return {
+        "resource": PLURALS[kind],
+        "synced_at": at.wall if at is not None else None,
+        "code": problem.code if problem is not None else None,
+        "problem": problem.message if problem is not None else None,
+    }

@@ -1,0 +1,132 @@
+"""What watches complain of is counted each time and said once; what may not be seen is not known, rather than zero."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.core.kubernetes.raw import at
+from tests.core.kubernetes_world import KubernetesWorld
+from tests.core.recovery_world import new_incidents
+
+from kafka_sentinel.core.commands import Count, Log
+from kafka_sentinel.core.events import ObjectsListed, WatchBroken
+from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.observer import Observer
+from kafka_sentinel.core.kubernetes.report import stuck_by_reason
+from kafka_sentinel.core.kubernetes.stuck import Reason
+from kafka_sentinel.core.kubernetes.views import Kind
+
+
+@pytest.fixture
+def observer():
+    return Observer(FleetSpec("kafka"), new_incidents())
+
+
+def broken(seconds, code="403", kind=Kind.NODE):
+    return WatchBroken(at(seconds), kind, code, f"{code} no")
+
+
+def logs(commands):
+    return [(one.level, one.event, one.fields["resource"]) for one in commands if isinstance(one, Log)]
+
+
+def test_every_failure_is_counted_and_the_first_is_said(observer):
+    first, second = observer.take(broken(0)), observer.take(broken(1))
+    counts = [
+        Count("watch_restarts_total", (("resource", "nodes"),)),
+        Count("kubernetes_errors_total", (("code", "403"),)),
+    ]
+    assert [one for one in first if isinstance(one, Count)] == second == counts
+    assert logs(first) == [("warning", "Kubernetes resource not watched", "nodes")]
+
+
+def test_another_reason_and_the_end_of_it_are_said(observer):
+    observer.take(broken(0))
+    assert len(logs(observer.take(broken(1, "timeout")))) == 1
+    again = observer.take(ObjectsListed(at(2), Kind.NODE, ()))
+    assert logs(again) == [("info", "Kubernetes resource watched again", "nodes")]
+    assert observer.take(ObjectsListed(at(3), Kind.NODE, ())) == []
+
+
+def test_a_resource_that_the_cluster_does_not_have_is_no_warning(observer):
+    assert logs(observer.take(broken(0, "404", Kind.KAFKA)))[0][0] == "info"
+
+
+def test_what_nobody_has_seen_is_not_known(observer):
+    report = observer.status(at(0))
+    assert set(report["counts"].values()) == {None}
+    assert report["exposure"] is None
+    assert stuck_by_reason(report) is None
+    assert {watch["synced_at"] for watch in report["watches"]} == {None}
+
+
+def without(*kinds):
+    """A cluster in which some kinds may not be seen."""
+    world = KubernetesWorld.__new__(KubernetesWorld)
+    forbidden = set(kinds)
+
+    def list_all(*_):
+        for kind in Kind:
+            if kind in forbidden:
+                world.step(WatchBroken(world.now(), kind, "403", "no"))
+            else:
+                KubernetesWorld.list_all(world, kind)
+
+    world.list_all = list_all
+    world.__init__()
+    return world
+
+
+def test_without_the_right_to_see_nodes_it_runs_and_says_what_it_does_not_know():
+    world = without(Kind.NODE)
+    world.run(10)
+    report = world.kubernetes
+    assert report["counts"]["on_spot"] is None
+    assert report["counts"]["sharing_node"] == 0
+    assert report["exposure"]["partitions"] == {"node": 0, "zone": None, "spot_pool": None}
+    [nodes] = [one for one in report["watches"] if one["resource"] == "nodes"]
+    assert (nodes["code"], nodes["synced_at"]) == ("403", None)
+    world.delete_pod(2)
+    world.run(1)
+    assert [one["cause"] for one in world.incidents] == ["pod_deleted"]
+
+
+def test_without_the_right_to_see_pods_it_says_so_and_incidents_go_on():
+    world = without(Kind.POD)
+    world.run(10)
+    assert world.kubernetes["pods"] == []
+    assert set(world.kubernetes["counts"].values()) == {None}
+    world.dead = {1}
+    world.run(3)
+    assert [one["cause"] for one in world.incidents] == ["unknown"]
+
+
+def test_stuck_pods_are_counted_by_every_reason_there_is():
+    world = KubernetesWorld()
+    world.run(5)
+    assert stuck_by_reason(world.kubernetes) == {reason.value: 0 for reason in Reason}
+
+
+def test_pods_in_doubt_are_said_once(observer):
+    observer.take(ObjectsListed(at(0), Kind.POD, ()))
+    said = [one for one in observer.tick(at(1), None, ()) if isinstance(one, Log)]
+    assert [one.event for one in said] == ["Kafka's pods are in doubt"]
+    assert [one for one in observer.tick(at(2), None, ()) if isinstance(one, Log)] == []
+
+
+def test_the_report_is_json_and_shares_nothing():
+    world = KubernetesWorld()
+    world.run(5)
+    assert json.loads(json.dumps(world.kubernetes)) == world.kubernetes
+
+
+def test_without_kubernetes_there_is_no_such_part():
+    from tests.core.engine_world import Sentinel  # noqa: PLC0415 - the only test without
+
+    from kafka_sentinel.core.checkpoint import to_state  # noqa: PLC0415 - as above
+
+    plain = Sentinel()
+    plain.step(broken(1))
+    assert plain.status["kubernetes"] is None
+    assert to_state(plain.engine)["kubernetes"] is None

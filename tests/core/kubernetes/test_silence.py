@@ -1,0 +1,82 @@
+"""Since when a broker does not answer: from the first bad slot, but only if metadata names it no more."""
+
+from __future__ import annotations
+
+from tests.core.kubernetes.raw import at
+
+from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
+from kafka_sentinel.core.kubernetes.silence import Silence
+from kafka_sentinel.core.slots import Edge, Operation
+from kafka_sentinel.core.types import Acks, ProbePartition
+
+ZERO = ProbePartition(Acks.ALL, 0)
+
+
+def view(leader=1, brokers=(1, 2, 3)):
+    topic = TopicView("probe", "id", 2, (PartitionView(0, leader, (1, 2, 3), (1, 2, 3)),))
+    return ClusterView("c", dict.fromkeys(brokers, "h:1"), {"probe": topic}, {Acks.ALL: "probe"})
+
+
+def down(seconds, operation=Operation.PRODUCE):
+    return [Edge(operation, ZERO, available=False, at=at(seconds))]
+
+
+def up(seconds):
+    return [Edge(Operation.PRODUCE, ZERO, available=True, at=at(seconds))]
+
+
+def seen(*answers):
+    silence = Silence()
+    for seconds, leader, brokers in answers:
+        silence.answered(at(seconds), view(leader, brokers))
+    return silence
+
+
+def test_bad_slots_of_a_broker_that_answers_are_no_silence():
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    silence.answered(at(10), view())
+    assert silence.since == {}
+
+
+def test_a_broker_that_is_gone_is_silent_since_the_first_bad_slot_of_what_it_led():
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    silence.answered(at(14), view(2, (2, 3)))
+    assert silence.since == {1: at(5)}
+
+
+def test_a_slot_that_is_judged_later_still_dates_it():
+    silence = seen((0, 1, (1, 2, 3)), (14, 2, (2, 3)))
+    assert silence.since == {1: at(14)}
+    silence.slots(down(13))
+    assert silence.since == {1: at(13)}
+
+
+def test_slots_of_others_and_of_reads_say_nothing():
+    silence = seen((0, 2, (1, 2, 3)))
+    silence.slots(down(5))
+    silence.slots(down(4, Operation.CONSUME))
+    silence.answered(at(14), view(2, (2, 3)))
+    assert silence.since == {1: at(14)}
+
+
+def test_an_outage_that_is_over_does_not_date_a_later_loss():
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    silence.slots(up(7))
+    silence.answered(at(100), view(2, (2, 3)))
+    assert silence.since == {1: at(100)}
+
+
+def test_a_broker_that_is_back_is_not_silent():
+    silence = seen((0, 1, (1, 2, 3)), (14, 2, (2, 3)), (30, 2, (1, 2, 3)))
+    assert silence.since == {}
+
+
+def test_if_nobody_answers_all_are_silent_since_then():
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    silence.unanswered(at(8))
+    silence.unanswered(at(9))
+    assert silence.since == {1: at(5), 2: at(8), 3: at(8)}

@@ -1,0 +1,120 @@
+"""A whole Sentinel beside a small Kubernetes (and no Kafka that answers): from the watches to status and metrics."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.request
+
+import pytest
+from tests.core.kubernetes_world import NOTICE, broker
+from tests.kube_api.cluster import Cluster, strimzi
+
+from kafka_sentinel.adapters import logs
+from kafka_sentinel.core.kubernetes.objects import Kind
+from kafka_sentinel.runtime import Runtime
+from kafka_sentinel.settings import Settings
+
+
+class Running:
+    def __init__(self, kubeconfig, **sections):
+        kubernetes = {"enabled": True, "namespace": "kafka", "kubeconfig": str(kubeconfig)}
+        given = {
+            "kafka": {"bootstrap_servers": "127.0.0.1:1"},
+            "http": {"host": "127.0.0.1", "port": 0},
+            "group_consumer": {"enabled": False},
+            **sections,
+            "kubernetes": kubernetes | sections.get("kubernetes", {}),
+        }
+        logs.configure(Settings().log)  # to the standard error of this test, whatever another one set up
+        self.runtime = Runtime(Settings.model_validate(given))
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.exit_code = None
+
+    def _run(self):
+        self.exit_code = self.runtime.run()
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.runtime.stop()
+        self._thread.join(60)
+        assert self.exit_code == 0
+
+    @property
+    def status(self):
+        return self.runtime.snapshot.get() or {}
+
+    def wait(self, predicate, seconds=30.0):
+        deadline = time.monotonic() + seconds
+        while not (self.status and predicate(self.status)):
+            assert time.monotonic() < deadline, json.dumps(self.status.get("kubernetes"), indent=1)
+            time.sleep(0.05)
+        return self.status
+
+    def metric(self, name, **labels):
+        labels = {"kafka_cluster": "kafka", **labels}
+        return self.runtime.metrics.registry.get_sample_value(f"kafka_sentinel_{name}", labels)
+
+    def page(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.runtime.web.port}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+
+@pytest.fixture
+def cluster(script):
+    script.world = Cluster(*strimzi())
+    return script.world
+
+
+def test_a_reclaim_is_seen_from_its_notice_to_the_replacement(server, cluster, kubeconfig):
+    with Running(kubeconfig(server)) as sentinel:
+        sentinel.wait(lambda status: len(status["kubernetes"]["pods"]) == 3)
+        sentinel.wait(lambda _: sentinel.metric("brokers_on_spot") == 3)
+        raw = cluster.get(Kind.NODE, "n1")
+        raw["spec"]["taints"] = [NOTICE]
+        cluster.change(Kind.NODE, raw)
+        sentinel.wait(lambda status: [one["nodes"] for one in status["incidents"]] == [["n1"]])
+        cluster.drop(Kind.NODE, "n1")
+        found = sentinel.wait(lambda status: status["incidents"][0]["brokers"] == [1])
+        assert found["incidents"][0]["cause"] == "spot"
+        cluster.drop(Kind.POD, "orders-broker-1")
+        sentinel.wait(lambda status: any("waiting for pod" in one for one in status["incidents"][0]["reasons"]))
+        cluster.change(Kind.POD, broker(1, "n2", uid="replacement"))
+        found = sentinel.wait(lambda status: status["incidents"][0]["phases"]["pod"] is not None)
+        assert [one["cause"] for one in found["incidents"]] == ["spot"]
+        sentinel.wait(lambda _: sentinel.metric("brokers_sharing_node") == 2)
+        notice = {"source": "aws-node-termination-handler", "class": "notice"}
+        assert sentinel.metric("disruption_notices_total", **notice) == 1
+        assert sentinel.metric("incidents_open", cause="spot") == 1
+        assert sentinel.metric("feature_enabled", feature="kubernetes_nodes") == 1
+        assert sentinel.metric("watch_last_sync_timestamp_seconds", resource="pods") > 0
+        assert "kafka_sentinel_brokers_on_spot" in sentinel.page("/metrics")
+        assert json.loads(sentinel.page("/api/v1/status"))["kubernetes"]["cluster"] == "orders"
+
+
+def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, cluster, kubeconfig):
+    cluster.forbidden = (Kind.NODE,)
+    with Running(kubeconfig(server)) as sentinel:
+        sentinel.wait(lambda status: len(status["kubernetes"]["pods"]) == 3)
+        sentinel.wait(lambda _: sentinel.metric("watch_restarts_total", resource="nodes"))
+        assert sentinel.metric("feature_enabled", feature="kubernetes_nodes") == 0
+        assert sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1
+        assert sentinel.metric("brokers_on_spot") is None
+        assert sentinel.metric("kubernetes_errors_total", code="403") >= 1
+
+
+def test_nothing_of_kubernetes_is_loaded_unless_it_is_configured():
+    import subprocess  # noqa: PLC0415 - a process of its own, in which nothing was imported
+    import sys  # noqa: PLC0415 - as above
+
+    code = (
+        "import sys; from kafka_sentinel.runtime import Runtime; from kafka_sentinel.settings import Settings;"
+        "Runtime(Settings.model_validate({'kafka': {'bootstrap_servers': '127.0.0.1:1'}}), web=False);"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] == 'kubernetes'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
