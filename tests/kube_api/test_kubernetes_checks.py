@@ -1,0 +1,115 @@
+"""What `check` says of Kubernetes."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.kubernetes.raw import stamp
+from tests.core.kubernetes_world import broker
+from tests.kube_api.cluster import Cluster, strimzi
+from tests.kube_api.server import refuse
+
+from kafka_sentinel.adapters.checks import Outcome
+from kafka_sentinel.adapters.kubernetes.checks import kubernetes_findings
+from kafka_sentinel.cli.commands import cli
+from kafka_sentinel.core.kubernetes.fleet import FleetSpec, KafkaSays
+from kafka_sentinel.core.kubernetes.objects import Kind
+from kafka_sentinel.kubernetes_wiring import answers
+from kafka_sentinel.runtime import now
+from kafka_sentinel.settings import KubernetesSettings
+
+SAYS = KafkaSays("c", frozenset({1, 2, 3}))
+
+
+@pytest.fixture
+def findings(server, kubeconfig, script):
+    def look(cluster, says=SAYS, *, keeps_state=False, breaks_pods=False, **spec):
+        script.world = cluster
+        file = kubeconfig(server)
+        settings = KubernetesSettings(enabled=True, namespace="kafka", kubeconfig=file)
+        options = {"keeps_state": keeps_state, "breaks_pods": breaks_pods}
+        found = kubernetes_findings(answers(settings, now), FleetSpec("kafka", **spec), says, now(), **options)
+        return list(found)
+
+    return look
+
+
+def of(found, outcome):
+    return [f"{one.check}: {one.sentence}" for one in found if one.outcome is outcome]
+
+
+def test_what_is_found_is_a_table_and_what_is_shared_is_said(findings):
+    found = findings(Cluster(*strimzi()))
+    assert of(found, Outcome.FAIL) == []
+    [pods] = [one for one in found if one.table]
+    assert pods.sentence == "3 brokers of strimzi orders in namespace kafka"
+    assert pods.table[0] == ("pod", "broker id", "roles", "node", "zone", "capacity", "volume", "node-local")
+    assert pods.table[1][:6] == ("orders-broker-1", "1", "broker+controller", "n1", "a", "spot")
+    warnings = of(found, Outcome.WARN)
+    assert any("are on spot nodes" in one for one in warnings)
+    assert any("share zone a" in one for one in warnings)
+    assert any("no disruption budget matches" in one for one in warnings)
+
+
+def test_two_brokers_on_one_node_are_named(findings):
+    cluster = Cluster(*strimzi(), (Kind.POD, broker(2, "n1")))
+    assert any("brokers 1 and 2 share node n1" in one for one in of(findings(cluster), Outcome.WARN))
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "words"),
+    [
+        (Kind.NODE, Outcome.WARN, "we may not list, watch nodes: no node is watched"),
+        (Kind.VOLUME, Outcome.WARN, "we may not list, watch persistentvolumes"),
+        (Kind.POD, Outcome.FAIL, "we may not list, watch pods in namespace kafka: brokers cannot be found"),
+        (Kind.BUDGET, Outcome.FAIL, "we may not list, watch poddisruptionbudgets.policy in namespace kafka"),
+    ],
+)
+def test_a_missing_permission_is_named_with_what_is_off(findings, kind, outcome, words):
+    found = findings(Cluster(*strimzi(), forbidden=(kind,)))
+    assert any(words in one for one in of(found, outcome))
+
+
+def test_permissions_for_what_is_not_configured_are_not_asked_for(findings):
+    found = findings(Cluster(*strimzi(), forbidden=()))
+    assert "permissions: we may do all that is needed" in of(found, Outcome.OK)
+
+
+def test_no_brokers_fail_and_say_where_they_were_looked_for(findings):
+    found = findings(Cluster())
+    assert any("no broker was found in namespace kafka" in one for one in of(found, Outcome.FAIL))
+
+
+def test_pods_that_kafka_does_not_know_are_said(findings):
+    found = findings(Cluster(*strimzi()), KafkaSays("c", frozenset({1, 2, 4})))
+    warnings = of(found, Outcome.WARN)
+    assert "pods: broker 4: no pod was found that runs it" in warnings
+    assert "pods: broker 3 (pod orders-broker-3): Kafka has not named it" in warnings
+
+
+def test_a_pod_that_cannot_come_back_is_said(findings):
+    message = "0/3 nodes are available: 3 Insufficient memory."
+    pending = broker(3, None, phase="Pending", containers=())
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    pending["status"]["conditions"] = [{**scheduled, "lastTransitionTime": stamp(-3_600)}]
+    found = findings(Cluster(*strimzi(), (Kind.POD, pending)))
+    assert f"pods: pod orders-broker-3 cannot come back: {message}" in of(found, Outcome.WARN)
+
+
+def test_a_server_that_answers_nothing_usable_is_one_failure(findings, script):
+    found = findings(lambda _asked: refuse(500, "InternalError", "no"))
+    [failure] = of(found, Outcome.FAIL)
+    assert "cannot be asked" in failure
+    assert len(found) == 1
+
+
+def test_the_command_prints_the_table(server, kubeconfig, script, monkeypatch, capsys):
+    script.world = Cluster(*strimzi())
+    monkeypatch.setenv("KAFKA_SENTINEL__KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("KAFKA_SENTINEL__KUBERNETES__ENABLED", "true")
+    monkeypatch.setenv("KAFKA_SENTINEL__KUBERNETES__NAMESPACE", "kafka")
+    monkeypatch.setenv("KAFKA_SENTINEL__KUBERNETES__KUBECONFIG", str(kubeconfig(server)))
+    with pytest.raises(Exception, match="checks failed"):
+        cli.main(["check", "--timeout", "1s"], standalone_mode=False)
+    out = capsys.readouterr().out
+    assert "OK    pods: 3 brokers of strimzi orders in namespace kafka\n      pod " in out
+    assert "      orders-broker-3  3          broker+controller" in out
