@@ -23,6 +23,7 @@ from kafka_sentinel.cli.common import (
     load_settings,
 )
 from kafka_sentinel.cli.experiments import experiments
+from kafka_sentinel.cli.resume import resume
 from kafka_sentinel.settings import Settings
 
 EPILOG = """\b
@@ -179,6 +180,7 @@ def version() -> None:
 
 
 cli.add_command(experiments)
+cli.add_command(resume)
 
 
 def main() -> None:
