@@ -144,13 +144,17 @@ def measure(daemon: Daemon, process: psutil.Process, warm_up: float, seconds: fl
 def _thread_times(process: psutil.Process) -> Counter[str]:
     """Return seconds of processor time by the name that the kernel knows a thread by (Linux only)."""
     times: Counter[str] = Counter()
-    tasks = Path(f"/proc/{process.pid}/task")
-    names = {int(each.name): (each / "comm").read_text().strip() for each in tasks.iterdir()} if tasks.exists() else {}
     for thread in process.threads():
-        name = names.get(thread.id, "thread")
-        label = "main" if thread.id == process.pid else f"{name} {thread.id - process.pid}"
+        label = "main" if thread.id == process.pid else f"{_name(process.pid, thread.id)} {thread.id - process.pid}"
         times[label] += thread.user_time + thread.system_time
     return times
+
+
+def _name(process: int, thread: int) -> str:
+    try:
+        return Path(f"/proc/{process}/task/{thread}/comm").read_text().strip()
+    except OSError:  # it has just ended, or this is not Linux
+        return "thread"
 
 
 def main() -> int:

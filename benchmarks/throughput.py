@@ -41,6 +41,8 @@ LEAST_RATIO = 0.7  # aim
 PARTITIONS = 6
 BATCH = 1_000  # records handed to the client at once
 QUEUE = 50_000  # records in the client's queue
+RATE = 50_000.0  # records per second and partition that are asked for: more than can be sent, the queue paces it
+INTERVAL = 0.02  # seconds
 ROUND_LIMIT = 90.0  # seconds for one round, start and end included
 
 
@@ -145,7 +147,9 @@ def _measured(count: Callable[[], Count], warm_up: float, seconds: float) -> dic
 
 
 def _producer_options(servers: str, topic: str) -> ProducerOptions:
-    return ProducerOptions(common={"bootstrap.servers": servers}, topic=topic, acks=Acks.ALL, instance=0)
+    return ProducerOptions(
+        common={"bootstrap.servers": servers}, topic=topic, acks=Acks.ALL, instance=0, records_per_second=RATE
+    )
 
 
 class _Bare:
@@ -204,8 +208,7 @@ def sentinel(servers: str, topic: str, warm_up: float, seconds: float) -> dict[s
             {
                 "name": topic,
                 "kafka": {"bootstrap_servers": servers},
-                # far more than can be sent: the client's queue paces it
-                "probe": {"topic": topic, "interval": 0.02, "records_per_interval": 1000},
+                "probe": {"topic": topic, "interval": INTERVAL, "records_per_interval": int(RATE * INTERVAL)},
                 "group_consumer": {"enabled": False},  # the bare loop has none
                 "state": {"file": Path(folder) / "state.json"},
             }

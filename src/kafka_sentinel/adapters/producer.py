@@ -31,7 +31,7 @@ from kafka_sentinel.core.types import Instant, ProbePartition
 
 CHUNK = 1_000  # records handed over between two polls, so that acknowledgements are never kept waiting for long
 IDLE = 0.1  # longest poll, in seconds: commands are looked at this often
-GATHER = 0.01  # seconds a report may wait for those that follow it; each keeps the instant at which it was known
+GATHER = 0.01  # seconds a report may wait for those that follow it
 FAREWELL = 1.0  # seconds to wait for acknowledgements at the end, and again for the reports of what was given up
 ABANDON = 5.0  # seconds to collect the reports of an abandoned client
 # A partition whose log took nothing of this client yet gets one record at a time. Of several on their way, a leader
@@ -218,13 +218,18 @@ class ProbeProducer:
     # --- what became of it
 
     def _poll(self, timeout: float) -> None:
-        """Post what is reported within `timeout` seconds and what follows closely, together: the mailbox wakes once."""
+        """Post what is reported within `timeout` seconds and what follows closely, together.
+
+        It sleeps in between: each report would wake this thread, and each event the engine's. The client itself keeps
+        how long a record took, so that no latency is changed.
+        """
         client = self._client
         assert client is not None
         heard = [(client.poll(timeout), self._now())]
-        until = heard[0][1].mono + min(GATHER, timeout) if heard[0][0] else 0.0
-        while client.fatal is None and len(client) and (left := until - self._now().mono) > 0:
-            heard.append((client.poll(left), self._now()))
+        pause = min(GATHER, timeout)
+        if heard[0][0] and client.fatal is None and len(client) and pause > 0:
+            self._worker.stopping.wait(pause)
+            heard.append((client.poll(0.0), self._now()))
         events = [event for reports, at in heard for event in self._understood(reports, at)]
         if client.fatal is not None:
             code, text = client.fatal

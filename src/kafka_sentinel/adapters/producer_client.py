@@ -13,6 +13,8 @@ from kafka_sentinel.adapters.kafka_client import ClientProperties, client_config
 from kafka_sentinel.core.types import Acks
 
 MAX_ERRORS = 100  # client errors kept between two polls; a reconnect loop repeats itself
+FEW = 1_000.0  # records per second and partition up to which each is sent at once
+LINGER = 0.005  # seconds in which faster ones gather: many small requests cost the brokers and us half as much again
 REJECTED = "_error"  # where the client puts the error of a message that it did not take
 
 
@@ -28,7 +30,6 @@ class ProducerOptions:
     interval: float = 0.1
     records_per_second: float = 10.0  # per partition
     delivery_timeout: float = 30.0
-    linger: float = 0.0
     queue_limit: int = 100_000
     extra: ClientProperties = field(default_factory=dict)
 
@@ -44,7 +45,7 @@ class ProducerOptions:
                 # ready) may take a later one than it refused. The client then acknowledges what was never written, or
                 # writes it twice (KAFKA-15591). One alone cannot be overtaken; batches grow, so it is no slower.
                 "max.in.flight.requests.per.connection": 1,
-                "linger.ms": self.linger * 1000,
+                "linger.ms": LINGER * 1000 if self.records_per_second > FEW else 0,
                 "delivery.timeout.ms": int(self.delivery_timeout * 1000),
                 "queue.buffering.max.messages": self.queue_limit,
             },

@@ -25,6 +25,7 @@ from kafka_sentinel.cli.common import (
 )
 from kafka_sentinel.cli.experiments import experiments, table
 from kafka_sentinel.cli.kubernetes import check_kubernetes
+from kafka_sentinel.cli.resume import resume
 from kafka_sentinel.settings import Settings
 
 EPILOG = """\b
@@ -188,6 +189,7 @@ def version() -> None:
 
 
 cli.add_command(experiments)
+cli.add_command(resume)
 
 
 def main() -> None:
