@@ -91,9 +91,8 @@ class Outcomes(Witness):
                 account.positions.set(first, count, span.offset + first - span.first)
         for window in account.seen.covered(span.first, span.count):
             self._verified(account, *window)
-        passed_to = max(self.position or 0, self.log_start)
-        if span.offset is not None and span.offset < passed_to:
-            passed = Piece(span.first, min(span.count, passed_to - span.offset), span.offset)
+        if span.offset is not None and self.position is not None and span.offset < self.position:
+            passed = Piece(span.first, min(span.count, self.position - span.offset), span.offset)
             self._missed(account, passed, self.log, "a reader passed it unseen")
 
     def _acked_in_doubt(self, account: Account, first: int, count: int) -> None:
