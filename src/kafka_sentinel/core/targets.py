@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView
-from kafka_sentinel.core.types import Acks
+from kafka_sentinel.core.types import Acks, NodeRef, PodRef
 
 ALLOWED = "any, broker:<id>, leader, leader:<partition>, controller"
 
@@ -38,10 +38,17 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The set of nodes every guard judges. An empty set comes with the reason why there is none."""
+    """The set that every guard judges. An empty set comes with the reason why there is none.
+
+    `brokers`: ids of the Kafka nodes that are hit, brokers and KRaft controllers. `pods`: on Kubernetes all pods that
+    are hit, those of other sorts too. `node`: the node of Kubernetes that is hit with them, if the fault is one of
+    nodes.
+    """
 
     brokers: frozenset[int]
     reason: str = ""
+    pods: tuple[PodRef, ...] = ()
+    node: NodeRef | None = None
 
 
 def parse_target(text: str) -> TargetSpec:
