@@ -61,6 +61,19 @@ def problems(tmp_path, text="", **environ):
         ("kubernetes: {flavour: strimzi, selector: {app: kafka}}", ["selector is for flavour statefulset"]),
         ("kubernetes: {flavour: bitnami, first_id: 1}", ["first_id is for flavour statefulset, found bitnami"]),
         ("kubernetes: {spot_labels: spot}", ["kubernetes.spot_labels", "a map from text to text"]),
+        ("state: {file: /s, config_map: s}", ["line 1", "state: file and config_map exclude each other"]),
+        ("state: {file: /s, namespace: own}", ["state: namespace is that of a ConfigMap: with file there is none"]),
+        ("state: {config_map: s}", ["state: a ConfigMap needs kubernetes.enabled"]),
+        ("state: {namespace: own}", ["state: a ConfigMap needs kubernetes.enabled"]),
+        ("state: {config_map: My_state}", ["state.config_map: found 'My_state' (not a name)"]),
+        (
+            "kubernetes: {enabled: true, namespace: kafka, kubeconfig: /dev/null}\nstate: {config_map: s}",
+            ["line 2", "with kubernetes.kubeconfig, config_map needs namespace"],
+        ),
+        (
+            "name: Orders\nkubernetes: {enabled: true, namespace: kafka}\nstate: {checkpoint_interval: 90s}",
+            ["state: no ConfigMap can be named 'Orders-state', after name: set config_map, or file"],
+        ),
         ("experiments: {accept_unavailable: topic}", ["found 'topic'", "a list of"]),
         (
             "experiments: {items: [{name: A b, fault: f, every: 1s}]}",
