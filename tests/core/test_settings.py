@@ -1,6 +1,7 @@
 """Defaults, durations, variables and what the settings hand to Kafka clients."""
 
 import json
+from typing import get_args
 
 import pytest
 import yaml
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from kafka_sentinel.settings import ConfigurationError, Settings, load
+from kafka_sentinel.core.faults import REACHES
+from kafka_sentinel.settings import ConfigurationError, Experiment, Settings, load
 from kafka_sentinel.settings.base import format_duration, parse_duration
 from kafka_sentinel.settings.describe import allowed, keys, variables
 from kafka_sentinel.settings.kafka import MASK, OWN_KEYS, REFUSED_KEYS
@@ -252,6 +254,22 @@ def test_remarks_name_what_is_allowed_but_risky(tmp_path):
     assert Settings.model_validate(safe).remarks() == []
     equal = {**safe, "probe": {"min_insync_replicas": 3}}
     assert "cannot be written" in Settings.model_validate(equal).remarks()[0]
+
+
+def test_faults_of_pods_are_taken_where_pods_are_watched():
+    items = [
+        {"name": "a", "fault": "pod-crash", "target": "zone:A", "every": "1h"},
+        {"name": "b", "fault": "node-reclaim", "target": "leader", "every": "1h"},
+        {"name": "c", "fault": "rolling-restart", "target": "all", "every": "1h"},
+        {"name": "d", "fault": "pod-delete", "target": "zookeeper", "every": "1h"},
+    ]
+    on = {"kubernetes": {"enabled": True, "namespace": "kafka"}, "experiments": {"items": items}}
+    specs = [item.spec() for item in Settings.model_validate(on).experiments.items]
+    assert [str(spec.target) for spec in specs] == ["zone:A", "leader", "all", "zookeeper"]
+
+
+def test_the_faults_that_can_be_configured_are_those_that_the_core_knows():
+    assert get_args(Experiment.model_fields["fault"].annotation) == tuple(REACHES)
 
 
 def test_kubernetes_is_off_by_default_and_becomes_a_specification_of_the_core():

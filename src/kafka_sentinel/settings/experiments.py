@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kafka_sentinel.core import schedule as schedules
+from kafka_sentinel.core.faults import REACHES, Reach
 from kafka_sentinel.core.guard_input import MAX_DAILY_BUDGET, ExperimentSpec, GuardSettings
 from kafka_sentinel.core.targets import ALLOWED as ALLOWED_TARGETS
-from kafka_sentinel.core.targets import parse_target
+from kafka_sentinel.core.targets import misfit, parse_target
 from kafka_sentinel.settings.base import Duration, Section, Words
 
 EXPERIMENT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -79,12 +80,18 @@ class Experiment(Section):
     """One fault, done again and again: at the times of `schedule`, or `every` so often."""
 
     name: Name = Field(description="Its name: a metric label, so keep it stable.")
-    fault: Literal["process-kill", "process-pause"] = Field(
-        description="`process-kill`: SIGKILL, then started again; `process-pause`: SIGSTOP, then SIGCONT."
+    fault: Literal[
+        "process-kill", "process-pause", "pod-delete", "pod-crash", "pod-evict", "node-reclaim", "rolling-restart"
+    ] = Field(
+        description="`process-kill`: SIGKILL, then started again; `process-pause`: SIGSTOP, then SIGCONT. "
+        "The others need Kubernetes. `pod-delete`: with the time the pod asks for; `pod-crash`: within one second; "
+        "`pod-evict`: as a drain does; `node-reclaim`: a spot reclaim rehearsed; `rolling-restart`: of all brokers."
     )
     target: Target = Field(
         default="any",
-        description="Which broker: any live one, one by its id, the leader of a probe partition, the KRaft controller.",
+        description="Whom: any live broker, one by its id, one of a node pool or a zone, the leader of a probe "
+        "partition, the KRaft controller, a coordinator, a ZooKeeper or entity operator pod. "
+        "For `rolling-restart`: `all`.",
     )
     schedule: Cron | None = Field(default=None, description="When, by the clock of `zone`.")
     every: Every | None = Field(default=None, description="How often, instead of `schedule`.")
@@ -108,6 +115,16 @@ class Experiment(Section):
         if (self.schedule is None) == (self.every is None):
             raise ValueError("needs exactly one of `schedule` (a cron line) and `every` (an interval, as 10m)")
         return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Experiment:
+        if wrong := misfit(self.fault, parse_target(self.target)):
+            raise ValueError(wrong)
+        return self
+
+    @property
+    def needs_kubernetes(self) -> bool:
+        return REACHES[self.fault] is not Reach.PROCESSES
 
     def spec(self) -> ExperimentSpec:
         """Return the experiment in the core's words."""

@@ -256,6 +256,18 @@ class Settings(BaseSettings):
             raise ValueError(f"settle must not be below slo.produce and slo.consume ({least:g}s)")
         return incidents
 
+    @field_validator("experiments")
+    @classmethod
+    def _pods_are_watched(cls, experiments: ExperimentSettings, given: ValidationInfo) -> ExperimentSettings:
+        kubernetes = given.data.get("kubernetes")
+        unseen = [item for item in experiments.items if item.needs_kubernetes]
+        if unseen and kubernetes is not None and not kubernetes.enabled:
+            raise ValueError(
+                f"items: {unseen[0].name} has fault {unseen[0].fault}, which needs kubernetes.enabled; "
+                "it is off, and then only process-kill and process-pause are allowed"
+            )
+        return experiments
+
     @classmethod
     def settings_customise_sources(
         cls,
