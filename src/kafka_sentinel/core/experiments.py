@@ -31,6 +31,7 @@ from kafka_sentinel.core.experiment_run import (
     run_from_state,
 )
 from kafka_sentinel.core.experiment_view import explanation, item
+from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
 from kafka_sentinel.core.guards import Answer, first_denial
 from kafka_sentinel.core.targets import Target, resolve
@@ -39,8 +40,6 @@ from kafka_sentinel.core.types import Instant
 RESULTS = ("passed", "failed", "inconclusive", "aborted", "dry_run")  # closed set of experiments_total{result}
 MAX_EXPERIMENTS = 64
 SAVE_LIMIT = 30.0  # seconds a write of the state may take
-INJECT_LIMIT = 60.0  # seconds until a commanded fault must be in effect
-HEAL_LIMIT = 60.0  # seconds after its duration until a fault must be undone
 
 
 class Experiments:

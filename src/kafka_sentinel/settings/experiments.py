@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kafka_sentinel.core import schedule as schedules
+from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.guard_input import MAX_DAILY_BUDGET, ExperimentSpec, GuardSettings
 from kafka_sentinel.core.targets import ALLOWED as ALLOWED_TARGETS
 from kafka_sentinel.core.targets import parse_target
@@ -79,9 +80,7 @@ class Experiment(Section):
     """One fault, done again and again: at the times of `schedule`, or `every` so often."""
 
     name: Name = Field(description="Its name: a metric label, so keep it stable.")
-    fault: Literal["process-kill", "process-pause"] = Field(
-        description="`process-kill`: SIGKILL, then started again; `process-pause`: SIGSTOP, then SIGCONT."
-    )
+    fault: FaultKind = Field(description="What is done to the target: see docs/experiments.md.")
     target: Target = Field(
         default="any",
         description="Which broker: any live one, one by its id, the leader of a probe partition, the KRaft controller.",
