@@ -1,7 +1,6 @@
 """Defaults, durations, variables and what the settings hand to Kafka clients."""
 
 import json
-from typing import get_args
 
 import pytest
 import yaml
@@ -9,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from kafka_sentinel.core.faults import REACHES
-from kafka_sentinel.settings import ConfigurationError, Experiment, Settings, load
+from kafka_sentinel.settings import ConfigurationError, Settings, load
 from kafka_sentinel.settings.base import format_duration, parse_duration
 from kafka_sentinel.settings.describe import allowed, keys, variables
 from kafka_sentinel.settings.kafka import MASK, OWN_KEYS, REFUSED_KEYS
@@ -266,10 +264,6 @@ def test_faults_of_pods_are_taken_where_pods_are_watched():
     on = {"kubernetes": {"enabled": True, "namespace": "kafka"}, "experiments": {"items": items}}
     specs = [item.spec() for item in Settings.model_validate(on).experiments.items]
     assert [str(spec.target) for spec in specs] == ["zone:A", "leader", "all", "zookeeper"]
-
-
-def test_the_faults_that_can_be_configured_are_those_that_the_core_knows():
-    assert get_args(Experiment.model_fields["fault"].annotation) == tuple(REACHES)
 
 
 def test_kubernetes_is_off_by_default_and_becomes_a_specification_of_the_core():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_sentinel.core.faults import REACHES, Reach
+from kafka_sentinel.core.faults import FAULTS, Reach
 from kafka_sentinel.core.targets import (
     ALLOWED,
     FITTING,
@@ -109,7 +109,7 @@ def test_each_fault_has_its_targets_and_no_others(fault, targets):
 
 
 def test_every_fault_reaches_something():
-    assert set(REACHES.values()) == set(Reach)
+    assert {fault.reach for fault in FAULTS.values()} == set(Reach) == set(FITTING)
 
 
 def test_a_fault_that_does_not_fit_is_one_sentence_with_what_was_found_and_what_is_allowed():

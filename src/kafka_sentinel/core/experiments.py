@@ -31,7 +31,7 @@ from kafka_sentinel.core.experiment_run import (
     run_from_state,
 )
 from kafka_sentinel.core.experiment_view import explanation, item
-from kafka_sentinel.core.faults import REACHES, Reach
+from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT, Reach, fault_named
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
 from kafka_sentinel.core.guards import Answer, first_denial
 from kafka_sentinel.core.resolution import resolve
@@ -41,8 +41,6 @@ from kafka_sentinel.core.types import Instant
 RESULTS = ("passed", "failed", "inconclusive", "aborted", "dry_run")  # closed set of experiments_total{result}
 MAX_EXPERIMENTS = 64
 SAVE_LIMIT = 30.0  # seconds a write of the state may take
-INJECT_LIMIT = 60.0  # seconds until a commanded fault must be in effect
-HEAL_LIMIT = 60.0  # seconds after its duration until a fault must be undone
 
 
 class Experiments:
@@ -359,7 +357,7 @@ def _heal(run: Run) -> Heal:
 
 
 def _target(run: Run) -> Target:
-    one_by_one = REACHES.get(run.fault) is Reach.ROLL
+    one_by_one = fault_named(run.fault).reach is Reach.ROLL
     return Target(frozenset(run.targets), pods=run.pods, node=run.node, one_by_one=one_by_one)
 
 

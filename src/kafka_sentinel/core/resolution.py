@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
 from kafka_sentinel.core.coordinators import GROUPS_TOPIC, TRANSACTIONS_TOPIC, partition_for
-from kafka_sentinel.core.faults import REACHES, Reach
+from kafka_sentinel.core.faults import Reach, fault_named
 from kafka_sentinel.core.guard_input import ExperimentSpec, World
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod, FleetView, Side, SidePod
 from kafka_sentinel.core.targets import SIDES, Target, TargetKind, TargetSpec
@@ -33,8 +33,8 @@ def resolve(experiment: ExperimentSpec, salt: str, world: World) -> Target:
     found = _FINDERS[spec.kind](spec, salt, world)
     if not found.brokers:
         return found
-    match REACHES[experiment.fault]:
-        case Reach.PROCESSES:
+    match fault_named(experiment.fault).reach:
+        case Reach.PROCESS:
             return found
         case Reach.NODE:
             return _with_node(found, fleet)

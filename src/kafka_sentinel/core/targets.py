@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kafka_sentinel.core.faults import REACHES, Reach
+from kafka_sentinel.core.faults import FaultKind, Reach, fault_named
 from kafka_sentinel.core.types import NodeRef, PodRef
 
 MAX_NAME = 249  # characters after the colon
@@ -65,7 +65,7 @@ ONLY_KUBERNETES = SIDES | {TargetKind.POOL, TargetKind.ZONE}
 _ONE_NODE = frozenset(TargetKind) - SIDES - {TargetKind.ALL}
 
 FITTING = {
-    Reach.PROCESSES: _ONE_NODE - ONLY_KUBERNETES,
+    Reach.PROCESS: _ONE_NODE - ONLY_KUBERNETES,
     Reach.PODS: _ONE_NODE | SIDES,
     Reach.NODE: _ONE_NODE,
     Reach.ROLL: frozenset({TargetKind.ALL}),
@@ -128,9 +128,9 @@ def parse_target(text: str) -> TargetSpec:
 
 def misfit(fault: str, spec: TargetSpec) -> str:
     """Say why a fault cannot be done to a target, "" if it can: both as found, and what is allowed."""
-    reach = REACHES.get(fault)
-    if reach is None:
-        return f'fault "{fault}" is not known; allowed are {", ".join(REACHES)}'
+    if fault not in set(FaultKind):
+        return f'fault "{fault}" is not known; allowed are {", ".join(FaultKind)}'
+    reach = fault_named(fault).reach
     if spec.kind in FITTING[reach]:
         return ""
     allowed = ", ".join(kind.value for kind in TargetKind if kind in FITTING[reach])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kafka_sentinel.core import schedule as schedules
-from kafka_sentinel.core.faults import REACHES, Reach
+from kafka_sentinel.core.faults import FaultKind, Reach, fault_named
 from kafka_sentinel.core.guard_input import MAX_DAILY_BUDGET, ExperimentSpec, GuardSettings
 from kafka_sentinel.core.targets import ALLOWED as ALLOWED_TARGETS
 from kafka_sentinel.core.targets import misfit, parse_target
@@ -80,13 +80,7 @@ class Experiment(Section):
     """One fault, done again and again: at the times of `schedule`, or `every` so often."""
 
     name: Name = Field(description="Its name: a metric label, so keep it stable.")
-    fault: Literal[
-        "process-kill", "process-pause", "pod-delete", "pod-crash", "pod-evict", "node-reclaim", "rolling-restart"
-    ] = Field(
-        description="`process-kill`: SIGKILL, then started again; `process-pause`: SIGSTOP, then SIGCONT. "
-        "The others need Kubernetes. `pod-delete`: with the time the pod asks for; `pod-crash`: within one second; "
-        "`pod-evict`: as a drain does; `node-reclaim`: a spot reclaim rehearsed; `rolling-restart`: of all brokers."
-    )
+    fault: FaultKind = Field(description="What is done to the target: see docs/experiments.md.")
     target: Target = Field(
         default="any",
         description="Whom: any live broker, one by its id, one of a node pool or a zone, the leader of a probe "
@@ -124,7 +118,7 @@ class Experiment(Section):
 
     @property
     def needs_kubernetes(self) -> bool:
-        return REACHES[self.fault] is not Reach.PROCESSES
+        return fault_named(self.fault).reach is not Reach.PROCESS
 
     def spec(self) -> ExperimentSpec:
         """Return the experiment in the core's words."""

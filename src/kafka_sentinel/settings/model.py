@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from kafka_sentinel.core.faults import Reach, of_reach
 from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
 from kafka_sentinel.settings.base import Duration, Section, TopicName, format_duration
 from kafka_sentinel.settings.experiments import ExperimentSettings
@@ -264,7 +265,7 @@ class Settings(BaseSettings):
         if unseen and kubernetes is not None and not kubernetes.enabled:
             raise ValueError(
                 f"items: {unseen[0].name} has fault {unseen[0].fault}, which needs kubernetes.enabled; "
-                "it is off, and then only process-kill and process-pause are allowed"
+                f"it is off, and then the faults allowed are {', '.join(of_reach(Reach.PROCESS))}"
             )
         return experiments
 

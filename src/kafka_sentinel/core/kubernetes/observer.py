@@ -19,6 +19,7 @@ from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.kubernetes.attribution import Attribution
 from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.forewarning import Forewarning
 from kafka_sentinel.core.kubernetes.inventory import WatchEvent
 from kafka_sentinel.core.kubernetes.report import report
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings, surroundings
@@ -34,6 +35,7 @@ class Observer:
     def __init__(self, spec: FleetSpec, incidents: Incidents) -> None:
         self.desk = KubernetesDesk(spec)
         self._attribution = Attribution(self.desk, incidents)
+        self._forewarning = Forewarning()
         self._complaints: dict[tuple[Kind, str], str] = {}  # kind and scope → code that was said in the log
         self._problems: tuple[str, ...] = ()  # of the fleet, as said in the log
         self._report: dict[str, Any] | None = None
@@ -74,6 +76,7 @@ class Observer:
         """Bring everything up to `now`. `edges`: what became available or unavailable since the tick before."""
         step = self.desk.tick(now, cluster)
         out: list[Command] = [*step.commands, *self._attribution.tick(step, edges, now)]
+        out += self._forewarning.take(self.desk.exposure, now)
         problems = self.desk.fleet.problems if self.desk.as_of((Kind.POD,)) is not None else ()
         if problems != self._problems:
             self._problems = problems
