@@ -32,6 +32,7 @@ def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineC
         witness=witness,
         experiments=tuple(item.spec() for item in settings.experiments.items),
         guards=settings.experiments.guards(),
+        group_id=settings.group_consumer.group_id,
         fleet=settings.kubernetes.fleet(),
         lease=settings.config_map is not None,
     )

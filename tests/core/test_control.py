@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.core.engine_world import Sentinel
+from tests.core.kubernetes_world import KubernetesWorld
 
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.cluster import QuorumView
@@ -17,7 +18,7 @@ from kafka_sentinel.core.types import OrderKind
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
 
-KILL = {"name": "kill", "fault": "process-kill", "target": "broker:1", "schedule": "0 10 1 1 *", "grace": "30s"}
+KILL = {"name": "kill", "fault": "pod-delete", "target": "broker:1", "schedule": "0 10 1 1 *", "grace": "30s"}
 IN_CLUSTER = {
     "kubernetes": {"enabled": True, "namespace": "kafka"},
     "state": {"namespace": "own"},
@@ -25,11 +26,8 @@ IN_CLUSTER = {
 }
 
 
-class Shared(Sentinel):
-    """A Sentinel that shares its state by a Lease."""
-
-    def __init__(self, **sections):
-        super().__init__(**{**IN_CLUSTER, **sections})
+class Told:
+    """What the API server tells of the Lease and of orders, and what is said of them."""
 
     def leased(self, seconds=10.0, holder="us", problem=""):
         """The Lease is seen to be ours for so many seconds (None: it is not)."""
@@ -56,6 +54,37 @@ class Shared(Sentinel):
         return [log.fields for log in self.logs if log.event == event]
 
 
+class Shared(Told, Sentinel):
+    """A Sentinel that shares its state by a Lease."""
+
+    def __init__(self, **sections):
+        super().__init__(**{**IN_CLUSTER, **sections})
+
+
+class Armed(Told, KubernetesWorld):
+    """The same beside brokers in pods, with guards that all allow but the one for the schedule."""
+
+    def __init__(self):
+        armed = {"armed_for": "cluster", "dry_run": False, "warm_up": 0, "steady": 5}
+        super().__init__(**{**IN_CLUSTER, "experiments": {"items": [KILL], **armed}})
+        self.injected = []
+
+    def pass_by(self, seconds):
+        """Let time pass. The Lease is renewed, the quorum answers, the watches are alive, the state is saved."""
+        for _ in range(seconds):
+            self.leased(10.0)
+            self.step(QuorumObserved(self.now(), self.now(), QuorumView(2, 1, (1, 2, 3), (1, 2, 3))))
+            self.list_all()
+            self.run(0.5)
+            asked, self.commands = self.commands, []
+            self.injected += of(asked, Inject)
+            for save in of(asked, SaveState):
+                self.step(StateSaved(self.now(), save.generation))
+            self.run(0.5)
+            asked, self.commands = self.commands, []
+            self.injected += of(asked, Inject)
+
+
 def of(commands, kind):
     return [command for command in commands if isinstance(command, kind)]
 
@@ -64,7 +93,7 @@ def of(commands, kind):
 
 
 def test_where_no_lease_is_in_use_none_is_asked_for():
-    sentinel = Sentinel(experiments={"items": [KILL]})
+    sentinel = Sentinel(experiments={"items": [{**KILL, "fault": "process-kill"}]})
     assert sentinel.engine.control.lease is None
     assert sentinel.engine.explained()["lease"] is None
     [item] = sentinel.engine.explained()["items"]
@@ -211,30 +240,13 @@ def test_a_run_that_the_guards_do_not_allow_is_answered_with_the_guard():
     assert of(sentinel.commands, Inject) == []
 
 
-def armed():
-    """A Sentinel whose guards all allow."""
-    settings = {"items": [KILL], "armed_for": "cluster", "dry_run": False, "warm_up": 0, "steady": 5}
-    return Shared(experiments=settings, state={"namespace": "own", "checkpoint_interval": "1s"})
-
-
 def test_a_run_that_was_ordered_is_injected_after_its_intent_was_saved_and_told():
-    sentinel = armed()
-
-    def live(seconds):
-        for _ in range(seconds):
-            sentinel.leased(10.0)
-            sentinel.sees(sentinel.engine.view)
-            sentinel.step(QuorumObserved(sentinel.now(), sentinel.now(), QuorumView(2, 1, (1, 2, 3), (1, 2, 3))))
-            sentinel.live(1)
-            saves, sentinel.commands = of(sentinel.commands, SaveState), of(sentinel.commands, Inject)
-            for save in saves:
-                sentinel.step(StateSaved(sentinel.now(), save.generation))
-
-    live(10)
-    assert of(sentinel.commands, Inject) == []
+    sentinel = Armed()
+    sentinel.pass_by(10)
     sentinel.order(OrderKind.RUN_NOW, "kill")
-    live(3)
-    [inject] = of(sentinel.commands, Inject)
+    sentinel.pass_by(5)
+    [inject] = sentinel.injected
+    assert [(pod.namespace, pod.name) for pod in inject.pods] == [("kafka", "orders-broker-1")]
     assert sentinel.answers == [("run-now", f"run {inject.experiment_run} is injecting", True)]
 
 

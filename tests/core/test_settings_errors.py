@@ -84,11 +84,28 @@ def problems(tmp_path, text="", **environ):
         ("experiments: {items: [{name: a, fault: process-kill, every: 5x}]}", ['every "5x" is not an interval']),
         ("experiments: {items: [{name: a, fault: process-kill, every: 5s, zone: Mars}]}", ['zone "Mars" is not known']),
         (
+            "experiments: {items: [{name: a, fault: process-kill, every: 5s, target: zookeeper}]}",
+            ["experiments.items[0]: fault process-kill cannot be done to target zookeeper; its targets are any, broke"],
+        ),
+        (
+            "experiments: {items: [{name: a, fault: rolling-restart, every: 5s}]}",
+            ["experiments.items[0]: fault rolling-restart cannot be done to target any; its targets are all"],
+        ),
+        (
+            "experiments: {items: [{name: a, fault: process-kill, every: 5s}, {name: b, fault: pod-crash, every: 5s}]}",
+            ["experiments: items: b has fault pod-crash; with kubernetes.enabled off, the faults allowed are process-"],
+        ),
+        (
             "experiments: {items: [{name: a, fault: process-kill, every: 5s, target: me}]}",
             ['target "me"', "controller"],
         ),
         ("experiments: {blackouts: [{from: 25:00}]}", ['blackout time "25:00"', "00:00 to 24:00"]),
         ("experiments: {blackouts: [{days: [sat], dates: [2026-01-01]}]}", ["either `days` or `dates`"]),
+        (
+            "kubernetes: {enabled: true, namespace: kafka}\n"
+            "experiments: {items: [{name: a, fault: process-kill, every: 1h}]}",
+            ["line 2", "a has fault process-kill; with kubernetes.enabled on, the faults allowed are pod-delete, "],
+        ),
         ("experiments: {daily_budget: -1}", ["experiments.daily_budget: found -1"]),
     ],
 )

@@ -5,11 +5,13 @@ import threading
 import pytest
 from tests.kube_api.server import Mailbox, drop, obj, refuse, say, status_object
 
-from kafka_sentinel.adapters.kubernetes.fleet_pods import CRASH, DELETE, EVICT, FAULTS, PodFleet, PodRef
+from kafka_sentinel.adapters.kubernetes.fleet_pods import FAULTS, PodFleet, PodRef
 from kafka_sentinel.core.commands import Heal, Inject
 from kafka_sentinel.core.events import AdapterError, FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.runtime import now
 
+DELETE, CRASH, EVICT = FaultKind.POD_DELETE, FaultKind.POD_CRASH, FaultKind.POD_EVICT
 PATH = "/api/v1/namespaces/kafka/pods/k-{}"
 PODS = {broker: PodRef("kafka", f"k-{broker}", f"uid-{broker}") for broker in range(3)}
 

@@ -16,7 +16,7 @@ NAME = "kafka-sentinel-state"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/own/leases/{NAME}"
 STATE = f"/api/v1/namespaces/own/configmaps/{NAME}"
 SHARED = {"state": {"namespace": "own", "checkpoint_interval": "1s"}}
-KILL = {"name": "kill", "fault": "process-kill", "target": "any", "every": "300d", "grace": "1s"}
+KILL = {"name": "kill", "fault": "pod-delete", "target": "any", "every": "300d", "grace": "1s"}
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ from typing import Protocol
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
 from kafka_sentinel.core.commands import Heal, Inject
 from kafka_sentinel.core.events import AdapterError, BrokerExited, FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 
-KILL = "process-kill"  # SIGKILL; started again when undone
-PAUSE = "process-pause"  # SIGSTOP; SIGCONT when undone
-FAULTS = (KILL, PAUSE)
+FAULTS = of_reach(Reach.PROCESS)
 
 WATCH_EVERY = 0.1  # seconds between two looks at the processes
 COMMANDS = 64  # waiting commands; the engine has at most one fault under way, so more mean that the thread hangs
@@ -162,7 +161,7 @@ class LocalFleet:
         return "; ".join(wrong) or (None if command.targets else "no target was named")
 
     def _hit(self, fault: str, broker: int) -> None:
-        if fault == PAUSE:
+        if fault == FaultKind.PROCESS_PAUSE:
             self._control.pause(broker)
             return
         known = self._pids.pop(broker, None)

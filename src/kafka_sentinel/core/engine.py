@@ -102,6 +102,7 @@ class EngineConfig:
     witness: bool | None
     experiments: tuple[ExperimentSpec, ...]
     guards: GuardSettings
+    group_id: str  # of the group consumer
     fleet: FleetSpec | None = None  # None: not on Kubernetes
     lease: bool = False  # a Lease decides which of several Sentinels may inject and save
 
@@ -279,7 +280,7 @@ class Engine:
             return
         run = self.experiments.under_way
         if isinstance(event, FaultInjected) and run is not None and run.id == event.experiment_run:
-            target = ",".join(f"broker {broker}" for broker in event.targets)
+            target = ",".join(f"broker {broker}" for broker in event.targets) or ",".join(pod.name for pod in run.pods)
             self.incidents.on_fault(
                 event.at, experiment_run=run.id, fault=run.fault, target=target, brokers=event.targets
             )
@@ -385,6 +386,8 @@ class Engine:
             state_saved=self.state_saved,
             state_error=self._state_error,
             lease=self.control.lease,
+            kubernetes=self.kubernetes.surroundings() if self.kubernetes is not None else None,
+            group_id=self.config.group_id,
         )
 
     def start_run(self, run: int) -> None:

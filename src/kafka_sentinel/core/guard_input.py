@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
 from kafka_sentinel.core.events import LeaseObserved
+from kafka_sentinel.core.kubernetes.fleet import FleetView
+from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.schedule import Blackout, Schedule
-from kafka_sentinel.core.targets import TargetSpec
+from kafka_sentinel.core.targets import TargetSpec, misfit
 from kafka_sentinel.core.types import Instant
 
 MAX_DAILY_BUDGET = 10_000
@@ -34,6 +36,8 @@ class ExperimentSpec:
     def __post_init__(self) -> None:
         if self.grace < 1 or self.jitter < 0 or self.duration < 0:
             raise ValueError(f"experiment {self.name}: needs grace >= 1, jitter >= 0 and duration >= 0 seconds")
+        if wrong := misfit(self.fault, self.target):
+            raise ValueError(f"experiment {self.name}: {wrong}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class World:
     `overdue`: records past their SLO, over all probe partitions. `natural_losses`: wall-clock seconds at which brokers
     were lost without our doing, at least those of the last 24 hours. `state_saved`: the last successful write.
     `lease`: how the Lease stands; None, and only that, means that none is in use, and allows.
+    `kubernetes`: None means that the brokers are not watched there, so there is nothing to know. `group_id`: of
+    Sentinel's own consumer group.
     """
 
     now: Instant
@@ -80,6 +86,18 @@ class World:
     state_saved: Instant | None = None
     state_error: str | None = None  # why the newest write failed, if it did
     lease: LeaseObserved | None = None
+    kubernetes: Surroundings | None = None
+    group_id: str = ""
+
+    @property
+    def fleet(self) -> FleetView | None:
+        return self.kubernetes.fleet if self.kubernetes is not None else None
+
+    @property
+    def alive(self) -> frozenset[int]:
+        """Live brokers, and controllers, which metadata does not list."""
+        brokers = frozenset(self.cluster.brokers) if self.cluster is not None else frozenset()
+        return brokers.union(self.quorum.caught_up_voters if self.quorum is not None else ())
 
 
 @dataclass(frozen=True, slots=True)

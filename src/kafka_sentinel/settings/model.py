@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from kafka_sentinel.core.faults import Reach, of_reach
 from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
 from kafka_sentinel.settings.base import Duration, Section, TopicName, format_duration
 from kafka_sentinel.settings.experiments import ExperimentSettings
@@ -263,6 +264,22 @@ class Settings(BaseSettings):
         if self.state.file is None and self.config_map is None:
             return None
         return self.state.interval(in_cluster=self.config_map is not None)
+
+    @field_validator("experiments")
+    @classmethod
+    def _can_be_done(cls, experiments: ExperimentSettings, given: ValidationInfo) -> ExperimentSettings:
+        kubernetes = given.data.get("kubernetes")
+        if kubernetes is None:
+            return experiments
+        state = "on" if kubernetes.enabled else "off"
+        able = of_reach(*(set(Reach) - {Reach.PROCESS} if kubernetes.enabled else {Reach.PROCESS}))
+        for item in experiments.items:
+            if item.fault not in able:
+                raise ValueError(
+                    f"items: {item.name} has fault {item.fault}; "
+                    f"with kubernetes.enabled {state}, the faults allowed are {', '.join(able)}"
+                )
+        return experiments
 
     @classmethod
     def settings_customise_sources(

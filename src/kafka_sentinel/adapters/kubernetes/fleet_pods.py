@@ -19,11 +19,9 @@ from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.resources import PODS
 from kafka_sentinel.core.commands import Heal, Inject
 from kafka_sentinel.core.events import AdapterError, Event, FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 
-DELETE = "pod-delete"  # graceful, with the time the pod itself asks for
-CRASH = "pod-crash"  # one second to end
-EVICT = "pod-evict"  # graceful, if the disruption budget allows
-FAULTS = (DELETE, CRASH, EVICT)
+FAULTS = of_reach(Reach.PODS)
 
 CRASH_GRACE = 1  # seconds; 0 would free the pod's name while its container may still write to the log
 COMMANDS = 64  # waiting commands; the engine has at most one fault under way, so more mean that the thread hangs
@@ -150,12 +148,12 @@ class PodFleet:
     def _ask(self, fault: str, pod: PodRef) -> None:
         pods = PODS.within(pod.namespace)
         options: Json = {"preconditions": {"uid": pod.uid}}
-        if fault == EVICT:
+        if fault == FaultKind.POD_EVICT:
             metadata = {"name": pod.name, "namespace": pod.namespace}
             eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata, "deleteOptions": options}
             self._api.create(pods, eviction, name=pod.name, subresource="eviction")
             return
-        if fault == CRASH:
+        if fault == FaultKind.POD_CRASH:
             options["gracePeriodSeconds"] = CRASH_GRACE
         self._api.delete(pods, pod.name, options)
 
