@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from kafka_sentinel.adapters.kubernetes.permission_docs import render_docs as render_permissions
+from kafka_sentinel.adapters.kubernetes.signal_docs import render_docs as render_disruptions
 from kafka_sentinel.adapters.metric_docs import render_docs as render_metrics
 from kafka_sentinel.settings import Settings
 from kafka_sentinel.settings.describe import Key, allowed, default, fields_of, item_of, section_of
@@ -108,6 +109,7 @@ def _refused() -> str:
 
 DOCUMENTS = {
     "configuration.md": render_configuration,
+    "disruptions.md": render_disruptions,
     "metrics.md": render_metrics,
     "permissions.md": render_permissions,
 }

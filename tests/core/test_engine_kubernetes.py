@@ -151,6 +151,22 @@ def test_a_drained_spot_node_is_waited_for_and_its_deletion_makes_it_a_reclaim()
     assert incident["phases"]["full"] == full
 
 
+def test_a_broker_that_was_drained_away_and_finds_no_place_does_not_date_the_loss_of_its_node():
+    world = KubernetesWorld()
+    world.run(20)
+    world.taint("n1", NOTICE, cordoned=True)
+    world.run(5)
+    world.delete_pod(1, why="EvictionByEvictionAPI")
+    world.pending_pod(1, "0/3 nodes are available: 1 node(s) were unschedulable.")
+    world.dead = {1}
+    world.run(9)
+    world.lose(1, leader=2)
+    world.run(25)
+    world.drop(Kind.NODE, "n1")
+    world.run(70)
+    assert world.samples["disruption_lead_seconds aws-node-termination-handler"] == [pytest.approx(39, abs=1)]
+
+
 def test_a_drained_spot_node_that_stays_is_given_up_on_after_ten_minutes():
     world = KubernetesWorld()
     world.run(20)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from kafka_sentinel.core.types import NodeRef, PodRef
+
 
 class RunState(StrEnum):
     DUE = "due"  # its time has come; the guards are being asked
@@ -95,6 +97,8 @@ class Run:
     duration: float
     due: float
     started: float
+    pods: tuple[PodRef, ...] = ()
+    node: NodeRef | None = None
     state: RunState = RunState.DUE
     injected: float | None = None
     verdict: str | None = None
@@ -106,7 +110,7 @@ class Run:
         return self.verdict if self.state is RunState.DONE and self.verdict else self.state.value
 
     def to_state(self) -> dict[str, object]:
-        return asdict(self)
+        return {**asdict(self), "pods": [list(pod) for pod in self.pods], "node": self.node and list(self.node)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +137,17 @@ def run_from_state(saved: Mapping[str, Any]) -> Run:
         duration=float(saved["duration"]),
         due=float(saved["due"]),
         started=float(saved["started"]),
+        pods=tuple(_pod(*pod) for pod in saved["pods"]),
+        node=None if saved["node"] is None else NodeRef(*map(str, saved["node"])),
         state=RunState(saved["state"]),
         injected=None if saved["injected"] is None else float(saved["injected"]),
         verdict=None if saved["verdict"] is None else str(saved["verdict"]),
         reason=str(saved["reason"]),
     )
+
+
+def _pod(namespace: str, name: str, uid: str, broker: int | None) -> PodRef:
+    return PodRef(str(namespace), str(name), str(uid), None if broker is None else int(broker))
 
 
 def transition_diagram() -> str:

@@ -31,16 +31,16 @@ from kafka_sentinel.core.experiment_run import (
     run_from_state,
 )
 from kafka_sentinel.core.experiment_view import explanation, item
+from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT, Reach, fault_named
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
 from kafka_sentinel.core.guards import Answer, first_denial
-from kafka_sentinel.core.targets import Target, resolve
+from kafka_sentinel.core.resolution import resolve
+from kafka_sentinel.core.targets import Target
 from kafka_sentinel.core.types import Instant
 
 RESULTS = ("passed", "failed", "inconclusive", "aborted", "dry_run")  # closed set of experiments_total{result}
 MAX_EXPERIMENTS = 64
 SAVE_LIMIT = 30.0  # seconds a write of the state may take
-INJECT_LIMIT = 60.0  # seconds until a commanded fault must be in effect
-HEAL_LIMIT = 60.0  # seconds after its duration until a fault must be undone
 
 
 class Experiments:
@@ -121,7 +121,17 @@ class Experiments:
     def _begin(self, spec: ExperimentSpec, plan: Plan, target: Target, now: Instant) -> list[Command]:
         stamp = datetime.fromtimestamp(now.wall, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
         targets = tuple(sorted(target.brokers))
-        run = Run(f"{spec.name}-{stamp}", spec.name, spec.fault, targets, spec.duration, plan.due, now.wall)
+        run = Run(
+            f"{spec.name}-{stamp}",
+            spec.name,
+            spec.fault,
+            targets,
+            spec.duration,
+            plan.due,
+            now.wall,
+            target.pods,
+            target.node,
+        )
         self._run = run
         self._waiting.pop(spec.name, None)
         self._planner.plan(spec.name, now)
@@ -152,12 +162,12 @@ class Experiments:
     def _judge_again(self, run: Run, world: World) -> list[Command]:
         """Ask the guards once more, with the intent on disk and the targets fixed; inject only if all still allow."""
         given, _ = self._question(self._specs[run.experiment], world)
-        denial = first_denial(replace(given, due=run.due, under_way=None), Target(frozenset(run.targets)))
+        denial = first_denial(replace(given, due=run.due, under_way=None), _target(run))
         if denial is not None:
             return self._move(Happening.DENIED, world.now, reason=denial.reason, denial=denial)
         self._remember_injection(world.now.wall)
         out = self._move(Happening.SAVED_ALLOWED, world.now)
-        inject = Inject(experiment_run=run.id, fault=run.fault, targets=run.targets, duration=run.duration)
+        inject = Inject(run.id, run.fault, run.targets, run.duration, run.pods, run.node)
         return [*out, _log("warning", "experiment_injecting", run), inject]
 
     def _remember_injection(self, wall: float) -> None:
@@ -305,7 +315,7 @@ class Experiments:
             injections=self._injections,
         )
         salt = f"{spec.name}@{plan.planned:.3f}" if plan is not None else spec.name
-        return given, resolve(spec.target, salt, world.cluster, world.quorum)
+        return given, resolve(spec, salt, world)
 
     # --- state
 
@@ -343,7 +353,12 @@ class Experiments:
 
 
 def _heal(run: Run) -> Heal:
-    return Heal(run.id, run.targets)
+    return Heal(run.id, run.targets, run.fault, run.node)
+
+
+def _target(run: Run) -> Target:
+    one_by_one = fault_named(run.fault).reach is Reach.ROLL
+    return Target(frozenset(run.targets), pods=run.pods, node=run.node, one_by_one=one_by_one)
 
 
 def _log(level: str, event: str, run: Run) -> Log:

@@ -79,3 +79,22 @@ class Fence(NamedTuple):
     run: int
     sequence: int
     offset: int
+
+
+class PodRef(NamedTuple):
+    """One life of a pod. Its replacement has the same name and another uid, and is not meant.
+
+    `broker`: the Kafka node it is; None for pods of other sorts.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    broker: int | None = None
+
+
+class NodeRef(NamedTuple):
+    """One life of a node of Kubernetes: a machine that takes its name later has another uid."""
+
+    name: str
+    uid: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import types
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeGuard, Union, get_args, get_origin
@@ -105,6 +106,8 @@ def _words(annotation: object, metadata: list[object]) -> str:
     origin = get_origin(annotation)
     if origin is Literal:
         return "one of " + ", ".join(str(item) for item in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return "one of " + ", ".join(annotation)
     if origin is list:
         (item,) = get_args(annotation)
         return f"a list of{_length(marks)} {'sections' if is_model(item) else f'items, each {_words(item, [])}'}"

@@ -619,9 +619,19 @@ def test_a_drained_node_was_not_lost_when_its_broker_left():
     world = World(EKS_SPOT)
     world.node(10, cordoned=True)
     world.disruptions.brokers_silent("uid-n1", at(15))
+    world.disruptions.broker_left("uid-n1", at(16))
     world.deleted(100, cordoned=True)
     world.wait(101)
     assert world.leads == [(Source.KUBERNETES, pytest.approx(90))]
+
+
+def test_a_drained_node_that_is_deleted_at_once_was_lost_when_the_broker_left_on_it_fell_silent():
+    world = World(EKS_SPOT)
+    world.node(10, cordoned=True, taints=[NTH_NOTICE])
+    world.disruptions.brokers_silent("uid-n1", at(60))
+    world.deleted(72, cordoned=True, taints=[NTH_NOTICE])
+    world.wait(73)
+    assert world.leads == [(Source.NTH, pytest.approx(50))]
 
 
 def test_a_broker_whose_pod_was_removed_does_not_date_the_loss_of_the_node():

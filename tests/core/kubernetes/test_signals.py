@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.core.kubernetes.raw import EPOCH, Watches, condition, event, meta, node, node_claim, pod
 
+from kafka_sentinel.adapters.kubernetes.signal_docs import IGNORED
 from kafka_sentinel.adapters.metric_labels import CLASS, SOURCES
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
-from kafka_sentinel.core.kubernetes.signal_table import EVENTS, POD_EVENTS, TAINTS
+from kafka_sentinel.core.kubernetes.signal_table import DISRUPTION_TARGETS, EVENTS, POD_EVENTS, TAINTS, WITHDRAWALS
 from kafka_sentinel.core.kubernetes.signal_types import Hint, SignalKind, Source
 from kafka_sentinel.core.kubernetes.signals import EVENT_LIFE, evidence_on, node_signals, pod_signals
 
@@ -100,7 +101,9 @@ def test_the_autoscalers_taint_tells_since_when():
 
 
 def test_labels_of_the_termination_handler():
-    assert on(node(labels={NTH + "action": "cordon"})) == [(Source.NTH, DRAIN, Hint.CORDON)]
+    for name in ("action", "action-time", "event-id"):
+        assert on(node(labels={NTH + name: "x"})) == [(Source.NTH, DRAIN, Hint.CORDON)]
+    assert on(node(labels={NTH + "other": "x"})) == []
     key = "node.kubernetes.io/exclude-from-external-load-balancers"
     assert on(node(labels={key: "aws-node-termination-handler"})) == [(Source.NTH, DRAIN, Hint.CORDON)]
     assert on(node(labels={key: "true"})) == []
@@ -147,11 +150,17 @@ def test_not_ready_is_unreachable_unless_the_node_says_it_shuts_down():
         ("UnknownInterruption", (Source.NTH, NOTICE, Hint.IF_SPOT)),
         ("SQSTermination", (Source.NTH, NOTICE, Hint.IF_SPOT)),
         ("Cordon", (Source.NTH, DRAIN, Hint.CORDON)),
+        ("CordonError", (Source.NTH, DRAIN, Hint.CORDON)),
         ("CordonAndDrain", (Source.NTH, DRAIN, Hint.CORDON)),
+        ("CordonAndDrainError", (Source.NTH, DRAIN, Hint.CORDON)),
         ("PreDrain", (Source.NTH, DRAIN, Hint.CORDON)),
+        ("PreDrainError", (Source.NTH, DRAIN, Hint.CORDON)),
         ("PostDrain", (Source.NTH, DRAIN, Hint.CORDON)),
+        ("PostDrainError", (Source.NTH, DRAIN, Hint.CORDON)),
         ("CancelDrain", None),
+        ("CancelDrainError", None),
         ("Uncordon", None),
+        ("UncordonError", None),
         ("MonitorError", None),
         ("SpotInterrupted", (Source.KARPENTER, NOTICE, Hint.SPOT)),
         ("SpotRebalanceRecommendation", (Source.KARPENTER, RISK, Hint.NONE)),
@@ -179,14 +188,18 @@ def test_not_ready_is_unreachable_unless_the_node_says_it_shuts_down():
         ("RebootScheduled", (Source.AKS, DRAIN, Hint.VOLUNTARY)),
         ("FreezeScheduled", (Source.AKS, RISK, Hint.NONE)),
         ("NodeCordonStart", (Source.AKS, DRAIN, Hint.CORDON)),
+        ("NodeCordonEnd", (Source.AKS, DRAIN, Hint.CORDON)),
         ("NodeDrainStart", (Source.AKS, DRAIN, Hint.CORDON)),
         ("NodeDrainEnd", (Source.AKS, DRAIN, Hint.CORDON)),
+        ("NodeDrainError", (Source.AKS, DRAIN, Hint.CORDON)),
         ("NodeUncordonStart", None),
+        ("NodeUncordonEnd", None),
         ("DeletingNode", (Source.CLOUD, GONE, Hint.REMOVED)),
         ("DeletingNodeFailed", None),
         ("RemovingNode", (Source.KUBERNETES, GONE, Hint.REMOVED)),
         ("Rebooted", (Source.KUBELET, GONE, Hint.REBOOTED)),
         ("NodeReady", None),
+        ("NodeNotReady", None),  # the node's own condition says it, and for how long
         ("NodeHasSufficientMemory", None),
     ],
 )
@@ -205,6 +218,43 @@ def test_events_about_a_node(reason, expected):
 )
 def test_a_shutdown_and_its_cancellation_have_one_reason(message, expected):
     assert on(node(), (Kind.EVENT, event("Shutdown", message=message))) == expected
+
+
+WITHDRAWN = [
+    ("Cordon", "", "Uncordon", ""),
+    ("CordonAndDrain", "", "Uncordon", ""),
+    ("ScheduledEvent", "", "CancelDrain", ""),
+    ("RebalanceRecommendation", "", "CancelDrain", ""),
+    ("ImpendingNodeTermination", "", "NoImpendingNodeTermination", ""),
+    ("NodeCordonEnd", "", "NodeUncordonEnd", ""),
+    ("NodeDrainEnd", "", "NodeUncordonEnd", ""),
+    (
+        *("Shutdown", "Shutdown manager detected shutdown event"),
+        *("Shutdown", "Shutdown manager detected shutdown cancellation"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "words", "back", "back_words"), WITHDRAWN)
+def test_what_an_event_said_can_be_taken_back_and_said_again(said, words, back, back_words):
+    def told(*firsts):
+        return [
+            (Kind.EVENT, event(reason, message=text, first=first, name=f"e-{first}")) for reason, text, first in firsts
+        ]
+
+    first, withdrawal, again = (said, words, 10), (back, back_words, 20), (said, words, 30)
+    assert len(on(node(), *told(first))) == 1
+    assert on(node(), *told(first, withdrawal)) == []
+    assert len(on(node(), *told(first, withdrawal, again))) == 1
+    assert len(on(node("n2"), *told(first, withdrawal))) == 0
+
+
+@pytest.mark.parametrize("back", ["Uncordon", "CancelDrain", "NoImpendingNodeTermination", "NodeUncordonEnd"])
+def test_a_spot_notice_is_never_taken_back_by_an_event(back):
+    events = [
+        (Kind.EVENT, event(said, first=10)) for said in ("SpotInterruption", "SpotInterrupted", "PreemptScheduled")
+    ]
+    assert len(on(node(), *events, (Kind.EVENT, event(back, first=20)))) == len(events)
 
 
 @pytest.mark.parametrize("uid", ["uid-n1", "n1", ""])
@@ -255,6 +305,26 @@ def test_a_deleted_node_claim_or_node_is_a_drain():
     assert on(node(), (Kind.NODE_CLAIM, node_claim(deleted=5))) == [(Source.KARPENTER, DRAIN, Hint.VOLUNTARY)]
     assert on(node(deleted=5)) == [(Source.KARPENTER, DRAIN, Hint.VOLUNTARY)]
     assert on(node(), (Kind.NODE_CLAIM, node_claim())) == []
+
+
+@pytest.mark.parametrize("kind", ["InstanceTerminating", "Drained", "VolumesDetached"])
+def test_a_node_claim_tells_how_far_its_end_has_come(kind):
+    assert on(node(), (Kind.NODE_CLAIM, node_claim(conditions=[condition(kind)]))) == [
+        (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)
+    ]
+    for status in ("False", "Unknown"):
+        assert on(node(), (Kind.NODE_CLAIM, node_claim(conditions=[condition(kind, status)]))) == []
+    assert on(node(), (Kind.NODE_CLAIM, node_claim(conditions=[condition("Initialized")]))) == []
+
+
+def test_a_node_claim_tells_until_when_it_is_waited_for():
+    annotations = {"karpenter.sh/nodeclaim-termination-timestamp": "2026-09-21T14:15:00Z"}
+    raw = node()
+    inventory = Watches((Kind.NODE, raw), (Kind.NODE_CLAIM, node_claim(annotations=annotations, deleted=5))).inventory
+    [signal, *_] = evidence_on(parse(Kind.NODE, raw), inventory, EPOCH + 60)
+    assert (signal.source, signal.kind, signal.hint) == (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)
+    assert "2026-09-21T14:15:00Z" in signal.text
+    assert signal.since == EPOCH + 5
 
 
 def test_a_node_claim_of_another_machine_of_that_name_is_not_this_nodes():
@@ -308,6 +378,7 @@ def test_strimzi_says_that_it_restarts_a_pod():
         ("Evicted", "", (Source.KUBERNETES, DRAIN, Hint.NONE)),
         ("Disrupted", "", (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)),
         ("PodEviction", "", (Source.NTH, DRAIN, Hint.CORDON)),
+        ("FailedToEvict", "", (Source.AKS, DRAIN, Hint.CORDON)),
         ("ScaleDown", "deleting pod for node scale down", (Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY)),
         (
             "TaintManagerEviction",
@@ -327,6 +398,27 @@ def test_what_is_said_can_be_read():
     raw = node(taints=[{"key": NTH + "spot-itn", "effect": "NoSchedule"}])
     [signal] = node_signals(parse(Kind.NODE, raw))
     assert signal.text == "spot interruption notice (taint aws-node-termination-handler/spot-itn)"
+
+
+@pytest.mark.parametrize("name", IGNORED)
+def test_what_the_documents_call_no_sign_is_none(name):
+    assert on(node(taints=[{"key": name, "value": "spot", "effect": "NoSchedule"}]), (Kind.EVENT, event(name))) == []
+    raw = event(name, about="kafka-0", kind="Pod", about_uid="uid-kafka-0", namespace="kafka")
+    assert about(pod(), (Kind.EVENT, raw)) == []
+
+
+def test_every_row_of_the_tables_has_a_test_of_its_own():
+    def tried(test):
+        [mark] = [mark for mark in test.pytestmark if mark.name == "parametrize"]
+        return {row[0] for row in mark.args[1]}
+
+    assert set(TAINTS) <= tried(test_taints)
+    assert set(EVENTS) - {"Shutdown"} <= tried(test_events_about_a_node)
+    assert set(POD_EVENTS) <= tried(test_events_about_a_pod)
+    assert set(DISRUPTION_TARGETS) <= tried(test_disruption_targets)
+    assert {(row[2], row[0]) for row in WITHDRAWN} <= {
+        (reason, said) for reason, _, those in WITHDRAWALS for said in those
+    }
 
 
 def test_a_rule_that_names_nothing_would_match_everything():

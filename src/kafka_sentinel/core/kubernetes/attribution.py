@@ -77,7 +77,7 @@ class Attribution:
             if broker not in silent:
                 if not any(self._nodes.get(other) == uid for other in silent):
                     self._desk.disruptions.brokers_answer(uid)
-            elif pod is not None and not pod.deleting:
+            elif pod is not None and pod.node is not None and not pod.deleting:  # not one that waits for a place
                 self._desk.disruptions.brokers_silent(uid, silent[broker])
 
     # --- nodes

@@ -131,14 +131,8 @@ class Disruption:
             self.lost = self.lost_seen = self.loss = None
 
     def silent_before(self, at: Instant, window: float) -> None:
-        """Move the loss back to when its brokers fell silent: Kubernetes notices only after a grace period.
-
-        Not for a node that was being drained and then removed: its brokers had left before.
-        """
-        if self.lost is None or not 0 < self.lost.mono - at.mono <= window:
-            return
-        left = self.loss is Loss.REMOVED and any(one.signal.kind is SignalKind.DRAIN for one in self._explaining())
-        if not left:
+        """Move the loss back to when brokers still on it fell silent: Kubernetes notices only after a grace period."""
+        if self.lost is not None and 0 < self.lost.mono - at.mono <= window:
             self.lost = at
 
     # --- the verdict

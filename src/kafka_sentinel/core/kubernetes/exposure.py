@@ -44,6 +44,11 @@ class Exposed:
     topic_count: int
     quorum: bool
 
+    @property
+    def is_risk(self) -> bool:
+        """Tell whether anything would be lost."""
+        return bool(self.partitions or self.bare or self.quorum)
+
     def sentence(self) -> str:
         """Say it, for people."""
         where = "the spot pool" if self.domain is Domain.SPOT_POOL else f"{self.domain} {self.name}"

@@ -19,8 +19,10 @@ from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.kubernetes.attribution import Attribution
 from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.forewarning import Forewarning
 from kafka_sentinel.core.kubernetes.inventory import WatchEvent
 from kafka_sentinel.core.kubernetes.report import report
+from kafka_sentinel.core.kubernetes.surroundings import Surroundings, surroundings
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
 from kafka_sentinel.core.slots import Edge
 from kafka_sentinel.core.types import Instant
@@ -33,6 +35,7 @@ class Observer:
     def __init__(self, spec: FleetSpec, incidents: Incidents) -> None:
         self.desk = KubernetesDesk(spec)
         self._attribution = Attribution(self.desk, incidents)
+        self._forewarning = Forewarning()
         self._complaints: dict[tuple[Kind, str], str] = {}  # kind and scope → code that was said in the log
         self._problems: tuple[str, ...] = ()  # of the fleet, as said in the log
         self._report: dict[str, Any] | None = None
@@ -73,11 +76,16 @@ class Observer:
         """Bring everything up to `now`. `edges`: what became available or unavailable since the tick before."""
         step = self.desk.tick(now, cluster)
         out: list[Command] = [*step.commands, *self._attribution.tick(step, edges, now)]
+        out += self._forewarning.take(self.desk.exposure, now)
         problems = self.desk.fleet.problems if self.desk.as_of((Kind.POD,)) is not None else ()
         if problems != self._problems:
             self._problems = problems
             out += [Log("warning", "Kafka's pods are in doubt", {"problem": problem}) for problem in problems]
         return out
+
+    def surroundings(self) -> Surroundings:
+        """Return what the guards may look at."""
+        return surroundings(self.desk)
 
     def status(self, now: Instant) -> dict[str, Any]:
         """Return the `kubernetes` part of the status snapshot, as of at most `REPORT_EVERY` seconds ago."""

@@ -88,7 +88,7 @@ def stuck_by_reason(status: Mapping[str, Any]) -> dict[str, int] | None:
 def _exposure(found: Exposure | None, *, sees_nodes: bool) -> dict[str, Any] | None:
     if found is None:
         return None
-    bad = [one.sentence() for one in found.each if one.partitions or one.bare or one.quorum]
+    bad = [one.sentence() for one in found.each if one.is_risk]
     return {
         "partitions": {
             domain.value: count if sees_nodes or domain is Domain.NODE else None

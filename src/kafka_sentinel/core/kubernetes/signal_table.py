@@ -72,8 +72,11 @@ TAINTS: dict[str, Rule] = {
     "node.kubernetes.io/network-unavailable": Rule(Source.KUBERNETES, RISK, Hint.NONE, "its network is not set up"),
 }
 
+_ACTS = Rule(Source.NTH, DRAIN, Hint.CORDON, "the termination handler acts on it")
 LABELS: dict[str, Rule] = {
-    _NTH + "action": Rule(Source.NTH, DRAIN, Hint.CORDON, "the termination handler acts on it"),
+    _NTH + "action": _ACTS,
+    _NTH + "action-time": _ACTS,
+    _NTH + "event-id": _ACTS,
     "node.kubernetes.io/exclude-from-external-load-balancers": Rule(
         Source.NTH, DRAIN, Hint.CORDON, "taken out of load balancers", "aws-node-termination-handler"
     ),
@@ -97,6 +100,18 @@ NOT_READY = (
     Rule(Source.KUBERNETES, GONE, Hint.UNREACHABLE, "not ready"),
 )
 
+# Conditions of NodeClaims that are True. DisruptionReason is set for what Karpenter chose to do only.
+CLAIM_CONDITIONS: dict[str, Rule] = {
+    "DisruptionReason": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter chose to remove it"),
+    "InstanceTerminating": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter ends its machine"),
+    "Drained": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter drained it"),
+    "VolumesDetached": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter detached its volumes"),
+}
+CLAIM_DEADLINE = "karpenter.sh/nodeclaim-termination-timestamp"
+CLAIM_DEADLINE_SET = Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter ends it by force at the latest at")
+CLAIM_DELETED = Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "its NodeClaim is being deleted")
+NODE_DELETED = Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "it is being deleted")  # a finalizer keeps it until then
+
 # Events about nodes and NodeClaims, by reason. The reporter is not asked for: its name differs between versions.
 EVENTS: dict[str, Rule] = {
     "SpotInterruption": Rule(Source.NTH, NOTICE, Hint.SPOT, "spot interruption notice"),
@@ -107,10 +122,13 @@ EVENTS: dict[str, Rule] = {
     "SQSTermination": Rule(Source.NTH, NOTICE, Hint.IF_SPOT, "its machine is being terminated"),
     "UnknownInterruption": Rule(Source.NTH, NOTICE, Hint.IF_SPOT, "an interruption of unknown kind"),
     "Cordon": Rule(Source.NTH, DRAIN, Hint.CORDON, "cordoned"),
+    "CordonError": Rule(Source.NTH, DRAIN, Hint.CORDON, "could not be cordoned"),
     "CordonAndDrain": Rule(Source.NTH, DRAIN, Hint.CORDON, "cordoned and drained"),
     "CordonAndDrainError": Rule(Source.NTH, DRAIN, Hint.CORDON, "draining failed"),
     "PreDrain": Rule(Source.NTH, DRAIN, Hint.CORDON, "about to be drained"),
+    "PreDrainError": Rule(Source.NTH, DRAIN, Hint.CORDON, "about to be drained"),
     "PostDrain": Rule(Source.NTH, DRAIN, Hint.CORDON, "drained"),
+    "PostDrainError": Rule(Source.NTH, DRAIN, Hint.CORDON, "drained"),
     "SpotInterrupted": Rule(Source.KARPENTER, NOTICE, Hint.SPOT, "spot interruption notice"),
     "SpotRebalanceRecommendation": Rule(Source.KARPENTER, RISK, Hint.NONE, "rebalance recommendation"),
     "CapacityReservationInstanceInterrupted": Rule(
@@ -147,11 +165,37 @@ EVENTS: dict[str, Rule] = {
     "Rebooted": Rule(Source.KUBELET, GONE, Hint.REBOOTED, "rebooted"),
 }
 
+
+class Withdrawal(NamedTuple):
+    """An event that takes back what earlier events with the reasons `voids` said."""
+
+    reason: str
+    needs: str  # part of the message that must be there
+    voids: frozenset[str]
+
+
+# That spot capacity is taken back is itself never taken back.
+_OF_NTH = frozenset(
+    reason for reason, rule in EVENTS.items() if rule.source is Source.NTH and rule.hint is not Hint.SPOT
+)
+WITHDRAWALS = (
+    Withdrawal("CancelDrain", "", _OF_NTH),
+    Withdrawal("Uncordon", "", _OF_NTH),
+    Withdrawal("NoImpendingNodeTermination", "", frozenset({"ImpendingNodeTermination"})),
+    Withdrawal(
+        "NodeUncordonEnd",
+        "",
+        frozenset({"NodeCordonStart", "NodeCordonEnd", "NodeDrainStart", "NodeDrainEnd", "NodeDrainError"}),
+    ),
+    Withdrawal("Shutdown", "cancel", frozenset({"Shutdown"})),
+)
+
 # Events about pods, by reason.
 POD_EVENTS: dict[str, Rule] = {
     "Evicted": Rule(Source.KUBERNETES, DRAIN, Hint.NONE, "evicted"),
     "Disrupted": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter removes its node"),
     "PodEviction": Rule(Source.NTH, DRAIN, Hint.CORDON, "evicted by the termination handler"),
+    "FailedToEvict": Rule(Source.AKS, DRAIN, Hint.CORDON, "AKS drains its node and could not evict it"),
     "ScaleDown": Rule(Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY, "the cluster autoscaler removes its node"),
     "TaintManagerEviction": Rule(
         Source.KUBERNETES, GONE, Hint.UNREACHABLE, "its node is given up", needs="Marking for deletion"

@@ -7,26 +7,35 @@ deliver makes no difference.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kafka_sentinel.core.kubernetes.inventory import Inventory
 from kafka_sentinel.core.kubernetes.kept import OUR_ANNOTATIONS
 from kafka_sentinel.core.kubernetes.signal_table import (
+    CLAIM_CONDITIONS,
+    CLAIM_DEADLINE,
+    CLAIM_DEADLINE_SET,
+    CLAIM_DELETED,
     CONDITIONS,
     DISRUPTION_TARGETS,
     EVENTS,
     LABELS,
+    NODE_DELETED,
     NOT_READY,
     POD_EVENTS,
     STRIMZI_RESTART,
     TAINTS,
+    WITHDRAWALS,
     Rule,
 )
-from kafka_sentinel.core.kubernetes.signal_types import Hint, Signal, SignalKind, Source
+from kafka_sentinel.core.kubernetes.signal_types import Signal
 from kafka_sentinel.core.kubernetes.views import EventView, NodeClaimView, NodeView, PodView
 
 EVENT_LIFE = 900.0  # seconds for which what an event said still counts
 CLOCKS = 5.0  # seconds by which the clocks of a cluster may differ
 CORDON_RULE, CORDON_TAINT = "cordon", "node.kubernetes.io/unschedulable"
 MANUAL_ROLL = "strimzi.io/manual-rolling-update"
+MAX_DEADLINE = 40  # characters shown of an instant that another program wrote
 STRIMZI_ACTION = "StrimziInitiatedPodRestart"
 
 
@@ -48,9 +57,8 @@ def node_signals(node: NodeView) -> tuple[Signal, ...]:
     cordoned = node.unschedulable or any(taint.key == CORDON_TAINT for taint in node.taints)
     if cordoned and not ours:
         found.append(_signal(TAINTS[CORDON_TAINT], CORDON_RULE))
-    if node.meta.deleted is not None:  # a finalizer keeps it until it is drained
-        rule = Rule(Source.KARPENTER, SignalKind.DRAIN, Hint.VOLUNTARY, "it is being deleted")
-        found.append(_signal(rule, "node deletion", since=node.meta.deleted))
+    if node.meta.deleted is not None:
+        found.append(_signal(NODE_DELETED, "node deletion", since=node.meta.deleted))
     for condition in node.conditions:
         rules = CONDITIONS.get(condition.type, ()) if condition.status == "True" else ()
         if condition.type == "Ready" and condition.status != "True":
@@ -71,16 +79,20 @@ def event_signal(event: EventView) -> Signal | None:
 
 
 def claim_signals(claim: NodeClaimView) -> tuple[Signal, ...]:
-    """Return what a Karpenter NodeClaim says. DisruptionReason is set for what Karpenter chose to do only."""
-    reason = claim.condition("DisruptionReason")
-    if reason is not None and reason.status == "True":
-        says = f"Karpenter chose to remove it: {reason.reason}"
-        rule = Rule(Source.KARPENTER, SignalKind.DRAIN, Hint.VOLUNTARY, says)
-        return (_signal(rule, "condition DisruptionReason", since=reason.since),)
-    if claim.meta.deleted is None:
-        return ()
-    rule = Rule(Source.KARPENTER, SignalKind.DRAIN, Hint.VOLUNTARY, "its NodeClaim is being deleted")
-    return (_signal(rule, "NodeClaim deletion", since=claim.meta.deleted),)
+    """Return what a Karpenter NodeClaim says. That it is being deleted counts if nothing says more."""
+    found = []
+    deadline = claim.meta.annotations.get(CLAIM_DEADLINE)
+    if deadline is not None:
+        rule = CLAIM_DEADLINE_SET._replace(says=f"{CLAIM_DEADLINE_SET.says} {deadline[:MAX_DEADLINE]}")
+        found.append(_signal(rule, "NodeClaim deadline", since=claim.meta.deleted))
+    for condition in claim.conditions:
+        told = CLAIM_CONDITIONS.get(condition.type) if condition.status == "True" else None
+        if told is not None:
+            name = f"condition {condition.type}"
+            found.append(_signal(told, name, since=condition.since, detail=condition.reason))
+    if claim.meta.deleted is not None and not found:
+        found.append(_signal(CLAIM_DELETED, "NodeClaim deletion", since=claim.meta.deleted))
+    return tuple(found)
 
 
 def evidence_on(node: NodeView, inventory: Inventory, now: float) -> tuple[Signal, ...]:
@@ -93,7 +105,7 @@ def evidence_on(node: NodeView, inventory: Inventory, now: float) -> tuple[Signa
     for claim in claims:
         events += [event for event in inventory.events_about(claim.meta.name) if event.about_kind == "NodeClaim"]
     found = [*node_signals(node), *(signal for claim in claims for signal in claim_signals(claim))]
-    for event in events:
+    for event in _standing(events):
         signal = event_signal(event)
         if signal is not None and (event.last is None or now - event.last <= EVENT_LIFE):
             found.append(signal)
@@ -119,6 +131,18 @@ def pod_signals(pod: PodView, inventory: Inventory) -> tuple[Signal, ...]:
                 name = f"event {event.reason}"
                 found.append(_signal(told, name, since=event.first, detail=event.message, standing=False))
     return tuple({signal.rule: signal for signal in reversed(found)}.values())[::-1]
+
+
+def _standing(events: Iterable[EventView]) -> list[EventView]:
+    """Return the events about one node without those that later ones took back."""
+    told = list(events)
+    taken_back: dict[str, float] = {}  # reason → the last instant at which that was done
+    for withdrawal in WITHDRAWALS:
+        for event in told:
+            if event.reason == withdrawal.reason and withdrawal.needs in event.message.lower():
+                for reason in withdrawal.voids:
+                    taken_back[reason] = max(event.last or 0.0, taken_back.get(reason, 0.0))
+    return [one for one in told if one.reason not in taken_back or (one.last or 0.0) > taken_back[one.reason]]
 
 
 def _concerns(event: EventView, node: NodeView) -> bool:
