@@ -9,6 +9,7 @@ from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post
 from kafka_sentinel.adapters.kubernetes.access import from_kubeconfig, in_cluster, own_namespace
 from kafka_sentinel.adapters.kubernetes.access_review import Places
 from kafka_sentinel.adapters.kubernetes.api import Api, Timeouts
+from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.lease import Lease
 from kafka_sentinel.adapters.kubernetes.order_reader import OrderReader
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
@@ -24,11 +25,17 @@ class Shared:
 
     def __init__(self, settings: Settings, api: Api, *, post: Post, now: Now, on_death: OnDeath) -> None:
         namespace, name = place(settings)
+        self.place = f"{namespace}/{name}"
         identity = f"{socket.gethostname()}-{secrets.token_hex(4)}"  # in a pod, the host's name is the pod's
         self._api = connect(settings.kubernetes, LEASE_TIMEOUTS)
         self.lease = Lease(self._api, namespace, name, identity, post=post, now=now, on_death=on_death)
         self.state = StateConfigMap(api, namespace, name, writer=identity, holds=lambda: self.lease.holds(now()))
         self.orders = OrderReader(self.state, post=post, now=now, on_death=on_death)
+        self._now = now
+
+    def objection(self) -> str:
+        """Say why nothing may be injected at this moment, "" if it may."""
+        return "" if self.lease.holds(self._now()) else "the Lease is not held"
 
     def close(self, timeout: float) -> None:
         """Give the Lease back. To be called after the last write of the state."""
@@ -44,6 +51,9 @@ class KubernetesAdapters:
         self.shared: Shared | None = None  # None: the state is kept elsewhere, or not at all
         if settings.config_map is not None:
             self.shared = Shared(settings, self.api, post=post, now=now, on_death=on_death)
+        owner = self.shared.place if self.shared is not None else f"{settings.kubernetes.namespace}/{settings.name}"
+        objection = self.shared.objection if self.shared is not None else lambda: ""
+        self.fleet = PodFleet(self.api, owner=owner, objection=objection, post=post, now=now, on_death=on_death)
         self._watches = Watches(self.api, surroundings(settings.kubernetes), post=post, now=now, on_death=on_death)
 
     def stand_by(self) -> None:

@@ -23,6 +23,7 @@ from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath,
 from kafka_sentinel.adapters.state_file import StateFile
 from kafka_sentinel.adapters.state_writer import StateStore, StateWriter
 from kafka_sentinel.core.commands import (
+    Announce,
     AssignReader,
     Command,
     Count,
@@ -64,7 +65,7 @@ class Fleet(Protocol):
 
     def start(self) -> None: ...
     def stop(self, timeout: float) -> bool: ...
-    def submit(self, command: Inject | Heal) -> None: ...
+    def submit(self, command: Announce | Inject | Heal) -> None: ...
 
 
 FleetFactory = Callable[[Post, Now, OnDeath], Fleet]
@@ -112,7 +113,11 @@ class Runtime:
             on_death=self._on_death,
         )
         self._adapters.begin_run(self._run_id)
-        self._fleet = fleet(self.post, now, self._on_death) if fleet is not None else None
+        self._fleet: Fleet | None = None  # None: there is nothing that could break a broker
+        if fleet is not None:
+            self._fleet = fleet(self.post, now, self._on_death)
+        elif self._kubernetes is not None:
+            self._fleet = self._kubernetes.fleet
 
     @property
     def engine(self) -> Engine:
@@ -290,7 +295,7 @@ class Runtime:
             case SaveState():
                 if not self._taken_over:
                     self._writer.submit(command)
-            case Inject() | Heal():
+            case Announce() | Inject() | Heal():
                 if self._fleet is not None:
                     self._fleet.submit(command)
             case StartRun():

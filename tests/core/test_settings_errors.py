@@ -20,6 +20,9 @@ def problems(tmp_path, text="", **environ):
     return "\n".join(caught.value.problems)
 
 
+ON_KUBERNETES = "kubernetes: {enabled: true, namespace: kafka}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -102,8 +105,7 @@ def problems(tmp_path, text="", **environ):
         ("experiments: {blackouts: [{from: 25:00}]}", ['blackout time "25:00"', "00:00 to 24:00"]),
         ("experiments: {blackouts: [{days: [sat], dates: [2026-01-01]}]}", ["either `days` or `dates`"]),
         (
-            "kubernetes: {enabled: true, namespace: kafka}\n"
-            "experiments: {items: [{name: a, fault: process-kill, every: 1h}]}",
+            f"{ON_KUBERNETES}\nexperiments: {{items: [{{name: a, fault: process-kill, every: 1h}}]}}",
             ["line 2", "a has fault process-kill; with kubernetes.enabled on, the faults allowed are pod-delete, "],
         ),
         ("experiments: {daily_budget: -1}", ["experiments.daily_budget: found -1"]),

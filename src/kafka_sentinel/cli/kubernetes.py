@@ -29,7 +29,12 @@ def check_kubernetes(settings: Settings) -> Callable[[KafkaSays], Iterator[Findi
             yield Finding(Outcome.FAIL, "kubernetes", str(error))
             return
         yield from kubernetes_findings(
-            found, spec, says, now(), keeps_state=settings.config_map is not None, breaks_pods=False
+            found,
+            spec,
+            says,
+            now(),
+            keeps_state=settings.config_map is not None,
+            breaks_pods=any(item.needs_kubernetes for item in settings.experiments.items),
         )
 
     return look
