@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import ElectionType
+from confluent_kafka import ElectionType, KafkaException, TopicPartition
 from tests.kafka import truth
 from tests.kafka.conftest import describe
 from tests.kafka.sentinel import Key
