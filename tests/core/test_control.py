@@ -9,7 +9,7 @@ from tests.core.kubernetes_world import KubernetesWorld
 
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.cluster import QuorumView
-from kafka_sentinel.core.commands import Inject, SaveState, StandDown
+from kafka_sentinel.core.commands import Inject, SaveState, StandDown, Sweep
 from kafka_sentinel.core.control import MAX_ORDERS
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import LeaseObserved, OrderGiven, PauseSeen, QuorumObserved, StateSaved, StateSaveFailed
@@ -207,8 +207,10 @@ def test_resume_lifts_the_latch_and_the_answer_is_saved():
 
 def test_heal_without_a_fault_says_so():
     sentinel = Shared()
-    sentinel.order(OrderKind.HEAL)
-    assert sentinel.answers == [("heal", "no fault was under way", True)]
+    commands = sentinel.order(OrderKind.HEAL)
+    [(_, answer, done)] = sentinel.answers
+    assert (answer.startswith("no fault was under way"), done) == (True, True)
+    assert len(of(commands, Sweep)) == 1
 
 
 def test_an_order_with_a_problem_is_refused_aloud_and_not_obeyed():

@@ -458,7 +458,10 @@ def test_heal_undoes_what_is_under_way_and_nothing_else(state, heals, then):
 
 
 def test_heal_without_anything_under_way_says_so():
-    assert Life().core.heal(instant(900)) == ([], "no fault was under way")
+    assert Life().core.heal(instant(900)) == (
+        [],
+        "no fault was under way; what an earlier life left behind is looked for",
+    )
 
 
 # --- run now

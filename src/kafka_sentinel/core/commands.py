@@ -91,6 +91,11 @@ class Heal:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """Undo whatever of ours is found and belongs to no fault under way: what an earlier life left behind."""
+
+
+@dataclass(frozen=True, slots=True)
 class SaveState:
     generation: int
     state: Mapping[str, object]
@@ -146,6 +151,7 @@ Command = (
     | Announce
     | Inject
     | Heal
+    | Sweep
     | SaveState
     | StandDown
     | EnsureTopic

@@ -239,7 +239,7 @@ class Experiments:
         """Undo the fault that is under way, and end its run. Returns what was done, in words, too."""
         run = self._run
         if run is None or run.state is RunState.RECHECKED:
-            return [], "no fault was under way"
+            return [], "no fault was under way; what an earlier life left behind is looked for"
         return self._stop(now, "healed by order"), f"run {run.id} was ended, what it did is undone"
 
     def _stop(self, now: Instant, reason: str) -> list[Command]:
