@@ -12,7 +12,15 @@ from kafka_sentinel.core.cluster import QuorumView
 from kafka_sentinel.core.commands import Inject, SaveState, StandDown, Sweep
 from kafka_sentinel.core.control import MAX_ORDERS
 from kafka_sentinel.core.engine import Engine
-from kafka_sentinel.core.events import LeaseObserved, OrderGiven, PauseSeen, QuorumObserved, StateSaved, StateSaveFailed
+from kafka_sentinel.core.events import (
+    FaultInjected,
+    LeaseObserved,
+    OrderGiven,
+    PauseSeen,
+    QuorumObserved,
+    StateSaved,
+    StateSaveFailed,
+)
 from kafka_sentinel.core.standby import Standby
 from kafka_sentinel.core.types import OrderKind
 from kafka_sentinel.engine_config import engine_config
@@ -249,7 +257,10 @@ def test_a_run_that_was_ordered_is_injected_after_its_intent_was_saved_and_told(
     sentinel.pass_by(5)
     [inject] = sentinel.injected
     assert [(pod.namespace, pod.name) for pod in inject.pods] == [("kafka", "orders-broker-1")]
-    assert sentinel.answers == [("run-now", f"run {inject.experiment_run} is injecting", True)]
+    assert sentinel.answers == [("run-now", f"run {inject.experiment_run} is injecting", False)]
+    sentinel.step(FaultInjected(sentinel.now(), inject.experiment_run, inject.targets))
+    sentinel.pass_by(1)
+    assert sentinel.answers == [("run-now", f"run {inject.experiment_run} is injected", True)]
 
 
 def test_orders_are_bounded_and_the_newest_is_first():

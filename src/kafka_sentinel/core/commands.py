@@ -96,6 +96,13 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class SetLoad:
+    """Probe with so many records per second, over all partitions together, but no fewer than usual. None: as usual."""
+
+    records_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SaveState:
     generation: int
     state: Mapping[str, object]
@@ -152,6 +159,7 @@ Command = (
     | Inject
     | Heal
     | Sweep
+    | SetLoad
     | SaveState
     | StandDown
     | EnsureTopic
