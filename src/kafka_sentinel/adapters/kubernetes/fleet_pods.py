@@ -121,6 +121,9 @@ class PodFleet(FleetWorker):
 
     # --- what an earlier life left behind
 
+    def _sweep(self) -> None:
+        self._sweep_at = self._now().mono
+
     def _patience(self) -> float | None:
         return None if self._sweep_at is None else max(self._sweep_at - self._now().mono, 0.0)
 
