@@ -20,7 +20,6 @@ from .guardian import Guardian
 from .node import Node
 from .plan import Plan, check, load
 
-RUNS = build.LAB_CACHE / "run"
 GRACE_SECONDS = 10
 TOLERATION_SECONDS = 10
 _UP_SECONDS = 120.0
@@ -45,7 +44,7 @@ class Cluster(Access):
 
         `labels` are given to nodes by name, beside their zones z1, z2, z3, z1 …
         """
-        folder = RUNS / (name or f"test-{os.getpid()}")
+        folder = teardown.RUNS / (name or f"test-{os.getpid()}")
         check(folder, nodes)
         names = tuple(f"n{index}" for index in range(1, nodes + 1))
         super().__init__(folder / "admin.kubeconfig")
@@ -56,7 +55,7 @@ class Cluster(Access):
     @classmethod
     def attach(cls, name: str) -> Self:
         """Return the lab `name` that somebody else has put up. Raises LabError if none is up."""
-        found = load(RUNS / name)
+        found = load(teardown.RUNS / name)
         cluster = cls(len(found.nodes), name=name)
         cluster._use(found)
         return cluster
@@ -87,12 +86,8 @@ class Cluster(Access):
         """Build what is missing, put the cluster up and return when all nodes are ready. Raises LabError."""
         build.ensure()
         folder = self._plan.folder
-        teardown.sweep_left_overs(RUNS)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            raise LabError(f"the lab in {folder} is up already") from None
-        teardown.own(folder)
+        teardown.sweep_left_overs()
+        teardown.create(folder)
         self._guardian = Guardian(folder)
         try:
             self._start()
@@ -183,12 +178,12 @@ class Cluster(Access):
         """Return `command` wrapped so that it can resolve the cluster's names."""
         return ["unshare", "--mount", "sh", "-c", _RESOLVING, str(self.resolv_conf), *command]
 
-    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait until `done`. Raises LabError after `seconds`, or at once if the API server refuses what `done` asks."""
+    def wait(self, done: Callable[[], bool], seconds: float, what: str | Callable[[], object]) -> None:
+        """Wait until `done`. Raises LabError after `seconds`, which says `what` was waited for."""
         deadline = time.monotonic() + seconds
         while not done():
             if time.monotonic() > deadline:
-                raise LabError(f"not within {seconds:.0f} s: {what}")
+                raise LabError(f"not within {seconds:.0f} s: {what() if callable(what) else what}")
             time.sleep(_ROUND_SECONDS)
 
     def is_ready(self, node: str) -> bool:
