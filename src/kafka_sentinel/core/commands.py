@@ -91,6 +91,11 @@ class Heal:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """Undo whatever of ours is found and belongs to no fault under way: what an earlier life left behind."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetLoad:
     """Probe with so many records per second, over all partitions together, but no fewer than usual. None: as usual."""
 
@@ -153,6 +158,7 @@ Command = (
     | Announce
     | Inject
     | Heal
+    | Sweep
     | SetLoad
     | SaveState
     | StandDown
