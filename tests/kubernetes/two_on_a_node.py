@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from confluent_kafka import ElectionType, KafkaException, TopicPartition
 from tests.kafka import truth
 from tests.kafka.conftest import describe
 from tests.kafka.sentinel import Key
@@ -113,7 +112,7 @@ class _Play:
         self._wait(is_calm, "the incident to be closed", CLOSED)
         self._say("everything has settled")
         after = [take(each) for each in self.both]
-        self._lead_preferred()
+        self.kafka.lead_preferred(SAFE)  # the brokers that were gone, so that their disks are read
         led = tuple(self.kafka.leader(SAFE, number) for number in range(len(PLACED)))
         safe, thin = (
             self._seen(each, *figures) for each, *figures in zip(self.both, before, waiting, after, strict=True)
@@ -158,20 +157,6 @@ class _Play:
         assert "nodeName" not in pod["spec"], pod["spec"]
         [scheduled] = [one for one in pod["status"]["conditions"] if one["type"] == "PodScheduled"]
         return f"{scheduled['status']} {scheduled['reason']}: {scheduled['message']}"
-
-    def _lead_preferred(self) -> None:
-        """Have the brokers that were gone lead their partitions again, as Kafka would within five minutes."""
-        wanted = [TopicPartition(SAFE, number) for number in range(len(PLACED))]
-
-        def done() -> bool:
-            admin = self.kafka.admin()
-            try:
-                answers = admin.elect_leaders(ElectionType.PREFERRED, wanted, request_timeout=10).result(15)
-            except KafkaException:
-                return False
-            return all(error is None or error.name() == "ELECTION_NOT_NEEDED" for error in answers.values())
-
-        wait_for(done, "the brokers that were gone to lead again", SECONDS)
 
     def _seen(self, sentinel: TappedSentinel, before: Figures, waiting: Figures, after: Figures) -> Seen:
         partitions = range(len(PLACED if sentinel is self.safe else THIN_PLACES))
