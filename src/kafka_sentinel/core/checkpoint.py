@@ -46,8 +46,7 @@ def restore(engine: Engine, state: Mapping[str, object]) -> None:
     engine.group = GroupAccount.from_state(_map(state, "group"))
     if engine.kubernetes is not None and state.get("kubernetes") is not None:
         engine.kubernetes.restore(_map(state, "kubernetes"), engine.started)
-    engine.casebook.losses = losses
-    engine.casebook.natural_losses = tuple(natural_losses)
+    engine.casebook.restore(losses, natural_losses)
     engine.availability.lived_blind(max(engine.started.wall - alive_at, 0.0))
     engine.resume_with(engine.experiments.restore(experiments, engine.started))
 

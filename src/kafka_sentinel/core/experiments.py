@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kafka_sentinel.core.agenda import Plan, Planner
+from kafka_sentinel.core.answers import Answer
 from kafka_sentinel.core.commands import Command, Count, Heal, Inject, Log
 from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import (
@@ -33,7 +34,7 @@ from kafka_sentinel.core.experiment_run import (
 from kafka_sentinel.core.experiment_view import explanation, item
 from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT, Reach, fault_named
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
-from kafka_sentinel.core.guards import Answer, first_denial
+from kafka_sentinel.core.guards import first_denial
 from kafka_sentinel.core.resolution import resolve
 from kafka_sentinel.core.targets import Target
 from kafka_sentinel.core.types import Instant
@@ -165,14 +166,16 @@ class Experiments:
         denial = first_denial(replace(given, due=run.due, under_way=None), _target(run))
         if denial is not None:
             return self._move(Happening.DENIED, world.now, reason=denial.reason, denial=denial)
-        self._remember_injection(world.now.wall)
+        self._remember_injection(run, world.now.wall)
         out = self._move(Happening.SAVED_ALLOWED, world.now)
         inject = Inject(run.id, run.fault, run.targets, run.duration, run.pods, run.node)
         return [*out, _log("warning", "experiment_injecting", run), inject]
 
-    def _remember_injection(self, wall: float) -> None:
+    def _remember_injection(self, run: Run, wall: float) -> None:
+        """Debit each Kafka node that is hit; pods of other sorts count as one."""
         keep = max(1, self._settings.daily_budget)
-        self._injections = tuple(sorted((*self._injections, wall))[-keep:])
+        hit = (wall,) * max(1, len(run.targets))
+        self._injections = tuple(sorted((*self._injections, *hit))[-keep:])
 
     # --- what becomes of it
 
@@ -346,7 +349,7 @@ class Experiments:
         if run is None:
             return []
         if run.state is RunState.INTENDED:  # nobody knows whether it was done: it counts as done
-            self._remember_injection(run.started)
+            self._remember_injection(run, run.started)
         healing: list[Command] = [] if run.state is RunState.RECHECKED else [_heal(run)]
         reason = f"Sentinel restarted while {run.state}" if run.state is not RunState.RECHECKED else run.reason
         return healing + self._move(Happening.RESTARTED, now, reason=reason)
