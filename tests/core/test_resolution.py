@@ -144,7 +144,7 @@ def test_nothing_seen_yet_gives_no_target(text):
 
 def test_a_broker_comes_with_its_pod_by_name_and_uid():
     assert on_pods("broker:2") == Target(
-        frozenset({2}), pods=(PodRef("kafka", "orders-kafka-2", "uid-orders-kafka-2"),)
+        frozenset({2}), pods=(PodRef("kafka", "orders-kafka-2", "uid-orders-kafka-2", 2),)
     )
 
 

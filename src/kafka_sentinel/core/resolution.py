@@ -189,4 +189,8 @@ def _with_node(found: Target, fleet: FleetView | None) -> Target:
 
 
 def _refs(pods: Iterable[BrokerPod | SidePod]) -> tuple[PodRef, ...]:
-    return tuple(sorted(PodRef(pod.namespace, pod.name, pod.uid) for pod in pods))
+    return tuple(
+        sorted(
+            PodRef(pod.namespace, pod.name, pod.uid, pod.broker if isinstance(pod, BrokerPod) else None) for pod in pods
+        )
+    )
