@@ -93,7 +93,7 @@ def test_a_pod_of_the_probe_leader_is_hit_by_name_and_uid_and_no_other():
     world.run(70)
     [inject] = world.injected
     assert (inject.fault, inject.targets) == ("pod-crash", (1,))
-    assert inject.pods == (PodRef("kafka", broker_name(1), f"uid-{broker_name(1)}"),)
+    assert inject.pods == (PodRef("kafka", broker_name(1), f"uid-{broker_name(1)}", 1),)
     assert world.skips() == set()
 
 
