@@ -118,31 +118,26 @@ def node_state(name, **changes) -> NodeState:
     return replace(plain, **changes)
 
 
-def watch(kind, *, scope="kafka", seconds=999.0, code=None) -> WatchStanding:
+def watch(kind, *, scope="kafka", seconds: float | None = 999.0, code=None) -> WatchStanding:
     problem = Problem(instant(900), code, f"{code} it said") if code is not None else None
     return WatchStanding(kind, scope, instant(seconds) if seconds is not None else None, problem)
 
 
-WATCHES = (
-    watch(Kind.POD),
-    watch(Kind.BUDGET),
-    watch(Kind.KAFKA),
-    watch(Kind.STATEFUL_SET),
-    watch(Kind.NODE, scope=""),
-)
+WATCHED = {Kind.POD: "kafka", Kind.BUDGET: "kafka", Kind.KAFKA: "kafka", Kind.STATEFUL_SET: "kafka", Kind.NODE: ""}
 
 
-def watches(*changed) -> tuple[WatchStanding, ...]:
+def watches(*changed, seconds=999.0) -> tuple[WatchStanding, ...]:
     """All are well but those that are given instead."""
     kinds = {each.kind for each in changed}
-    return (*(each for each in WATCHES if each.kind not in kinds), *changed)
+    well = (watch(kind, scope=scope, seconds=seconds) for kind, scope in WATCHED.items() if kind not in kinds)
+    return (*well, *changed)
 
 
-def around(**changes) -> Surroundings:
+def around(seconds: float = 1_000.0, **changes) -> Surroundings:
     """A Strimzi cluster of three brokers on three nodes, all well."""
     healthy = Surroundings(
         fleet=fleet(kafka=kafka_resource()),
-        watches=WATCHES,
+        watches=watches(seconds=seconds - 1),
         budgets={"orders-kafka": budget()},
         nodes={f"uid-{name}": node_state(name) for name in ("n1", "n2", "n3")},
     )

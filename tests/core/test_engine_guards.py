@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.kubernetes.raw import meta, pod, stamp
-from tests.core.kubernetes_world import NOTICE, KubernetesWorld, broker_name
+from tests.core.kubernetes.raw import stamp
+from tests.core.kubernetes_world import NOTICE, OPERATOR, KubernetesWorld, broker_name, budget, kafka
 from tests.core.test_engine_kubernetes import bring_back, power_loss
 
 from kafka_sentinel.core.cluster import QuorumView
-from kafka_sentinel.core.commands import Inject
-from kafka_sentinel.core.events import QuorumObserved, StateSaved, WatchAlive, WatchBroken
+from kafka_sentinel.core.commands import Announce, Heal, Inject
+from kafka_sentinel.core.events import FaultAnnounced, QuorumObserved, StateSaved, WatchAlive, WatchBroken
 from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.core.types import NodeRef, PodRef
-
-CLUSTER = "cluster"
-OPERATOR = "strimzi-cluster-operator-1"
-
-
-def budget(name="orders-kafka", allowed=1):
-    return {
-        "metadata": meta(name, "kafka", generation=1),
-        "spec": {"selector": {"matchLabels": {"strimzi.io/name": "orders-kafka"}}},
-        "status": {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 3, "desiredHealthy": 2},
-    }
-
-
-def kafka(**status):
-    ready = {"type": "Ready", "status": "True", "lastTransitionTime": stamp(-60)}
-    return {
-        "apiVersion": "kafka.strimzi.io/v1",
-        "metadata": meta("orders", "kafka", generation=4),
-        "status": {"clusterId": CLUSTER, "observedGeneration": 4, "conditions": [ready], **status},
-    }
 
 
 class ArmedWorld(KubernetesWorld):
@@ -40,11 +20,11 @@ class ArmedWorld(KubernetesWorld):
     def __init__(self, fault="pod-crash", target="leader", *, places=("n1", "n2", "n3"), **experiments):
         item = {"name": "break", "fault": fault, "target": target, "every": "1m", "grace": "5s"}
         item |= experiments.pop("item", {})
-        self.injected, self.kinds, self.voters, self.saving = [], set(Kind), (1, 2, 3), True
+        self.told, self.kinds, self.voters, self.saving = [], set(Kind), (1, 2, 3), True
         super().__init__(
             places=places,
             experiments={
-                "armed_for": CLUSTER,
+                "armed_for": "cluster",
                 "dry_run": False,
                 "warm_up": 0,
                 "steady": 1,
@@ -53,12 +33,7 @@ class ArmedWorld(KubernetesWorld):
                 **experiments,
             },
         )
-        for kind, raw in (
-            (Kind.BUDGET, budget()),
-            (Kind.KAFKA, kafka()),
-            (Kind.POD, pod(OPERATOR, on="n3", labels={"strimzi.io/kind": "cluster-operator"})),
-        ):
-            self.put(kind, raw)
+        self.be_well_run()
 
     def look(self):
         super().look()
@@ -81,8 +56,15 @@ class ArmedWorld(KubernetesWorld):
 
     def step(self, event):
         commands = super().step(event)
-        self.injected += [one for one in commands if isinstance(one, Inject)]
+        self.told += commands
         return commands
+
+    def of(self, kind):
+        return [one for one in self.told if isinstance(one, kind)]
+
+    @property
+    def injected(self):
+        return self.of(Inject)
 
     def skips(self):
         return {name.split()[-1] for name in self.counts if name.startswith("experiments_skipped_total")}
@@ -97,11 +79,37 @@ def test_a_pod_of_the_probe_leader_is_hit_by_name_and_uid_and_no_other():
     assert world.skips() == set()
 
 
-def test_a_node_is_hit_with_all_its_pods():
-    world = ArmedWorld("node-reclaim", "broker:2")
-    world.run(70)
+MARK = {"key": "kafka-sentinel.io/reclaim", "value": "run", "effect": "NoSchedule"}
+
+
+def announced(*marked):
+    """A reclaim of n2 is announced, and these nodes bear our mark."""
+    world = ArmedWorld("node-reclaim", "broker:2", item={"notice": "10s"})
+    while not world.of(Announce):
+        world.run(0.5)
+    [announce] = world.of(Announce)
+    assert (announce.node, announce.targets) == (NodeRef("n2", "uid-n2"), (2,))
+    for name in marked:
+        world.taint(name, MARK)
+    world.step(FaultAnnounced(world.now(), announce.experiment_run))
+    world.run(12)
+    return world
+
+
+def test_a_node_is_hit_with_all_its_pods_though_it_bears_our_own_mark():
+    world = announced("n2")
     [inject] = world.injected
     assert (inject.node, inject.targets) == (NodeRef("n2", "uid-n2"), (2,))
+    assert [pod.name for pod in inject.pods] == [broker_name(2)]
+    assert world.incidents == []
+
+
+def test_a_mark_of_ours_on_another_node_takes_the_notice_back():
+    world = announced("n2", "n3")
+    assert world.injected == []
+    assert len(world.of(Heal)) == 1
+    [item] = world.status["experiments"]["items"]
+    assert (item["last_result"], world.engine.experiments.under_way) == ("aborted", None)
 
 
 SPOILERS = {

@@ -91,9 +91,23 @@ class Heal:
 
 
 @dataclass(frozen=True, slots=True)
+class SetLoad:
+    """Probe with so many records per second, over all partitions together, but no fewer than usual. None: as usual."""
+
+    records_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SaveState:
     generation: int
     state: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class StandDown:
+    """End this process: another Sentinel has taken over. Nothing more is written."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +153,9 @@ Command = (
     | Announce
     | Inject
     | Heal
+    | SetLoad
     | SaveState
+    | StandDown
     | EnsureTopic
     | Count
     | Observe

@@ -1,13 +1,16 @@
 """Decides when a fault is injected, and follows each run to its end. The engine drives it and carries out the commands.
 
 At most one run is under way. The intent is on disk before the fault is commanded, and the guards are asked again at
-that moment; so a crash at any point leads to a heal, never to a second injection. How the engine calls this:
+that moment; so a crash at any point leads to a heal, never to a second injection. A fault that is announced begins with
+its notice, during which the guards go on being asked: the first that denies takes it back. How the engine calls this:
 
 - at start-up `restore` with what was saved, then `on_tick` at every tick;
 - whenever `needs_save` is true: save the state with `to_state()` in it and tell `on_save_started` the generation;
   `on_state_saved` or `on_state_save_failed` follow;
-- `on_fault` for FaultInjected, FaultFailed and FaultHealed; `on_incident_closed` for every incident, ours or not;
-- `latch` as soon as an acks=all loss is proved or an invariant violated; `pause` and `resume` when a person says so.
+- `on_fault` for FaultAnnounced, FaultInjected, FaultFailed and FaultHealed; `on_rolled` when every target of a rolling
+  restart is back; `on_incident_closed` for every incident, ours or not;
+- `latch` as soon as an acks=all loss is proved or an invariant violated; `pause`, `unpause`, `resume`, `run_now` and
+  `heal` when a person says so.
 """
 
 from __future__ import annotations
@@ -19,11 +22,13 @@ from typing import Any
 
 from kafka_sentinel.core.agenda import Plan, Planner
 from kafka_sentinel.core.answers import Answer
-from kafka_sentinel.core.commands import Command, Count, Heal, Inject, Log
-from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.commands import Announce, Command, Count, Heal, Inject, Log, SetLoad
+from kafka_sentinel.core.events import FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import (
     FINAL,
+    HITS_NOTHING_YET,
     MAY_BE_IN_EFFECT,
+    UNKNOWN_TO_DISK,
     Happening,
     Past,
     Run,
@@ -42,6 +47,7 @@ from kafka_sentinel.core.types import Instant
 RESULTS = ("passed", "failed", "inconclusive", "aborted", "dry_run")  # closed set of experiments_total{result}
 MAX_EXPERIMENTS = 64
 SAVE_LIMIT = 30.0  # seconds a write of the state may take
+ASK_EVERY = 1.0  # seconds between two rounds of the guards during a notice; they look at every partition
 
 
 class Experiments:
@@ -63,8 +69,11 @@ class Experiments:
         self._entered = 0.0  # when it came into its state, monotonic
         self._write: int | None = None  # generation of the first write of the state that holds it
         self._injections: tuple[float, ...] = ()  # wall-clock seconds; as many as the daily budget can ask for
-        self._paused = False
+        self._paused: str | None = None  # who paused them, in their words
         self._latched: str | None = None
+        self._loaded = False  # the probes were asked for more records than usual
+        self._ask_at = 0.0  # when the guards are asked next during a notice, monotonic
+        self._ended_early = ""  # run whose fault was asked to be undone before its time
         self.needs_save = False
 
     @property
@@ -74,7 +83,7 @@ class Experiments:
     # --- time
 
     def on_tick(self, world: World) -> list[Command]:
-        out = self._check_limit(world.now)
+        out = [*self._watch_notice(world), *self._check_limit(world.now)]
         for spec, plan in self._planner.due(world.now):
             out += self._consider(spec, plan, world)
         return out
@@ -89,8 +98,11 @@ class Experiments:
 
     def _limit(self, run: Run) -> float:
         match run.state:
-            case RunState.INJECTING:
+            case RunState.ANNOUNCING | RunState.INJECTING:
                 return INJECT_LIMIT
+            case RunState.ANNOUNCED:
+                spec = self._specs[run.experiment]
+                return spec.notice - spec.drain
             case RunState.INJECTED:
                 return run.duration + HEAL_LIMIT
             case RunState.RECOVERING:
@@ -139,6 +151,9 @@ class Experiments:
         out = self._move(Happening.ALLOWED, now)
         if self._settings.dry_run:
             return out + self._move(Happening.REHEARSED, now)
+        if spec.load is not None:
+            self._loaded = True
+            out.append(SetLoad(spec.load))
         return [*out, *self._move(Happening.INTENT, now), _log("info", "experiment_intended", run)]
 
     def on_save_started(self, generation: int) -> None:
@@ -161,36 +176,76 @@ class Experiments:
         return self._move(Happening.SAVE_FAILED, now, reason=f"the intent could not be saved: {reason}")
 
     def _judge_again(self, run: Run, world: World) -> list[Command]:
-        """Ask the guards once more, with the intent on disk and the targets fixed; inject only if all still allow."""
-        given, _ = self._question(self._specs[run.experiment], world)
-        denial = first_denial(replace(given, due=run.due, under_way=None), _target(run))
+        """Ask the guards once more, with the intent on disk and the targets fixed; go on only if all still allow."""
+        denial = self._denial(run, world, run.due)
         if denial is not None:
             return self._move(Happening.DENIED, world.now, reason=denial.reason, denial=denial)
-        self._remember_injection(run, world.now.wall)
-        out = self._move(Happening.SAVED_ALLOWED, world.now)
-        inject = Inject(run.id, run.fault, run.targets, run.duration, run.pods, run.node)
+        if not fault_named(run.fault).announced:
+            return self._strike(run, world, Happening.SAVED_ALLOWED)
+        self._ask_at = world.now.mono + ASK_EVERY
+        out = self._move(Happening.SAVED_FIRST_NOTICE, world.now)
+        notice = self._specs[run.experiment].notice
+        announce = Announce(run.id, run.fault, run.targets, notice, run.pods, run.node)
+        return [*out, _log("warning", "experiment_announcing", run), announce]
+
+    def _watch_notice(self, world: World) -> list[Command]:
+        """Ask the guards while the notice lasts: one that denies ends the run; strike at the end of the notice."""
+        run, now = self._run, world.now
+        if run is None or run.state not in HITS_NOTHING_YET:
+            return []
+        is_over = run.state is RunState.ANNOUNCED and now.mono - self._entered >= self._limit(run)
+        if now.mono < self._ask_at and not is_over:
+            return []
+        self._ask_at = now.mono + ASK_EVERY
+        denial = self._denial(run, world, now.wall)
+        if denial is not None:
+            return [_heal(run), *self._move(Happening.DENIED, now, reason=f"{denial.guard}: {denial.reason}")]
+        return self._strike(run, world, Happening.NOTICE_OVER) if is_over else []
+
+    def _denial(self, run: Run, world: World, due: float) -> Answer | None:
+        given, _ = self._question(self._specs[run.experiment], world)
+        announced = run.state in HITS_NOTHING_YET
+        return first_denial(replace(given, due=due, under_way=None, announced=announced), _target(run))
+
+    def _strike(self, run: Run, world: World, happening: Happening) -> list[Command]:
+        self._remember_injection(world.now.wall, len(run.targets))
+        out = self._move(happening, world.now)
+        drain = self._specs[run.experiment].drain
+        inject = Inject(run.id, run.fault, run.targets, run.duration, run.pods, run.node, drain)
         return [*out, _log("warning", "experiment_injecting", run), inject]
 
-    def _remember_injection(self, run: Run, wall: float) -> None:
-        """Debit each Kafka node that is hit; pods of other sorts count as one."""
+    def _remember_injection(self, wall: float, brokers: int) -> None:
+        """Debit each broker; a pod that is none counts as one."""
         keep = max(1, self._settings.daily_budget)
-        hit = (wall,) * max(1, len(run.targets))
-        self._injections = tuple(sorted((*self._injections, *hit))[-keep:])
+        self._injections = tuple(sorted((*self._injections, *[wall] * max(1, brokers)))[-keep:])
 
     # --- what becomes of it
 
-    def on_fault(self, event: FaultInjected | FaultFailed | FaultHealed) -> list[Command]:
+    def on_fault(self, event: FaultAnnounced | FaultInjected | FaultFailed | FaultHealed) -> list[Command]:
         run = self._run
         if run is None or run.id != event.experiment_run:
-            # A fault that comes into effect after its run was given up must not stay.
-            return [Heal(event.experiment_run, event.targets)] if isinstance(event, FaultInjected) else []
+            # What comes into effect after its run was given up must not stay.
+            targets = event.targets if isinstance(event, FaultInjected) else ()
+            late = isinstance(event, FaultAnnounced | FaultInjected)
+            return [Heal(event.experiment_run, targets)] if late else []
         match event:
+            case FaultAnnounced():
+                return [*self._move(Happening.ANNOUNCED, event.at), _log("warning", "experiment_announced", run)]
             case FaultInjected():
                 return self._move(Happening.INJECTED, event.at, injected=event.at.wall)
             case FaultFailed():
                 return [_heal(run), *self._move(Happening.FAILED, event.at, reason=event.reason)]
             case FaultHealed():
-                return self._move(Happening.HEALED, event.at)
+                reason = "the notice was taken back" if run.state is RunState.ANNOUNCED else None
+                return self._move(Happening.HEALED, event.at, reason=reason)
+
+    def on_rolled(self, now: Instant) -> list[Command]:
+        """Note that every pod of a rolling restart was replaced: what is left of it is undone."""
+        run = self._run
+        if run is None or run.state is not RunState.INJECTED or self._ended_early == run.id:
+            return []
+        self._ended_early = run.id
+        return [Log("info", "experiment_rolled", {"run": run.id, "at": now.wall}), _heal(run)]
 
     def on_incident_closed(self, run_id: str | None, verdict: str, lost: int, now: Instant) -> list[Command]:
         """Take note of a closed incident. `run_id`: of the run that caused it, if one did; `lost`: acks=all records."""
@@ -211,24 +266,64 @@ class Experiments:
         out: list[Command] = [Log("warning", "experiments_latched", {"reason": reason, "at": now.wall})]
         return [*out, _heal(self._run)] if self._run is not None and self._run.state in MAY_BE_IN_EFFECT else out
 
-    def pause(self, now: Instant) -> list[Command]:
-        """Inject nothing until `resume`; what is under way is aborted and healed."""
-        if self._paused:
-            return []
-        self._paused, self.needs_save = True, True
-        out: list[Command] = [Log("info", "experiments_paused", {"at": now.wall})]
-        if self._run is None or self._run.state is RunState.RECHECKED:
-            return out
-        if self._run.state is not RunState.INTENDED:
-            out.append(_heal(self._run))
-        return out + self._move(Happening.STOPPED, now, reason="paused")
+    # --- what people say
 
-    def resume(self, now: Instant) -> list[Command]:
-        """Lift pause and latch."""
-        if not self._paused and self._latched is None:
+    def pause(self, now: Instant, by: str) -> list[Command]:
+        """Inject nothing until `unpause`; what is under way is aborted and healed. `by`: their words, to be shown."""
+        if self._paused == by:
             return []
-        self._paused, self._latched, self.needs_save = False, None, True
-        return [Log("info", "experiments_resumed", {"at": now.wall})]
+        began, self._paused, self.needs_save = self._paused is None, by, True
+        out: list[Command] = [Log("info", "experiments_paused", {"by": by, "at": now.wall})]
+        return out + self._stop(now, "paused") if began else out
+
+    def unpause(self, now: Instant) -> list[Command]:
+        if self._paused is None:
+            return []
+        self._paused, self.needs_save = None, True
+        return [Log("info", "experiments_unpaused", {"at": now.wall})]
+
+    def resume(self, now: Instant) -> tuple[list[Command], str]:
+        """Lift the latch. Returns what was done, in words, too."""
+        if self._latched is None:
+            return [], f"nothing was latched{self._still_paused()}"
+        lifted, self._latched, self.needs_save = self._latched, None, True
+        return [Log("info", "experiments_resumed", {"at": now.wall})], f"lifted: {lifted}{self._still_paused()}"
+
+    def _still_paused(self) -> str:
+        return f"; still paused: {self._paused or 'no reason given'}" if self._paused is not None else ""
+
+    def heal(self, now: Instant) -> tuple[list[Command], str]:
+        """Undo the fault that is under way, and end its run. Returns what was done, in words, too."""
+        run = self._run
+        if run is None or run.state is RunState.RECHECKED:
+            return [], "no fault was under way"
+        return self._stop(now, "healed by order"), f"run {run.id} was ended, what it did is undone"
+
+    def _stop(self, now: Instant, reason: str) -> list[Command]:
+        if self._run is None or self._run.state is RunState.RECHECKED:
+            return []
+        healing: list[Command] = [_heal(self._run)] if self._run.state is not RunState.INTENDED else []
+        return healing + self._move(Happening.STOPPED, now, reason=reason)
+
+    def run_now(self, name: str, now: Instant) -> tuple[str, bool]:
+        """Have a run due now, to be judged as any other. Returns what is to be said, and whether that is all."""
+        if name not in self._specs:
+            known = ", ".join(self._specs) or "none"
+            return f"refused: there is no experiment {name}; configured: {known}", True
+        self._planner.demand(name, now)
+        return "due", False
+
+    def fate(self, name: str, since: float) -> tuple[str, bool]:
+        """Say what became of the run that was demanded at the wall-clock second `since`, and whether that is all."""
+        run, past = self._run, self._past[name]
+        if run is not None and run.experiment == name and run.started >= since:
+            return f"run {run.id} is {run.state}", run.state is not RunState.INTENDED
+        if past.last_run is not None and past.last_run >= since:
+            return f"its run ended: {past.last_result}", True
+        if past.last_skip is not None and float(str(past.last_skip["at"])) >= since:
+            return f"it did not run: {past.last_skip['guard']}: {past.last_skip['reason']}", True
+        waiting = self._waiting.get(name)
+        return (f"it waits for {waiting.guard}: {waiting.reason}" if waiting is not None else "due"), False
 
     def _move(
         self,
@@ -256,8 +351,13 @@ class Experiments:
         self.needs_save |= state not in {RunState.GUARDED, RunState.DRY_RUN}
         if state in FINAL:
             self._run = None
-            return self._ended(run) if denial is None else self._skipped(run.experiment, denial, now)
+            ending = self._ended(run) if denial is None else self._skipped(run.experiment, denial, now)
+            return [*self._unload(), *ending]
         return []
+
+    def _unload(self) -> list[Command]:
+        loaded, self._loaded = self._loaded, False
+        return [SetLoad(None)] if loaded else []
 
     def _ended(self, run: Run) -> list[Command]:
         assert run.result in RESULTS
@@ -285,7 +385,8 @@ class Experiments:
         return {
             "armed": bool(named) and world.cluster is not None and world.cluster.cluster_id == named,
             "dry_run": self._settings.dry_run,
-            "paused": self._paused,
+            "paused": self._paused is not None,
+            "paused_by": self._paused,
             "latched": self._latched,
             "items": [self._item(spec) for spec in self._specs.values()],
         }
@@ -343,20 +444,20 @@ class Experiments:
             raise ValueError(f'experiment run "{run.id}" was saved with verdict {run.verdict}')
         past = {name: Past(**saved["past"][name]) for name in self._specs if name in saved["past"]}
         injections = tuple(sorted(float(time) for time in saved["injections"]))
-        paused, latched = bool(saved["paused"]), None if saved["latched"] is None else str(saved["latched"])
+        paused, latched = (None if saved[one] in {None, False} else str(saved[one]) for one in ("paused", "latched"))
         self._paused, self._latched, self._injections, self._run = paused, latched, injections, run
         self._past.update(past)
         if run is None:
             return []
-        if run.state is RunState.INTENDED:  # nobody knows whether it was done: it counts as done
-            self._remember_injection(run, run.started)
+        if run.state in UNKNOWN_TO_DISK:  # nobody knows whether it was done: it counts as done
+            self._remember_injection(run.started, len(run.targets))
         healing: list[Command] = [] if run.state is RunState.RECHECKED else [_heal(run)]
         reason = f"Sentinel restarted while {run.state}" if run.state is not RunState.RECHECKED else run.reason
         return healing + self._move(Happening.RESTARTED, now, reason=reason)
 
 
 def _heal(run: Run) -> Heal:
-    return Heal(run.id, run.targets, run.fault, run.node)
+    return Heal(run.id, run.targets, run.fault, run.node, run.pods)
 
 
 def _target(run: Run) -> Target:
