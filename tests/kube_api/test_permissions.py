@@ -27,6 +27,7 @@ from kafka_sentinel.core.types import NodeRef, ObjectRef, PodRef
 from kafka_sentinel.runtime import now
 
 FAULTS = of_reach(Reach.PODS, Reach.NODE)
+OWNER = {"kind": "StatefulSet", "name": "k", "uid": "uid-set"}
 POD = PodRef("kafka", "k-0", "uid-k-0", 0)
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 PLACES = Places(kafka="kafka", own="own", operator="strimzi", state="sentinel")
@@ -123,7 +124,11 @@ def everything_else(api, script, mailbox):
                 store.put("/api/v1/nodes/n1", obj("n1"))
                 fleet._give_notice(Announce(run, fault, (0,), 1.0, (POD,), node))
             fleet._inject(Inject(run, fault, (0,), 1.0, (POD,), node))
-    assert len(mailbox.of(FaultInjected)) == 2 * len(FAULTS)
+    for made in ({"labels": {"strimzi.io/cluster": "k"}}, {"ownerReferences": [OWNER]}):
+        store.put(pods, {"metadata": {**obj("k-0")["metadata"], **made}})
+        store.put(f"/apis/apps/v1/namespaces/kafka/statefulsets/{OWNER['name']}", obj("k", uid=OWNER["uid"]))
+        fleet._inject(Inject(f"roll-{made}", FaultKind.ROLLING_RESTART, (0,), 1.0, (POD,)))
+    assert len(mailbox.of(FaultInjected)) == 2 * len(FAULTS) + 2
     assert mailbox.of(FaultFailed) == []
     script.on("POST", REVIEWS, say({"status": {"allowed": True}}, 201))
     list(ask(api, PLACES))

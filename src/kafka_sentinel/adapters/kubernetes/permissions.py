@@ -200,8 +200,8 @@ PERMISSIONS = (
         ("get",),
         Scope.KAFKA,
         Need.EXPERIMENTS,
-        "what became of a pod when the answer to its deletion was lost",
-        "a fault whose answer was lost counts as failed",
+        "what became of a pod when the answer to its deletion was lost; whose it is, before it is restarted",
+        "a fault whose answer was lost counts as failed, and rolling-restart is refused",
     ),
     Permission(
         PODS,
@@ -219,6 +219,22 @@ PERMISSIONS = (
         "the fault pod-evict",
         "this fault is refused by the API server",
         subresource="eviction",
+    ),
+    Permission(
+        PODS,
+        ("update",),
+        Scope.KAFKA,
+        Need.EXPERIMENTS,
+        "the fault rolling-restart where Strimzi owns the pods: its annotation on each",
+        "this fault is refused by the API server",
+    ),
+    Permission(
+        STATEFUL_SETS,
+        ("get", "update"),
+        Scope.KAFKA,
+        Need.EXPERIMENTS,
+        "the fault rolling-restart where a StatefulSet owns the pods: an annotation of its pod template",
+        "this fault is refused by the API server",
     ),
     Permission(
         NODES,
