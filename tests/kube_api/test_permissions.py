@@ -9,7 +9,7 @@ from tests.kube_api.store import Store
 
 from kafka_sentinel.adapters.kubernetes.access_review import Places, ask
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
-from kafka_sentinel.adapters.kubernetes.events import EventEmitter, Note, Subject
+from kafka_sentinel.adapters.kubernetes.events import EventEmitter
 from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.lease import Lease
 from kafka_sentinel.adapters.kubernetes.order_reader import OrderReader
@@ -19,11 +19,11 @@ from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Sc
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
 from kafka_sentinel.adapters.kubernetes.watched import WatchOptions
 from kafka_sentinel.adapters.kubernetes.watches import Surroundings, Watches, watched
-from kafka_sentinel.core.commands import Announce, Heal, Inject
+from kafka_sentinel.core.commands import Announce, Heal, Inject, LeaveEvent
 from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected, ObjectsListed, WatchAlive
 from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 from kafka_sentinel.core.kubernetes.objects import Kind
-from kafka_sentinel.core.types import NodeRef, PodRef
+from kafka_sentinel.core.types import NodeRef, ObjectRef, PodRef
 from kafka_sentinel.runtime import now
 
 FAULTS = of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)
@@ -132,7 +132,7 @@ def everything_else(api, script, mailbox):
     OrderReader(state, post=mailbox.post, **common).look()
     emitter = EventEmitter(api, post=mailbox.post, instance="me", **common)
     for kind in ("Pod", "Kafka", "StatefulSet"):
-        emitter._make(Note(now(), Subject("v1", kind, "kafka", "k-0", "u"), "Reason", "message"))
+        emitter._make(LeaveEvent(now(), ObjectRef("v1", kind, "kafka", "k-0", "u"), "Reason", "message"))
     fleet = PodFleet(api, owner="own/sentinel", objection=lambda: "", post=mailbox.post, look_pause=0.0, **common)
     for fault in FAULTS:
         inject_and_heal(fleet, fault, script, store)
