@@ -30,6 +30,7 @@ from kafka_sentinel.core.commands import (
     EnsureTopic,
     Heal,
     Inject,
+    LeaveEvent,
     Log,
     Observe,
     Probe,
@@ -300,6 +301,9 @@ class Runtime:
             case Announce() | Inject() | Heal() | Sweep():
                 if self._fleet is not None:
                     self._fleet.submit(command)
+            case LeaveEvent():
+                if self._kubernetes is not None and not self._kubernetes.events.emit(command):
+                    logs.write("warning", "too many Kubernetes Events wait", {"dropped": command.message})
             case StartRun():
                 self._start_run()
             case StandDown(reason=reason):

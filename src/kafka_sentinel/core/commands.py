@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka_sentinel.core.types import Acks, Fence, NodeRef, PodRef, ProbePartition
+from kafka_sentinel.core.types import Acks, Fence, Instant, NodeRef, ObjectRef, PodRef, ProbePartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,17 @@ class StandDown:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveEvent:
+    """Leave a Kubernetes Event on an object. `reason`: a word like `KafkaSentinelInjected`."""
+
+    at: Instant
+    about: ObjectRef
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureTopic:
     """Create the probe topic or add partitions, so that every live broker leads at least one."""
 
@@ -162,6 +173,7 @@ Command = (
     | SetLoad
     | SaveState
     | StandDown
+    | LeaveEvent
     | EnsureTopic
     | Count
     | Observe
