@@ -46,8 +46,8 @@ class _Play:
         for cause, do in {
             "oom": self._exhaust,
             "drain": self._drain,
+            "rollout": self._roll,  # soon after, and of the same broker among others
             "pod_deleted": self._delete,
-            "rollout": self._roll,
         }.items():
             self._do(cause, do)
 
