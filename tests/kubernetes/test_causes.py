@@ -18,6 +18,7 @@ from tests.kubernetes.deploy.shared import SMALL_TEAM, SharedKafka
 from tests.kubernetes.deploy.waiting import say, wait_for
 from tests.kubernetes.figures import Figures, assert_accounts_whole, explained, is_calm, take, watching
 
+pytestmark = pytest.mark.timeout(900)  # the first of them waits until all of it has happened
 NODE, ON_IT = "n2", 2  # a node with one broker: of two, the disruption budget lets only one go
 BROKERS = {"oom": {1}, "pod_deleted": {0}, "rollout": {1, 2}, "drain": {ON_IT}}
 MOMENTS = 120.0  # seconds for a broker to come back, and for an incident to close

@@ -5,10 +5,13 @@ It is the node of `two_on_a_node.py`.
 
 from __future__ import annotations
 
+import pytest
 from tests.kafka.sentinel import lost_in
 from tests.kubernetes.deploy.waiting import say
 from tests.kubernetes.figures import assert_accounts_whole
 from tests.kubernetes.two_on_a_node import BROKERS, NODE, WRITTEN, Story
+
+pytestmark = pytest.mark.timeout(900)  # the first of them waits until all of it has happened
 
 
 def test_e_replication_fills_the_empty_disks_again_and_nothing_is_lost(both_lost: Story):
