@@ -75,6 +75,7 @@ class Armed(Told, KubernetesWorld):
     def __init__(self):
         armed = {"armed_for": "cluster", "dry_run": False, "warm_up": 0, "steady": 5}
         super().__init__(**{**IN_CLUSTER, "experiments": {"items": [KILL], **armed}})
+        self.be_well_run()
         self.injected = []
 
     def pass_by(self, seconds):

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kafka_sentinel.core.agenda import Plan, Planner
+from kafka_sentinel.core.answers import Answer
 from kafka_sentinel.core.commands import Announce, Command, Count, Heal, Inject, Log, SetLoad
 from kafka_sentinel.core.events import FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import (
@@ -38,7 +39,7 @@ from kafka_sentinel.core.experiment_run import (
 from kafka_sentinel.core.experiment_view import explanation, item
 from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT, Reach, fault_named
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
-from kafka_sentinel.core.guards import Answer, first_denial
+from kafka_sentinel.core.guards import first_denial
 from kafka_sentinel.core.resolution import resolve
 from kafka_sentinel.core.targets import Target
 from kafka_sentinel.core.types import Instant
@@ -205,7 +206,8 @@ class Experiments:
 
     def _denial(self, run: Run, world: World, due: float) -> Answer | None:
         given, _ = self._question(self._specs[run.experiment], world)
-        return first_denial(replace(given, due=due, under_way=None), _target(run))
+        announced = run.state in HITS_NOTHING_YET
+        return first_denial(replace(given, due=due, under_way=None, announced=announced), _target(run))
 
     def _strike(self, run: Run, world: World, happening: Happening) -> list[Command]:
         self._remember_injection(world.now.wall, len(run.targets))

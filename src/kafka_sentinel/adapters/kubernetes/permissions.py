@@ -134,7 +134,7 @@ PERMISSIONS = (
         Scope.KAFKA,
         Need.OPTIONAL,
         "rolling updates of brokers that no operator runs",
-        "such a rolling update is not told from deleted pods",
+        "such a rolling update is not told from deleted pods, and there are no experiments on pods of a StatefulSet",
     ),
     Permission(
         KAFKAS,
