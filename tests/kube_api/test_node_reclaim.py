@@ -350,6 +350,7 @@ def test_the_mark_of_another_sentinel_is_not_taken_off(start, nodes, script):
     script.wait_asked(asked + 1)
     life.end()
     assert nodes.node == before
+    assert life.mailbox.events == []
 
 
 def test_the_mark_of_a_reclaim_under_way_is_not_taken_for_one_left_behind(fleet, nodes, script, monkeypatch):
