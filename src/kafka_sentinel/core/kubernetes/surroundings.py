@@ -17,7 +17,7 @@ REVISION = "controller-revision-hash"  # label
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node that runs pods of the fleet. `ours`: it bears a taint of our own, so the cordon is ours too."""
+    """A node that runs pods of the fleet. `ours`: it bears the taint of a reclaim that is rehearsed."""
 
     name: str
     uid: str
