@@ -1,4 +1,4 @@
-"""Writes images as docker-archives, which a node's containerd imports: no registry, no daemon, always the same bytes."""
+"""Writes images as docker-archives, which containerd imports: no registry, no daemon; always the same bytes."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 CONTROL_PORT, PLAIN_PORT, HOST_PORT = 9090, 9092, 9094
 DATA = "/var/lib/kafka/data-0"
 CONTROLLER_NODE = "n4"  # on-demand: the others are spot
+CONTROLLER_ID = 100
 
 
 class Layout(StrEnum):

@@ -47,6 +47,13 @@ def has_condition(thing: dict, kind: str) -> bool:
     return any(one["type"] == kind and one["status"] == "True" for one in conditions)
 
 
+def kill_container(cluster: Cluster, pod: dict) -> None:
+    """SIGKILL to the first process of a pod's only container, from outside: inside, nobody may kill it."""
+    container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+    node = pod["spec"]["nodeName"]
+    cluster.exec_node(node, "ctr", "-n", "k8s.io", "task", "kill", "--signal", "SIGKILL", container)
+
+
 def run_in_pod(cluster: Cluster, namespace: str, pod: str, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a pod's container, as a person would; whether it succeeded is the caller's to judge."""
     own = BIN / "kubectl"

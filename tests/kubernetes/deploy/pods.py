@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ rootLogger.appenderRef.console.ref = console
 """
 STORAGE = "1Gi"
 CLASS = "local"
+VOLUME = "data-0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
         {"name": "strimzi-tmp", "emptyDir": {"medium": "Memory"}},
     ]
     if claim is not None:
-        volumes.append({"name": "data-0", "persistentVolumeClaim": {"claimName": claim}})
+        volumes.append({"name": VOLUME, "persistentVolumeClaim": {"claimName": claim}})
     return {
         "terminationGracePeriodSeconds": 30,
         "restartPolicy": "Always",
@@ -75,7 +77,7 @@ def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
                 "resources": resources,
                 "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": 3},
                 "volumeMounts": [
-                    {"name": "data-0", "mountPath": DATA},
+                    {"name": VOLUME, "mountPath": DATA},
                     {"name": "kafka-metrics-and-logging", "mountPath": "/opt/kafka/custom-config"},
                     {"name": "strimzi-tmp", "mountPath": "/tmp"},
                 ],
@@ -85,7 +87,7 @@ def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
     }
 
 
-def configuration(place: Place, members: tuple[Member, ...], zones: dict[str, str]) -> dict:
+def configuration(place: Place, members: tuple[Member, ...], zones: Mapping[str, str]) -> dict:
     """Return the ConfigMap that all of them start from. `zones` by Kubernetes node."""
     data = {
         f"{member.pod}.properties": properties(member, members, place.domain, zones[member.node]) for member in members

@@ -59,7 +59,7 @@ class Sentinel:
         self._places = Places(kafka=kafka.namespace, own=namespace)
         self._wanted = wanted
         self._seen: dict[str | None, dict] = {}  # pods, by the name they were asked for
-        kubernetes = {"enabled": True, "namespace": kafka.namespace, **sections.pop("kubernetes", {})}
+        kubernetes = {"enabled": True, "namespace": kafka.namespace, **kafka.settings, **sections.pop("kubernetes", {})}
         self.config = configuration(
             kafka.inside, topic, kubernetes=kubernetes, **{"http": {"host": "0.0.0.0", "port": PORT}, **sections}
         )
@@ -195,11 +195,7 @@ class Sentinel:
 
     def kill(self, pod: str | None = None) -> None:
         """SIGKILL to the process in its container. Kubernetes starts it again in the same pod."""
-        found = self._named(pod)
-        container = found["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
-        self.cluster.exec_node(
-            found["spec"]["nodeName"], "ctr", "-n", "k8s.io", "task", "kill", "--signal", "SIGKILL", container
-        )
+        objects.kill_container(self.cluster, self._named(pod))
 
     def delete(self, pod: str | None = None, grace: int = 0) -> None:
         """Delete its pod; at once without grace. Its deployment makes another."""

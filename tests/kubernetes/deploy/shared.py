@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.kubernetes.deploy.crds import Strimzi
+from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.layout import Layout
 from tests.kubernetes.lab.cluster import Cluster
@@ -19,7 +19,7 @@ class Kind:
     """What a test asks for."""
 
     layout: Layout = Layout.SPREAD
-    version: Strimzi = Strimzi.V1
+    flavour: Flavour = Flavour.STRIMZI
     memory: str | None = None
 
 
@@ -35,7 +35,7 @@ class SharedKafka:
         if self._kafka is not None and (kind != self._kind or not self._restored(self._kafka)):
             self.close()
         if self._kafka is None:
-            self._kafka = Kafka(self._cluster, kind.layout, strimzi_version=kind.version, memory=kind.memory)
+            self._kafka = Kafka(self._cluster, kind.layout, kind.flavour, memory=kind.memory)
             self._kind = kind
             self._kafka.up()
         return self._kafka
@@ -63,7 +63,9 @@ class SharedKafka:
 
     def _restored(self, kafka: Kafka) -> bool:
         try:
-            kafka.pause(paused=False)
+            if kafka.flavour in {Flavour.STRIMZI, Flavour.OLDER_STRIMZI}:
+                kafka.pause(paused=False)
+                kafka.set_operator(alive=True)
             kafka.wait_ready(RESTORE_SECONDS)
         except AssertionError:
             return False

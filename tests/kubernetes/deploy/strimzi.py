@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.kubernetes.deploy import pods
 from tests.kubernetes.deploy.crds import Strimzi
 from tests.kubernetes.deploy.images import SENTINEL_IMAGE
-from tests.kubernetes.deploy.layout import CONTROLLER_NODE, PLACES, Layout, Member
+from tests.kubernetes.deploy.layout import CONTROLLER_ID, CONTROLLER_NODE, PLACES, Layout, Member
 from tests.kubernetes.deploy.pods import Place
 
 from kafka_sentinel.lab.jars import KAFKA_VERSION
@@ -15,7 +16,6 @@ from kafka_sentinel.lab.jars import KAFKA_VERSION
 OPERATOR = "strimzi-cluster-operator"
 OPERATOR_SCRIPT = Path(__file__).with_name("strimzi_operator.py")
 REVISION = "9c4e1f00"
-CONTROLLER_ID = 100
 IDLE = "import signal; signal.pause()"
 
 
@@ -35,7 +35,7 @@ def members(name: str, layout: Layout) -> tuple[Member, ...]:
     return (*brokers, controller)
 
 
-def resources(where: Place, all_members: tuple[Member, ...], zones: dict[str, str], version: Strimzi) -> list[dict]:
+def resources(where: Place, all_members: tuple[Member, ...], zones: Mapping[str, str], version: Strimzi) -> list[dict]:
     """Return all objects but the definitions and the namespace."""
     selector = _selector(where)
     return [
