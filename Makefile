@@ -18,7 +18,7 @@ ARGS ?=
 SEEDS ?= 1000
 START ?= 0
 
-.PHONY: help demo test check test-core test-kafka verify sim bench docs clean
+.PHONY: help demo test check test-core test-kafka test-kubernetes verify sim bench docs clean
 
 help:  ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -42,6 +42,9 @@ test-core: $(READY)  ## The core tier alone
 
 test-kafka: $(READY)  ## The tier on real brokers alone
 	@$(PYTHON) tools/tiers.py kafka --pytest="$(ARGS)"
+
+test-kubernetes: $(READY)  ## The tier on a real Kubernetes alone (root on Debian, Go; built from source the first time)
+	@$(PYTHON) tools/tiers.py kubernetes --pytest="$(ARGS)"
 
 verify: check  ## Everything at full length: long outages, whole matrices, many more examples
 	@FULL=1 $(PYTHON) tools/tiers.py --pytest="$(ARGS)"

@@ -32,5 +32,6 @@ def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineC
         witness=witness,
         experiments=tuple(item.spec() for item in settings.experiments.items),
         guards=settings.experiments.guards(),
+        group_id=settings.group_consumer.group_id,
         fleet=settings.kubernetes.fleet(),
     )

@@ -210,6 +210,8 @@ ITEM = {
     "last_result": None,
     "last_skip": None,
     "targets": [2],
+    "pods": [],
+    "node": None,
     "allowed": False,
     "first_denial": "steady",
     "guards": [
@@ -223,13 +225,20 @@ def view(*items):
     return json.dumps({"armed": True, "dry_run": True, "paused": False, "latched": None, "items": items}).encode()
 
 
+def test_explain_names_the_pods_and_the_node_that_would_be_hit(sentinel):
+    item = {**ITEM, "targets": [1, 2], "pods": ["kafka-1", "kafka-2", "zookeeper-0"], "node": "n1"}
+    with daemon(view(item)) as url:
+        _, out, _ = sentinel("experiments", "explain", "--url", url)
+    assert "would hit broker 1, 2; pod kafka-1, kafka-2, zookeeper-0; node n1; would not" in out
+
+
 def test_explain_prints_every_guard(sentinel):
     with daemon(view(ITEM)) as url:
         code, out, _ = sentinel("experiments", "explain", "--url", url)
     assert code == 0
     assert "armed, dry run\n" in out
     assert "kill: process-kill of leader, every 60s, next run Thu 1970-01-01 00:00:00" in out
-    assert "would hit 2; would not run now: steady" in out
+    assert "would hit broker 2; would not run now: steady" in out
     assert [line.split()[:2] for line in out.splitlines()[-2:]] == [["armed", "yes"], ["steady", "NO"]]
     assert "not steady: 3 s" in out
 

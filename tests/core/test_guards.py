@@ -292,6 +292,12 @@ def test_a_budget_outside_its_bound_is_refused():
             GuardSettings(daily_budget=budget)
 
 
+@pytest.mark.parametrize("wrong", [{"target": parse_target("zookeeper")}, {"fault": "pod-kill"}])
+def test_an_experiment_whose_fault_does_not_fit_its_target_is_refused(wrong):
+    with pytest.raises(ValueError, match="experiment kill: fault"):
+        spec(**wrong)
+
+
 @pytest.mark.parametrize("wrong", [{"grace": 0}, {"jitter": -1}, {"duration": -1}])
 def test_an_experiment_with_times_out_of_range_is_refused(wrong):
     with pytest.raises(ValueError, match="experiment kill"):

@@ -254,6 +254,18 @@ def test_remarks_name_what_is_allowed_but_risky(tmp_path):
     assert "cannot be written" in Settings.model_validate(equal).remarks()[0]
 
 
+def test_faults_of_pods_are_taken_where_pods_are_watched():
+    items = [
+        {"name": "a", "fault": "pod-crash", "target": "zone:A", "every": "1h"},
+        {"name": "b", "fault": "node-reclaim", "target": "leader", "every": "1h"},
+        {"name": "c", "fault": "rolling-restart", "target": "all", "every": "1h"},
+        {"name": "d", "fault": "pod-delete", "target": "zookeeper", "every": "1h"},
+    ]
+    on = {"kubernetes": {"enabled": True, "namespace": "kafka"}, "experiments": {"items": items}}
+    specs = [item.spec() for item in Settings.model_validate(on).experiments.items]
+    assert [str(spec.target) for spec in specs] == ["zone:A", "leader", "all", "zookeeper"]
+
+
 def test_kubernetes_is_off_by_default_and_becomes_a_specification_of_the_core():
     assert Settings().kubernetes.fleet() is None
     given = {"enabled": True, "namespace": "kafka", "selector": {"app": "kafka", "tier": 1}, "first_id": 1}

@@ -71,6 +71,18 @@ def problems(tmp_path, text="", **environ):
         ("experiments: {items: [{name: a, fault: process-kill, every: 5x}]}", ['every "5x" is not an interval']),
         ("experiments: {items: [{name: a, fault: process-kill, every: 5s, zone: Mars}]}", ['zone "Mars" is not known']),
         (
+            "experiments: {items: [{name: a, fault: process-kill, every: 5s, target: zookeeper}]}",
+            ["experiments.items[0]: fault process-kill cannot be done to target zookeeper; its targets are any, broke"],
+        ),
+        (
+            "experiments: {items: [{name: a, fault: rolling-restart, every: 5s}]}",
+            ["experiments.items[0]: fault rolling-restart cannot be done to target any; its targets are all"],
+        ),
+        (
+            "experiments: {items: [{name: a, fault: process-kill, every: 5s}, {name: b, fault: pod-crash, every: 5s}]}",
+            ["experiments: items: b has fault pod-crash, which needs kubernetes.enabled; it is off"],
+        ),
+        (
             "experiments: {items: [{name: a, fault: process-kill, every: 5s, target: me}]}",
             ['target "me"', "controller"],
         ),

@@ -1,99 +1,135 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from tests.core.experiment_worlds import PROBE, QUORUM, cluster, partition, topic
 
-from kafka_sentinel.core.targets import TargetError, TargetKind, TargetSpec, parse_target, resolve
-
-
-def hit(text: str, *, salt: str = "kill@1", view=None, quorum=QUORUM):
-    return resolve(parse_target(text), salt, cluster() if view is None else view, quorum)
+from kafka_sentinel.core.faults import FAULTS, Reach
+from kafka_sentinel.core.targets import (
+    ALLOWED,
+    FITTING,
+    Target,
+    TargetError,
+    TargetKind,
+    TargetSpec,
+    misfit,
+    parse_target,
+)
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "number"),
+    ("text", "spec"),
     [
-        ("any", TargetKind.ANY, None),
-        ("broker:12", TargetKind.BROKER, 12),
-        ("leader", TargetKind.LEADER, None),
-        ("leader:0", TargetKind.LEADER, 0),
-        (" Controller ", TargetKind.CONTROLLER, None),
+        ("any", TargetSpec(TargetKind.ANY)),
+        ("broker:12", TargetSpec(TargetKind.BROKER, 12)),
+        ("pool:Brokers-a", TargetSpec(TargetKind.POOL, name="Brokers-a")),
+        ("zone:eu-west-1a", TargetSpec(TargetKind.ZONE, name="eu-west-1a")),
+        ("leader", TargetSpec(TargetKind.LEADER)),
+        ("leader:0", TargetSpec(TargetKind.LEADER, 0)),
+        ("controller", TargetSpec(TargetKind.CONTROLLER)),
+        ("group-coordinator", TargetSpec(TargetKind.GROUP_COORDINATOR)),
+        ("group-coordinator:Orders:v2", TargetSpec(TargetKind.GROUP_COORDINATOR, name="Orders:v2")),
+        ("transaction-coordinator", TargetSpec(TargetKind.TRANSACTION_COORDINATOR)),
+        ("transaction-coordinator:Pay-1", TargetSpec(TargetKind.TRANSACTION_COORDINATOR, name="Pay-1")),
+        ("zookeeper", TargetSpec(TargetKind.ZOOKEEPER)),
+        ("entity-operator", TargetSpec(TargetKind.ENTITY_OPERATOR)),
+        ("all", TargetSpec(TargetKind.ALL)),
     ],
 )
-def test_a_target_is_understood_and_printed_as_written(text, kind, number):
-    assert parse_target(text) == TargetSpec(kind, number)
-    assert str(parse_target(text)) == text.strip().lower()
+def test_a_target_is_understood_and_printed_as_written(text, spec):
+    assert parse_target(text) == spec
+    assert str(spec) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["", "broker", "broker:", "broker:x", "broker:-1", "any:1", "controller:1", "all", "leader:1:2", "broker:²"]
-)
-def test_a_wrong_target_is_refused_with_what_is_allowed(text):
-    with pytest.raises(TargetError, match="allowed are any, broker:<id>, leader, leader:<partition>, controller"):
+def test_the_word_of_a_target_may_be_written_in_any_case_but_a_name_is_taken_as_it_is():
+    assert parse_target(" Controller ") == TargetSpec(TargetKind.CONTROLLER)
+    assert parse_target("ZONE:A") == TargetSpec(TargetKind.ZONE, name="A")
+
+
+@pytest.mark.parametrize("text", ["", "brokers", "any broker", "cluster-operator", ":1"])
+def test_a_target_that_is_not_known_is_refused_with_what_is_allowed(text):
+    with pytest.raises(TargetError, match=f'target "{text}" is not known; allowed are any, broker:<id>, pool:<name>'):
         parse_target(text)
 
 
-def test_a_broker_is_taken_by_its_id_alone():
-    assert hit("broker:1").brokers == {1}
-    assert hit("broker:10").brokers == {10}  # whether it lives is a guard's question
+@pytest.mark.parametrize(
+    ("text", "takes"),
+    [
+        ("broker", "a number"),
+        ("broker:", "a number"),
+        ("broker:x", "a number"),
+        ("broker:-1", "a number"),
+        ("broker:²", "a number"),
+        ("broker:1234567890", "a number"),
+        ("any:1", "nothing"),
+        ("controller:1", "nothing"),
+        ("all:2", "nothing"),
+        ("zookeeper:0", "nothing"),
+        ("leader:1:2", "a number or nothing"),
+        ("leader:", "a number or nothing"),
+        ("pool", "a name"),
+        ("zone:", "a name"),
+        ("group-coordinator:", "a name or nothing"),
+        (f"group-coordinator:{'g' * 250}", "a name or nothing"),
+    ],
+)
+def test_what_may_stand_after_the_colon_is_said(text, takes):
+    with pytest.raises(TargetError, match=f"takes {takes} after a colon; allowed are any"):
+        parse_target(text)
 
 
-def test_any_is_one_live_broker_the_same_for_the_same_run():
-    chosen = [hit("any", salt=f"kill@{run}") for run in range(60)]
-    assert [hit("any", salt=f"kill@{run}") for run in range(60)] == chosen
-    assert {next(iter(target.brokers)) for target in chosen} == {1, 2, 3}
-    assert all(len(target.brokers) == 1 for target in chosen)
+def test_every_kind_of_target_is_among_the_allowed_words_and_fits_some_fault():
+    words = {word.partition(":")[0] for word in ALLOWED.split(", ")}
+    assert words == {kind.value for kind in TargetKind}
+    assert frozenset().union(*FITTING.values()) == frozenset(TargetKind)
 
 
-def test_any_never_chooses_a_broker_that_is_down():
-    view = cluster(brokers={2: "h:2"})
-    assert {hit("any", salt=str(run), view=view).brokers for run in range(20)} == {frozenset({2})}
+# --- which fault can be done to which target
 
 
-def test_a_named_partition_gives_its_leader_now():
-    assert hit("leader:1").brokers == {2}
-    moved = replace(PROBE, partitions=(partition(1, leader=3),))
-    assert hit("leader:1", view=cluster(moved)).brokers == {3}
+def fits(fault):
+    return {kind.value for kind in TargetKind if not misfit(fault, TargetSpec(kind))}
 
 
-def test_leader_chooses_among_all_probe_partitions():
-    assert {next(iter(hit("leader", salt=str(run)).brokers)) for run in range(60)} == {1, 2, 3}
-
-
-def test_leader_keeps_to_its_partition_while_leaders_move():
-    swapped = topic("probe", *(partition(n, leader=(n + 1) % 3 + 1) for n in range(3)))
-    before = {hit("leader", salt="s").brokers, frozenset({1, 2, 3})}
-    after = hit("leader", salt="s", view=cluster(swapped)).brokers
-    assert after not in before
-
-
-def test_the_controller_is_the_one_the_quorum_names():
-    assert hit("controller").brokers == {2}
-    assert hit("controller", quorum=replace(QUORUM, leader=100)).brokers == {100}
+KAFKA = {"any", "broker", "leader", "controller", "group-coordinator", "transaction-coordinator"}
 
 
 @pytest.mark.parametrize(
-    ("text", "view", "quorum", "reason"),
+    ("fault", "targets"),
     [
-        ("any", cluster(brokers={}), QUORUM, "no live broker"),
-        ("leader", cluster(probe_topics={}), QUORUM, "probe topic has not been seen"),
-        ("leader:9", cluster(), QUORUM, "topic probe has no partition 9"),
-        ("leader", cluster(topic("probe")), QUORUM, "topic probe has no partitions"),
-        ("leader:0", cluster(topic("probe", partition(0, leader=-1))), QUORUM, "partition 0 of probe has no leader"),
-        ("controller", cluster(), None, "quorum has not been seen"),
-        ("controller", cluster(), replace(QUORUM, leader=-1), "quorum has no leader"),
+        ("process-kill", KAFKA),
+        ("process-pause", KAFKA),
+        ("pod-delete", KAFKA | {"pool", "zone", "zookeeper", "entity-operator"}),
+        ("pod-crash", KAFKA | {"pool", "zone", "zookeeper", "entity-operator"}),
+        ("pod-evict", KAFKA | {"pool", "zone", "zookeeper", "entity-operator"}),
+        ("node-reclaim", KAFKA | {"pool", "zone"}),
+        ("rolling-restart", {"all"}),
     ],
 )
-def test_an_unknown_target_is_empty_and_says_why(text, view, quorum, reason):
-    target = hit(text, view=view, quorum=quorum)
-    assert not target.brokers
-    assert reason in target.reason
+def test_each_fault_has_its_targets_and_no_others(fault, targets):
+    assert fits(fault) == targets
 
 
-def test_nothing_seen_yet_gives_no_target():
-    for text in ("any", "leader"):
-        target = resolve(parse_target(text), "s", None, None)
-        assert not target.brokers
-        assert target.reason
+def test_every_fault_reaches_something():
+    assert {fault.reach for fault in FAULTS.values()} == set(Reach) == set(FITTING)
+
+
+def test_a_fault_that_does_not_fit_is_one_sentence_with_what_was_found_and_what_is_allowed():
+    assert misfit("node-reclaim", TargetSpec(TargetKind.ZOOKEEPER)) == (
+        "fault node-reclaim cannot be done to target zookeeper; its targets are any, broker, pool, zone, leader, "
+        "controller, group-coordinator, transaction-coordinator"
+    )
+    assert misfit("pod-kill", TargetSpec(TargetKind.ANY)).startswith(
+        'fault "pod-kill" is not known; allowed are process-kill'
+    )
+
+
+def test_a_roll_loses_one_node_at_a_time_and_everything_else_all_at_once():
+    both = frozenset({1, 2})
+    assert Target(both).losses == (both,)
+    assert Target(both, one_by_one=True).losses == (frozenset({1}), frozenset({2}))
+    assert Target(frozenset()).losses == (frozenset(),)
+
+
+def test_a_target_of_pods_alone_is_not_empty():
+    assert Target(frozenset()).is_empty
+    assert not Target(frozenset({1})).is_empty
+    assert not Target(frozenset(), pods=(("kafka", "zookeeper-0", "uid"),)).is_empty

@@ -10,7 +10,7 @@ from tests.kube_api.store import Store
 from kafka_sentinel.adapters.kubernetes.access_review import Places, ask
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.events import EventEmitter, Note, Subject
-from kafka_sentinel.adapters.kubernetes.fleet_pods import FAULTS, PodFleet, PodRef
+from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.lease import Lease
 from kafka_sentinel.adapters.kubernetes.order_reader import OrderReader
 from kafka_sentinel.adapters.kubernetes.orders import order_value
@@ -19,11 +19,15 @@ from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Sc
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
 from kafka_sentinel.adapters.kubernetes.watched import WatchOptions
 from kafka_sentinel.adapters.kubernetes.watches import Surroundings, Watches, watched
-from kafka_sentinel.core.commands import Inject
+from kafka_sentinel.core.commands import Announce, Inject
 from kafka_sentinel.core.events import FaultFailed, FaultInjected, ObjectsListed, WatchAlive
+from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 from kafka_sentinel.core.kubernetes.objects import Kind
+from kafka_sentinel.core.types import NodeRef, PodRef
 from kafka_sentinel.runtime import now
 
+FAULTS = of_reach(Reach.PODS, Reach.NODE)
+POD = PodRef("kafka", "k-0", "uid-k-0", 0)
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 PLACES = Places(kafka="kafka", own="own", operator="strimzi", state="sentinel", lease="sentinel")
 GRANTED = {("get", "/apis/kafka.strimzi.io"), ("get", "/apis/karpenter.sh"), ("create", REVIEWS)}  # to every account
@@ -108,14 +112,17 @@ def everything_else(api, script, mailbox):
     emitter = EventEmitter(api, post=mailbox.post, instance="me", **common)
     for kind in ("Pod", "Kafka", "StatefulSet"):
         emitter._make(Note(now(), Subject("v1", kind, "kafka", "k-0", "u"), "Reason", "message"))
-    pod = PodRef("kafka", "k-0", "uid-k-0")
-    fleet = PodFleet(api, lambda _: {0: pod}, objection=lambda: "", post=mailbox.post, look_pause=0.0, **common)
+    fleet = PodFleet(api, owner="own/sentinel", objection=lambda: "", post=mailbox.post, look_pause=0.0, **common)
     pods = "/api/v1/namespaces/kafka/pods/k-0"
     for lost in (False, True):
         script.on("DELETE", pods, drop() if lost else say(obj("k-0")))
         script.on("POST", f"{pods}/eviction", drop() if lost else say({}, 201))
         for fault in FAULTS:
-            fleet._inject(Inject(f"{fault}-{lost}", fault, (0,), 1.0))
+            run, node = f"{fault}-{lost}", NodeRef("n1", "uid-n1")
+            if fault is FaultKind.NODE_RECLAIM:
+                store.put("/api/v1/nodes/n1", obj("n1"))
+                fleet._give_notice(Announce(run, fault, (0,), 1.0, (POD,), node))
+            fleet._inject(Inject(run, fault, (0,), 1.0, (POD,), node))
     assert len(mailbox.of(FaultInjected)) == 2 * len(FAULTS)
     assert mailbox.of(FaultFailed) == []
     script.on("POST", REVIEWS, say({"status": {"allowed": True}}, 201))
@@ -167,7 +174,8 @@ def test_nothing_can_be_broken_without_the_rows_for_experiments():
         "leases.coordination.k8s.io",
         "events",
     ]
-    assert {one.scope for one in PERMISSIONS if one.need is Need.EXPERIMENTS} == {Scope.KAFKA}
+    elsewhere = [one for one in PERMISSIONS if one.need is Need.EXPERIMENTS and one.scope is not Scope.KAFKA]
+    assert [(one.title, one.verbs) for one in elsewhere] == [("nodes", ("get", "update"))]
 
 
 def test_every_row_says_why_and_what_is_off():

@@ -114,6 +114,7 @@ class World:
             manage_topic=False,
             witness=None,
             experiments=specs,
+            group_id="sim",
             guards=GuardSettings(
                 armed_for="sim",
                 dry_run=options.experiments != "armed",

@@ -88,13 +88,23 @@ def _explanation(item: dict[str, Any]) -> str:
             f"last skipped {utc(skip['at'])} by {skip['guard']}: {skip['reason']}" if skip else "never skipped so far"
         )
         return f"{head}\n{last} (the daemon has not judged its guards yet)"
-    hit = ", ".join(map(str, item["targets"])) or "nobody"
+    hit = _whom(item)
     verdict = "would run now" if item["allowed"] else f"would not run now: {item['first_denial']}"
     rows = [
         (answer["guard"], "yes" if answer["allowed"] else "NO", answer["seen"], answer["threshold"], answer["reason"])
         for answer in item["guards"]
     ]
     return f"{head}\nwould hit {hit}; {verdict}\n\n" + table(("guard", "allows", "seen", "wanted", "reason"), rows)
+
+
+def _whom(item: dict[str, Any]) -> str:
+    brokers = ", ".join(map(str, item["targets"]))
+    parts = [
+        *([f"broker {brokers}"] if brokers else []),
+        *([f"pod {', '.join(item['pods'])}"] if item["pods"] else []),
+        *([f"node {item['node']}"] if item["node"] else []),
+    ]
+    return "; ".join(parts) or "nobody"
 
 
 def fetch(url: str) -> dict[str, Any]:

@@ -47,11 +47,27 @@ class Recheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Give notice of `fault`, and hit nothing yet: Inject or Heal follows, `notice` seconds later at most.
+
+    Answered with FaultAnnounced or FaultFailed.
+    """
+
+    experiment_run: str
+    fault: str
+    targets: tuple[int, ...]
+    notice: float
+    pods: tuple[PodRef, ...] = ()
+    node: NodeRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inject:
     """Do `fault` to exactly these, undo it after `duration` seconds.
 
     `targets`: Kafka node ids. `pods`: on Kubernetes all pods to be hit, as the guards judged them, and no others.
-    `node`: for faults of nodes, the one that these pods are on.
+    `node`: for faults of nodes, the one that these pods are on. `drain`: for faults of nodes, seconds the pods get to
+    end; 0: as few as is safe.
     """
 
     experiment_run: str
@@ -60,6 +76,7 @@ class Inject:
     duration: float
     pods: tuple[PodRef, ...] = ()
     node: NodeRef | None = None
+    drain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,7 @@ class Heal:
     targets: tuple[int, ...] = ()  # whom it was done to: after a crash nobody else remembers
     fault: str = ""
     node: NodeRef | None = None
+    pods: tuple[PodRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,7 @@ Command = (
     | AssignReader
     | RenewClients
     | Recheck
+    | Announce
     | Inject
     | Heal
     | SaveState

@@ -97,6 +97,7 @@ class EngineConfig:
     witness: bool | None
     experiments: tuple[ExperimentSpec, ...]
     guards: GuardSettings
+    group_id: str  # of the group consumer
     fleet: FleetSpec | None = None  # None: not on Kubernetes
 
 
@@ -272,7 +273,7 @@ class Engine:
             return
         run = self.experiments.under_way
         if isinstance(event, FaultInjected) and run is not None and run.id == event.experiment_run:
-            target = ",".join(f"broker {broker}" for broker in event.targets)
+            target = ",".join(f"broker {broker}" for broker in event.targets) or ",".join(pod.name for pod in run.pods)
             self.incidents.on_fault(
                 event.at, experiment_run=run.id, fault=run.fault, target=target, brokers=event.targets
             )
@@ -376,6 +377,8 @@ class Engine:
             natural_losses=self.casebook.natural_losses,
             state_saved=self.state_saved,
             state_error=self._state_error,
+            kubernetes=self.kubernetes.surroundings() if self.kubernetes is not None else None,
+            group_id=self.config.group_id,
         )
 
     def start_run(self, run: int) -> None:

@@ -215,6 +215,14 @@ class QuorumUnreachable:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultAnnounced:
+    """Notice of the fault was given; nothing was hit yet."""
+
+    at: Instant
+    experiment_run: str
+
+
+@dataclass(frozen=True, slots=True)
 class FaultInjected:
     """The fault is in effect: `at` is the first instant at which the targets were certainly hit."""
 
@@ -344,6 +352,7 @@ Event = (
     | ClusterUnreachable
     | QuorumObserved
     | QuorumUnreachable
+    | FaultAnnounced
     | FaultInjected
     | FaultFailed
     | FaultHealed

@@ -137,13 +137,17 @@ def run_from_state(saved: Mapping[str, Any]) -> Run:
         duration=float(saved["duration"]),
         due=float(saved["due"]),
         started=float(saved["started"]),
-        pods=tuple(PodRef(*map(str, pod)) for pod in saved["pods"]),
+        pods=tuple(_pod(*pod) for pod in saved["pods"]),
         node=None if saved["node"] is None else NodeRef(*map(str, saved["node"])),
         state=RunState(saved["state"]),
         injected=None if saved["injected"] is None else float(saved["injected"]),
         verdict=None if saved["verdict"] is None else str(saved["verdict"]),
         reason=str(saved["reason"]),
     )
+
+
+def _pod(namespace: str, name: str, uid: str, broker: int | None) -> PodRef:
+    return PodRef(str(namespace), str(name), str(uid), None if broker is None else int(broker))
 
 
 def transition_diagram() -> str:

@@ -31,10 +31,11 @@ from kafka_sentinel.core.experiment_run import (
     run_from_state,
 )
 from kafka_sentinel.core.experiment_view import explanation, item
-from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT
+from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT, Reach, fault_named
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
 from kafka_sentinel.core.guards import Answer, first_denial
-from kafka_sentinel.core.targets import Target, resolve
+from kafka_sentinel.core.resolution import resolve
+from kafka_sentinel.core.targets import Target
 from kafka_sentinel.core.types import Instant
 
 RESULTS = ("passed", "failed", "inconclusive", "aborted", "dry_run")  # closed set of experiments_total{result}
@@ -314,7 +315,7 @@ class Experiments:
             injections=self._injections,
         )
         salt = f"{spec.name}@{plan.planned:.3f}" if plan is not None else spec.name
-        return given, resolve(spec.target, salt, world.cluster, world.quorum)
+        return given, resolve(spec, salt, world)
 
     # --- state
 
@@ -356,7 +357,8 @@ def _heal(run: Run) -> Heal:
 
 
 def _target(run: Run) -> Target:
-    return Target(frozenset(run.targets), pods=run.pods, node=run.node)
+    one_by_one = fault_named(run.fault).reach is Reach.ROLL
+    return Target(frozenset(run.targets), pods=run.pods, node=run.node, one_by_one=one_by_one)
 
 
 def _log(level: str, event: str, run: Run) -> Log:

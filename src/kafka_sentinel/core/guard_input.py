@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.kubernetes.fleet import FleetView
+from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.schedule import Blackout, Schedule
-from kafka_sentinel.core.targets import TargetSpec
+from kafka_sentinel.core.targets import TargetSpec, misfit
 from kafka_sentinel.core.types import Instant
 
 MAX_DAILY_BUDGET = 10_000
@@ -33,6 +35,8 @@ class ExperimentSpec:
     def __post_init__(self) -> None:
         if self.grace < 1 or self.jitter < 0 or self.duration < 0:
             raise ValueError(f"experiment {self.name}: needs grace >= 1, jitter >= 0 and duration >= 0 seconds")
+        if wrong := misfit(self.fault, self.target):
+            raise ValueError(f"experiment {self.name}: {wrong}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class World:
     `steady_since`: since when every probe partition has been producible and consumable without a break.
     `overdue`: records past their SLO, over all probe partitions. `natural_losses`: wall-clock seconds at which brokers
     were lost without our doing, at least those of the last 24 hours. `state_saved`: the last successful write.
+    `kubernetes`: None means that the brokers are not watched there, so there is nothing to know. `group_id`: of
+    Sentinel's own consumer group.
     """
 
     now: Instant
@@ -77,6 +83,18 @@ class World:
     natural_losses: tuple[float, ...] = ()
     state_saved: Instant | None = None
     state_error: str | None = None  # why the newest write failed, if it did
+    kubernetes: Surroundings | None = None
+    group_id: str = ""
+
+    @property
+    def fleet(self) -> FleetView | None:
+        return self.kubernetes.fleet if self.kubernetes is not None else None
+
+    @property
+    def alive(self) -> frozenset[int]:
+        """Live brokers, and controllers, which metadata does not list."""
+        brokers = frozenset(self.cluster.brokers) if self.cluster is not None else frozenset()
+        return brokers.union(self.quorum.caught_up_voters if self.quorum is not None else ())
 
 
 @dataclass(frozen=True, slots=True)

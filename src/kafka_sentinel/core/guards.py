@@ -144,7 +144,7 @@ def state_saved(given: GuardInput, _target: Target) -> Answer:
 
 def target_known(given: GuardInput, target: Target) -> Answer:
     """The target is resolved, and every node of it is alive."""
-    alive = _alive(given)
+    alive = given.world.alive
     missing = sorted(target.brokers - alive)
     reason = target.reason or (f"not alive: {_names(missing)}" if missing else "no target")
     return _answer("target_known", bool(target.brokers) and not missing, _names(target.brokers), "alive", reason)
@@ -272,12 +272,6 @@ def _losses(given: GuardInput, *, within: float) -> list[float]:
 
 def _live(given: GuardInput) -> frozenset[int]:
     return frozenset(given.world.cluster.brokers) if given.world.cluster is not None else frozenset()
-
-
-def _alive(given: GuardInput) -> frozenset[int]:
-    """Live brokers, and controllers, which metadata does not list."""
-    quorum = given.world.quorum
-    return _live(given).union(quorum.caught_up_voters if quorum is not None else ())
 
 
 def _partitions(given: GuardInput) -> Iterator[tuple[str, PartitionView]]:

@@ -1,19 +1,15 @@
-"""Which nodes an experiment would hit: a target specification judged against the newest views."""
+"""What an experiment is to hit: a target as written in the configuration, and what it turned out to be."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import blake2b
-from typing import TypeVar
 
-from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView
-from kafka_sentinel.core.types import Acks, NodeRef, PodRef
+from kafka_sentinel.core.faults import FaultKind, Reach, fault_named
+from kafka_sentinel.core.types import NodeRef, PodRef
 
-ALLOWED = "any, broker:<id>, leader, leader:<partition>, controller"
-
-Choice = TypeVar("Choice")
+MAX_NAME = 249  # characters after the colon
+MAX_DIGITS = 9  # of an int32
 
 
 class TargetError(ValueError):
@@ -23,17 +19,70 @@ class TargetError(ValueError):
 class TargetKind(StrEnum):
     ANY = "any"  # one live broker
     BROKER = "broker"  # the broker of that id
+    POOL = "pool"  # one live node of that node pool
+    ZONE = "zone"  # one live broker in that zone
     LEADER = "leader"  # the leader of a partition of the acks=all probe topic: the one of that number, or one of them
     CONTROLLER = "controller"  # the active KRaft controller, as the quorum names it
+    GROUP_COORDINATOR = "group-coordinator"  # of that group; without a name, of Sentinel's own
+    TRANSACTION_COORDINATOR = "transaction-coordinator"  # of that transactional id; without one, of some
+    ZOOKEEPER = "zookeeper"  # one ZooKeeper pod
+    ENTITY_OPERATOR = "entity-operator"  # Strimzi's entity operator
+    ALL = "all"  # all brokers, one after another
+
+
+class After(StrEnum):
+    """What may stand after the colon."""
+
+    NOTHING = "nothing"
+    NUMBER = "a number"
+    NUMBER_OR_NOTHING = "a number or nothing"
+    NAME = "a name"
+    NAME_OR_NOTHING = "a name or nothing"
+
+
+_AFTER = {
+    TargetKind.ANY: After.NOTHING,
+    TargetKind.BROKER: After.NUMBER,
+    TargetKind.POOL: After.NAME,
+    TargetKind.ZONE: After.NAME,
+    TargetKind.LEADER: After.NUMBER_OR_NOTHING,
+    TargetKind.CONTROLLER: After.NOTHING,
+    TargetKind.GROUP_COORDINATOR: After.NAME_OR_NOTHING,
+    TargetKind.TRANSACTION_COORDINATOR: After.NAME_OR_NOTHING,
+    TargetKind.ZOOKEEPER: After.NOTHING,
+    TargetKind.ENTITY_OPERATOR: After.NOTHING,
+    TargetKind.ALL: After.NOTHING,
+}
+
+ALLOWED = (
+    "any, broker:<id>, pool:<name>, zone:<name>, leader, leader:<partition>, controller, group-coordinator, "
+    "group-coordinator:<group>, transaction-coordinator, transaction-coordinator:<transactional id>, zookeeper, "
+    "entity-operator, all"
+)
+
+SIDES = frozenset({TargetKind.ZOOKEEPER, TargetKind.ENTITY_OPERATOR})  # pods that run no Kafka node
+ONLY_KUBERNETES = SIDES | {TargetKind.POOL, TargetKind.ZONE}
+_ONE_NODE = frozenset(TargetKind) - SIDES - {TargetKind.ALL}
+
+FITTING = {
+    Reach.PROCESS: _ONE_NODE - ONLY_KUBERNETES,
+    Reach.PODS: _ONE_NODE | SIDES,
+    Reach.NODE: _ONE_NODE,
+    Reach.ROLL: frozenset({TargetKind.ALL}),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
+    """`number`: broker id or partition; `name`: of a pool, zone or group, or a transactional id."""
+
     kind: TargetKind
-    number: int | None = None  # broker id or partition
+    number: int | None = None
+    name: str | None = None
 
     def __str__(self) -> str:
-        return self.kind.value if self.number is None else f"{self.kind}:{self.number}"
+        after = self.name if self.number is None else str(self.number)
+        return self.kind.value if after is None else f"{self.kind}:{after}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,74 +91,51 @@ class Target:
 
     `brokers`: ids of the Kafka nodes that are hit, brokers and KRaft controllers. `pods`: on Kubernetes all pods that
     are hit, those of other sorts too. `node`: the node of Kubernetes that is hit with them, if the fault is one of
-    nodes.
+    nodes. `one_by_one`: never two at a time, each is back before the next one goes.
     """
 
     brokers: frozenset[int]
     reason: str = ""
     pods: tuple[PodRef, ...] = ()
     node: NodeRef | None = None
+    one_by_one: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.brokers and not self.pods
+
+    @property
+    def losses(self) -> tuple[frozenset[int], ...]:
+        """The sets of Kafka nodes that are gone at the same time, each to be judged by itself."""
+        return tuple(frozenset({one}) for one in sorted(self.brokers)) if self.one_by_one else (self.brokers,)
 
 
 def parse_target(text: str) -> TargetSpec:
-    kind, colon, number = text.strip().lower().partition(":")
-    if colon and not (number.isascii() and number.isdigit() and len(number) <= 9):  # noqa: PLR2004 - digits of an int32
-        raise TargetError(f'target "{text}" needs a number after the colon; allowed are {ALLOWED}')
-    spec = TargetSpec(TargetKind(kind), int(number) if colon else None) if kind in set(TargetKind) else None
-    if (
-        spec is None
-        or (spec.kind is TargetKind.BROKER and not colon)
-        or (spec.kind in {TargetKind.ANY, TargetKind.CONTROLLER} and colon)
-    ):
+    """Read a target as written. Raises TargetError."""
+    word, colon, after = text.strip().partition(":")
+    kind = next((kind for kind in TargetKind if kind.value == word.strip().lower()), None)
+    if kind is None:
         raise TargetError(f'target "{text}" is not known; allowed are {ALLOWED}')
-    return spec
+    wanted = _AFTER[kind]
+    if not colon and wanted in {After.NOTHING, After.NUMBER_OR_NOTHING, After.NAME_OR_NOTHING}:
+        return TargetSpec(kind)
+    if colon and wanted in {After.NUMBER, After.NUMBER_OR_NOTHING} and _is_number(after):
+        return TargetSpec(kind, number=int(after))
+    if colon and wanted in {After.NAME, After.NAME_OR_NOTHING} and 0 < len(after) <= MAX_NAME:
+        return TargetSpec(kind, name=after)
+    raise TargetError(f'target "{text}": {kind} takes {wanted} after a colon; allowed are {ALLOWED}')
 
 
-def resolve(spec: TargetSpec, salt: str, cluster: ClusterView | None, quorum: QuorumView | None) -> Target:
-    """Return the nodes that `spec` means now. Where it leaves a choice, the same `salt` and views choose the same."""
-    match spec.kind:
-        case TargetKind.BROKER:
-            assert spec.number is not None
-            return Target(frozenset({spec.number}))
-        case TargetKind.CONTROLLER:
-            return _controller(quorum)
-        case TargetKind.ANY:
-            return _any(salt, cluster)
-        case TargetKind.LEADER:
-            return _leader(spec.number, salt, cluster)
+def misfit(fault: str, spec: TargetSpec) -> str:
+    """Say why a fault cannot be done to a target, "" if it can: both as found, and what is allowed."""
+    if fault not in set(FaultKind):
+        return f'fault "{fault}" is not known; allowed are {", ".join(FaultKind)}'
+    reach = fault_named(fault).reach
+    if spec.kind in FITTING[reach]:
+        return ""
+    allowed = ", ".join(kind.value for kind in TargetKind if kind in FITTING[reach])
+    return f"fault {fault} cannot be done to target {spec}; its targets are {allowed}"
 
 
-def _controller(quorum: QuorumView | None) -> Target:
-    if quorum is None:
-        return Target(frozenset(), "the quorum has not been seen yet")
-    if quorum.leader < 0:
-        return Target(frozenset(), "the quorum has no leader")
-    return Target(frozenset({quorum.leader}))
-
-
-def _any(salt: str, cluster: ClusterView | None) -> Target:
-    if cluster is None or not cluster.brokers:
-        return Target(frozenset(), "no live broker has been seen yet")
-    return Target(frozenset({_choose(sorted(cluster.brokers), salt)}))
-
-
-def _leader(number: int | None, salt: str, cluster: ClusterView | None) -> Target:
-    topic = cluster.probe_topic(Acks.ALL) if cluster is not None else None
-    if topic is None:
-        return Target(frozenset(), "the probe topic has not been seen yet")
-    found: list[PartitionView] = sorted(
-        (view for view in topic.partitions if number is None or view.partition == number),
-        key=lambda view: view.partition,
-    )
-    if not found:
-        which = "partitions" if number is None else f"partition {number}"
-        return Target(frozenset(), f"topic {topic.name} has no {which}")
-    # Chosen among all partitions, led or not, so that an election in between does not move the choice elsewhere.
-    chosen = _choose(found, salt)
-    if chosen.leader < 0:
-        return Target(frozenset(), f"partition {chosen.partition} of {topic.name} has no leader")
-    return Target(frozenset({chosen.leader}))
-
-
-def _choose(candidates: Sequence[Choice], salt: str) -> Choice:
-    return candidates[int.from_bytes(blake2b(salt.encode(), digest_size=8).digest()) % len(candidates)]
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS

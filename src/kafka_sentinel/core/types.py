@@ -82,11 +82,15 @@ class Fence(NamedTuple):
 
 
 class PodRef(NamedTuple):
-    """One life of a pod. Its replacement has the same name and another uid, and is not meant."""
+    """One life of a pod. Its replacement has the same name and another uid, and is not meant.
+
+    `broker`: the Kafka node it is; None for pods of other sorts.
+    """
 
     namespace: str
     name: str
     uid: str
+    broker: int | None = None
 
 
 class NodeRef(NamedTuple):

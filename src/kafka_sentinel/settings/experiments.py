@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kafka_sentinel.core import schedule as schedules
-from kafka_sentinel.core.faults import FaultKind
+from kafka_sentinel.core.faults import FaultKind, Reach, fault_named
 from kafka_sentinel.core.guard_input import MAX_DAILY_BUDGET, ExperimentSpec, GuardSettings
 from kafka_sentinel.core.targets import ALLOWED as ALLOWED_TARGETS
-from kafka_sentinel.core.targets import parse_target
+from kafka_sentinel.core.targets import misfit, parse_target
 from kafka_sentinel.settings.base import Duration, Section, Words
 
 EXPERIMENT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -83,7 +83,9 @@ class Experiment(Section):
     fault: FaultKind = Field(description="What is done to the target: see docs/experiments.md.")
     target: Target = Field(
         default="any",
-        description="Which broker: any live one, one by its id, the leader of a probe partition, the KRaft controller.",
+        description="Whom: any live broker, one by its id, one of a node pool or a zone, the leader of a probe "
+        "partition, the KRaft controller, a coordinator, a ZooKeeper or entity operator pod. "
+        "For `rolling-restart`: `all`.",
     )
     schedule: Cron | None = Field(default=None, description="When, by the clock of `zone`.")
     every: Every | None = Field(default=None, description="How often, instead of `schedule`.")
@@ -107,6 +109,16 @@ class Experiment(Section):
         if (self.schedule is None) == (self.every is None):
             raise ValueError("needs exactly one of `schedule` (a cron line) and `every` (an interval, as 10m)")
         return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Experiment:
+        if wrong := misfit(self.fault, parse_target(self.target)):
+            raise ValueError(wrong)
+        return self
+
+    @property
+    def needs_kubernetes(self) -> bool:
+        return fault_named(self.fault).reach is not Reach.PROCESS
 
     def spec(self) -> ExperimentSpec:
         """Return the experiment in the core's words."""

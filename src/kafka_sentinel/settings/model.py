@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from kafka_sentinel.core.faults import Reach, of_reach
 from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
 from kafka_sentinel.settings.base import Duration, Section, TopicName, format_duration
 from kafka_sentinel.settings.experiments import ExperimentSettings
@@ -255,6 +256,18 @@ class Settings(BaseSettings):
         if incidents.settle < least:
             raise ValueError(f"settle must not be below slo.produce and slo.consume ({least:g}s)")
         return incidents
+
+    @field_validator("experiments")
+    @classmethod
+    def _pods_are_watched(cls, experiments: ExperimentSettings, given: ValidationInfo) -> ExperimentSettings:
+        kubernetes = given.data.get("kubernetes")
+        unseen = [item for item in experiments.items if item.needs_kubernetes]
+        if unseen and kubernetes is not None and not kubernetes.enabled:
+            raise ValueError(
+                f"items: {unseen[0].name} has fault {unseen[0].fault}, which needs kubernetes.enabled; "
+                f"it is off, and then the faults allowed are {', '.join(of_reach(Reach.PROCESS))}"
+            )
+        return experiments
 
     @classmethod
     def settings_customise_sources(

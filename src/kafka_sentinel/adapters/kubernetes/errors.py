@@ -74,6 +74,16 @@ class ApiError(Exception):
         return f"{self.code} {self.reason}: {self.message} ({self.advice})"
 
 
+class ChangedError(ApiError):
+    """Something is not as it was when it was decided on, and was left alone. `message` says it all."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("409", "Changed", message)
+
+    def __str__(self) -> str:
+        return self.message
+
+
 def from_answer(status: int, headers: Mapping[str, str], body: Mapping[str, Any] | None, text: str) -> ApiError:
     """Read a refusal. `body` is the server's Status object if it sent one, else `text` is what it sent."""
     given = body if body is not None and body.get("kind") == "Status" else {}

@@ -208,7 +208,7 @@ PERMISSIONS = (
         ("delete",),
         Scope.KAFKA,
         Need.EXPERIMENTS,
-        "the faults pod-delete and pod-crash",
+        "the faults pod-delete, pod-crash and node-reclaim",
         "these faults are refused by the API server",
     ),
     Permission(
@@ -219,5 +219,13 @@ PERMISSIONS = (
         "the fault pod-evict",
         "this fault is refused by the API server",
         subresource="eviction",
+    ),
+    Permission(
+        NODES,
+        ("get", "update"),
+        Scope.CLUSTER,
+        Need.EXPERIMENTS,
+        "the fault node-reclaim: our own taint, label and annotations on the node, and off again",
+        "this fault is refused by the API server",
     ),
 )

@@ -44,7 +44,8 @@ class KubernetesDesk:
         self._nodes = NodeWatch(self.inventory, self.disruptions, spec.spot_labels)
         self.says = KafkaSays()  # brokers that were named once stay named
         self.fleet: FleetView = discover(spec, self.inventory, self.says)
-        self._changed = False
+        self._changed = False  # since the fleet was discovered
+        self._is_new = False  # the fleet, since the last look
         self._next_look = 0.0
 
     def take(self, event: WatchEvent) -> None:
@@ -73,17 +74,20 @@ class KubernetesDesk:
         known = [at for at in instants if at is not None]
         return min(known, key=lambda at: at.mono) if known and len(known) == len(instants) else None
 
-    def tick(self, now: Instant, cluster: ClusterView | None) -> DeskStep:
-        """Bring everything up to `now`, and return what happened since the tick before."""
+    def refresh(self) -> None:
+        """Discover the fleet anew if something has changed since."""
         if self._changed:
-            self._changed = False
+            self._changed, self._is_new = False, True
             self.fleet = discover(self._spec, self.inventory, self.says)
             self.restarts.follow(self.fleet)
-            self._next_look = now.mono
+
+    def tick(self, now: Instant, cluster: ClusterView | None) -> DeskStep:
+        """Bring everything up to `now`, and return what happened since the tick before."""
+        self.refresh()
         self._nodes.hosts(now, _hosts(self.fleet))
         self._nodes.tick(now)
-        if now.mono >= self._next_look:
-            self._next_look = now.mono + LOOK_EVERY
+        if self._is_new or now.mono >= self._next_look:
+            self._is_new, self._next_look = False, now.mono + LOOK_EVERY
             self._look(now, cluster)
         nodes, pods = self.disruptions.tick(now), self.restarts.tick(now)
         return DeskStep(nodes.changes, pods.changes, (*nodes.commands, *pods.commands))

@@ -140,9 +140,13 @@ def _side_pod(side: Side, pod: PodView, inventory: Inventory, spec: FleetSpec) -
         name=pod.meta.name,
         namespace=pod.meta.namespace,
         node=pod.node,
+        node_uid=node.meta.uid if node is not None else None,
         zone=node.zone if node is not None else None,
         capacity=capacity(node, spec.spot_labels),
+        budgets=budgets_of(pod, inventory),
         ready=pod.ready,
+        deleting=pod.meta.deleted is not None,
+        created=pod.meta.created,
     )
 
 

@@ -104,9 +104,13 @@ class SidePod:
     name: str
     namespace: str
     node: str | None
+    node_uid: str | None
     zone: str | None
     capacity: Capacity
+    budgets: tuple[str, ...]
     ready: bool
+    deleting: bool
+    created: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ ANNOTATIONS = frozenset(
     }
 )
 OUR_ANNOTATIONS = "kafka-sentinel.io/"
+RECLAIM = f"{OUR_ANNOTATIONS}reclaim"  # taint, label and annotation of a node whose reclaim is rehearsed
 
 # Environment variables that tell a broker's id, or the id of the first pod of its StatefulSet (KAFKA_MIN_ID: Bitnami's
 # chart, bitnami/kafka/templates/_init_containers.tpl).

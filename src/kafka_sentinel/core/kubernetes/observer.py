@@ -22,6 +22,7 @@ from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.forewarning import Forewarning
 from kafka_sentinel.core.kubernetes.inventory import WatchEvent
 from kafka_sentinel.core.kubernetes.report import report
+from kafka_sentinel.core.kubernetes.surroundings import Surroundings, surroundings
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
 from kafka_sentinel.core.slots import Edge
 from kafka_sentinel.core.types import Instant
@@ -81,6 +82,10 @@ class Observer:
             self._problems = problems
             out += [Log("warning", "Kafka's pods are in doubt", {"problem": problem}) for problem in problems]
         return out
+
+    def surroundings(self) -> Surroundings:
+        """Return what the guards may look at."""
+        return surroundings(self.desk)
 
     def status(self, now: Instant) -> dict[str, Any]:
         """Return the `kubernetes` part of the status snapshot, as of at most `REPORT_EVERY` seconds ago."""
