@@ -9,8 +9,7 @@ from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
 
-def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineConfig:
-    """`witness`: whether something besides Kafka shows that Sentinel is not cut off (None: there is nothing)."""
+def engine_config(settings: Settings) -> EngineConfig:
     return EngineConfig(
         name=settings.name,
         version=__version__,
@@ -29,7 +28,6 @@ def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineC
         give_up_margin=settings.probe.socket_timeout + settings.cluster.session_timeout,
         checkpoint_interval=settings.checkpoint_interval,
         manage_topic=settings.probe.manage_topic,
-        witness=witness,
         experiments=tuple(item.spec() for item in settings.experiments.items),
         guards=settings.experiments.guards(),
         group_id=settings.group_consumer.group_id,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_sentinel.core.availability import MAX_PENDING, STALL, Availability, is_blind
+from kafka_sentinel.core.availability import MAX_PENDING, RETURN, STALL, Availability
 from kafka_sentinel.core.slots import Edge, Operation, SlotResult, Totals
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
@@ -84,7 +84,7 @@ def test_an_ack_after_the_deadline_is_bad_even_before_a_tick_saw_it_pass():
 def test_a_failed_send_is_bad_for_produce_at_once_and_for_consume_at_its_deadline():
     judge = availability()
     judge.sent(P0, 0, at(0))
-    judge.failed(P0, 0, 10)
+    judge.failed(P0, 0, 10, at(0.05))
     assert judge.tick(at(0.1), blind=False).slots == {(PRODUCE, BAD): 1}
     assert ticks(judge, 0.5, 2.5)[0] == {(CONSUME, BAD): 1}
 
@@ -146,7 +146,7 @@ def test_a_good_slot_older_than_a_bad_one_heals_nothing():
     judge = availability()
     judge.sent(P0, 0, at(0))
     judge.sent(P0, 1, at(0.5))
-    judge.failed(P0, 1, 1)
+    judge.failed(P0, 1, 1, at(0.5))
     judge.acked(P0, 0, 1, at(0.6))
     judge.tick(at(0.7), blind=False)
     assert judge.unavailable(PRODUCE) == [P0]
@@ -166,7 +166,7 @@ def test_an_outage_judged_late_adds_only_what_was_not_covered():
     judge = availability(P0, P1)
     judge.sent(P0, 0, at(1.0))
     judge.sent(P1, 0, at(0.0))
-    judge.failed(P0, 0, 1)
+    judge.failed(P0, 0, 1, at(1.0))
     assert judge.tick(at(1.0), blind=False).any_seconds == {}
     _, _, _, union, _ = ticks(judge, 1.5, 3.0)
     assert union[PRODUCE] == pytest.approx(3.0)
@@ -192,20 +192,6 @@ def test_a_new_run_drops_what_can_no_longer_be_matched():
     assert ticks(judge, 0.5, 2.0)[0] == {(PRODUCE, GOOD): 1}
 
 
-@pytest.mark.parametrize(
-    ("reachable", "lately", "witness", "blind"),
-    [
-        (False, False, False, True),
-        (False, False, None, False),  # nothing but brokers to go by: that they are down is what the user wants to hear
-        (False, False, True, False),
-        (True, False, False, False),
-        (False, True, False, False),
-    ],
-)
-def test_blind_needs_a_witness_that_is_gone_too(reachable, lately, witness, blind):
-    assert is_blind(brokers_reachable=reachable, succeeded_lately=lately, witness_alive=witness) is blind
-
-
 def test_a_slot_that_ends_while_blind_is_neither_good_nor_bad():
     judge = availability()
     judge.sent(P0, 0, at(0))
@@ -225,6 +211,99 @@ def test_blind_time_within_an_outage_is_not_unavailable_time():
     ticks(judge, 4.5, 5.0)
     assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(3.0)
     assert judge.totals.blind_seconds == pytest.approx(2.0)
+
+
+def unanswered(judge, first, last, *, heard, blind=False):
+    """Probe every half second, from probe `first` to `last`, without an answer. Returns what was reported."""
+    reports = []
+    for number in range(first, last + 1):
+        judge.sent(P0, number, at(number / 2))
+        reports.append(judge.tick(at(number / 2), blind=blind, heard=heard))
+    return reports
+
+
+def test_what_fails_while_nobody_is_heard_waits_and_is_bad_once_somebody_was_heard_after_it():
+    judge = availability()
+    for changes in unanswered(judge, 0, 12, heard=0.9):
+        assert not changes.slots
+        assert not changes.edges
+        assert not changes.partition_seconds
+    changes = judge.tick(at(6.5), blind=False, heard=6.2)
+    assert changes.slots == {(PRODUCE, BAD): 11, (CONSUME, BAD): 9}  # sent before 5.2, and before 4.2
+    assert changes.edges[0] == Edge(PRODUCE, P0, available=False, at=at(0))
+    assert changes.partition_seconds[PRODUCE, P0] == pytest.approx(6.5)
+    assert judge.totals.blind_seconds == 0
+
+
+def test_what_failed_while_nobody_was_heard_is_blind_if_sentinel_was_cut_off():
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    judge.sent(P0, 1, at(0.5))
+    judge.failed(P0, 1, 1, at(0.6))
+    assert not judge.tick(at(3.0), blind=False, heard=0.2).slots
+    changes = judge.tick(at(5.5), blind=True, heard=0.2)
+    assert changes.slots[PRODUCE, BLIND] >= 2
+    assert (PRODUCE, BAD) not in judge.totals.slots
+    assert judge.unavailable(PRODUCE) == judge.unavailable(CONSUME) == []
+    assert changes.blind_seconds == pytest.approx(5.3)  # since it heard the last word
+
+
+def test_what_failed_before_somebody_was_heard_is_bad_at_once():
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    judge.failed(P0, 0, 1, at(0.2))
+    assert judge.tick(at(0.4), blind=False, heard=0.3).slots == {(PRODUCE, BAD): 1}
+
+
+def test_an_outage_under_way_is_not_added_up_while_it_is_not_clear_who_is_cut_off():
+    judge = availability()
+    unanswered(judge, 0, 4, heard=float("inf"))
+    assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(2.0)
+    unanswered(judge, 6, 15, heard=2.0)
+    assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(2.0)
+    judge.tick(at(8), blind=True, heard=2.0)
+    assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(2.0)
+    assert judge.totals.blind_seconds == pytest.approx(6.0)
+
+
+def returning_judge():
+    """Cut off for ten seconds, in which a probe was sent every half second; then it hears again."""
+    judge = availability()
+    unanswered(judge, 0, 19, heard=0.0, blind=True)
+    judge.tick(at(10), blind=False, heard=10.0)
+    return judge
+
+
+def test_probes_sent_before_or_soon_after_the_end_of_a_cut_off_are_no_outage():
+    judge = returning_judge()
+    judge.sent(P0, 20, at(10.0))
+    judge.sent(P0, 21, at(11.0))
+    judge.acked(P0, 0, 21, at(12.5))  # all late
+    judge.read(P0, 0, 21, at(13.0))
+    judge.tick(at(13.0), blind=False, heard=13.0)
+    judge.sent(P0, 22, at(13.0))
+    judge.acked(P0, 21, 2, at(13.1))
+    judge.read(P0, 21, 2, at(13.2))
+    judge.tick(at(16), blind=False, heard=16.0)
+    assert (PRODUCE, BAD) not in judge.totals.slots
+    assert (CONSUME, BAD) not in judge.totals.slots
+    assert judge.totals.slots[PRODUCE, GOOD] == judge.totals.slots[CONSUME, GOOD] == 1
+
+
+def test_once_a_partition_works_again_after_a_cut_off_all_is_judged():
+    judge = returning_judge()
+    judge.sent(P0, 20, at(10.5))
+    judge.acked(P0, 20, 1, at(10.6))
+    judge.sent(P0, 21, at(11.0))
+    judge.tick(at(12.5), blind=False, heard=12.5)
+    assert judge.unavailable(PRODUCE) == [P0]
+
+
+def test_a_partition_that_stays_dead_after_a_cut_off_is_down():
+    judge = returning_judge()
+    unanswered(judge, 20, 59, heard=float("inf"))
+    assert judge.unavailable(PRODUCE) == [P0]
+    assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(19.5 - RETURN, abs=0.6)
 
 
 def test_a_sentinel_that_stood_still_blames_nobody():
@@ -318,7 +397,7 @@ def test_every_slot_ends_in_exactly_one_result(outcomes):
             if when <= sent and what == "ack":
                 judge.acked(P0, sequence, 1, at(when))
             elif when <= sent and what == "fail":
-                judge.failed(P0, sequence, 1)
+                judge.failed(P0, sequence, 1, at(when))
         due = [entry for entry in due if entry[0] > sent]
         judge.tick(at(sent), blind=False)
     end = len(outcomes) * 0.5

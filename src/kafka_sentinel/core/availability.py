@@ -5,8 +5,10 @@ its probe. For `produce` it is good if the probe is acknowledged within the SLO 
 deadline passes or the send fails. For `consume` it is good if the probe is read within the SLO of its send, else bad:
 what cannot be written cannot be read either, so a partition that takes no writes is down for both.
 
-A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`is_blind`), it stood
-still (two ticks further apart than `STALL`), or its producer sent nothing for longer than that.
+A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`sight`), it stood still
+(two ticks further apart than `STALL`), or its producer sent nothing for longer than that. While it is not clear which of
+them is cut off, judgement waits; and after Sentinel was, each partition is judged again from its first success on, at
+the latest `RETURN` later: that its clients take a moment to connect again is no outage either.
 
 A partition that has not worked once is not judged for the first `startup` seconds: what is late then is Sentinel's own
 start, and the slots are not counted.
@@ -24,19 +26,11 @@ from dataclasses import dataclass, field
 from kafka_sentinel.core.slots import Edge, Operation, SlotChanges, SlotResult, Totals
 from kafka_sentinel.core.types import Instant, ProbePartition
 
+UNHEARD = 1.0  # seconds without a word from outside after which unavailable time is not added up either, until there is
 STALL = 3.0  # seconds without a tick, or without a send, after which Sentinel itself is taken to have stood still
+RETURN = 10.0  # seconds a partition has to work again after Sentinel was cut off
 MAX_PENDING = 1024  # slots awaiting their probe, per partition and operation; further ones widen the newest
 MAX_COVERED = 64  # disjoint spells of unavailability a late judgement can still overlap
-
-
-def is_blind(*, brokers_reachable: bool, succeeded_lately: bool, witness_alive: bool | None) -> bool:
-    """Tell whether it is Sentinel that is cut off, rather than Kafka that is down.
-
-    `witness_alive`: something other than the brokers (the fleet of local processes, the Kubernetes API server) answers
-    (True), does not (False), or was never there to be asked (None). A cut-off needs a witness that is gone too: who
-    gave us nothing but brokers wants to be told that none can be reached, and from outside both look the same.
-    """
-    return witness_alive is False and not brokers_reachable and not succeeded_lately
 
 
 @dataclass(slots=True)
@@ -51,6 +45,7 @@ class _Track:
     """One partition and one operation."""
 
     pending: dict[int, _Slot] = field(default_factory=dict)  # sequence of the probe → slot, ascending
+    failed: list[tuple[float, _Slot]] = field(default_factory=list)  # given up, and when; not judged yet
     down: bool = False
     accrued: float = 0.0  # monotonic instant up to which the current unavailability was counted
     opened: float | None = None  # when the first slot was sent
@@ -117,6 +112,7 @@ class Availability:
         self._last_tick: float | None = None
         self._blind = False
         self._blind_until = float("-inf")
+        self._cut_off_until = float("-inf")  # the end of the latest time in which Sentinel was cut off
         self._absence = 0.0  # seconds whose slots are still to be counted
         self._clear()
 
@@ -161,11 +157,11 @@ class Availability:
         """Note sequences that were read. Returns the send instants of the probes among them, the late ones included."""
         return self._succeeded(Operation.CONSUME, partition, first, count, at)
 
-    def failed(self, partition: ProbePartition, first: int, count: int) -> None:
-        """Note sequences that were rejected, or given up as uncertain: their produce slots are bad at once."""
+    def failed(self, partition: ProbePartition, first: int, count: int, at: Instant) -> None:
+        """Note sequences that were rejected, or given up as uncertain: their produce slots are bad, deadline or not."""
         track = self._tracks.get((Operation.PRODUCE, partition))
-        for slot in track.take(first, count) if track is not None else ():
-            self._judge(Operation.PRODUCE, partition, slot, good=False, at=slot.sent)
+        if track is not None:
+            track.failed += [(at.mono, slot) for slot in track.take(first, count) if not slot.judged]
 
     def lived_blind(self, seconds: float) -> None:
         """Count time in which Sentinel was not there at all, such as between its death and its restart."""
@@ -181,18 +177,25 @@ class Availability:
             self._slots[operation, SlotResult.BLIND] += round(self._absence / self._interval) * len(self._last_slot)
         self._absence = 0.0
 
-    def tick(self, now: Instant, *, blind: bool) -> SlotChanges:
-        """Judge what is overdue and return everything that came to be known since the tick before."""
+    def tick(self, now: Instant, *, blind: bool, heard: float = float("inf")) -> SlotChanges:
+        """Judge what is overdue and return everything that came to be known since the tick before.
+
+        `heard`: monotonic second at which Sentinel last heard from anybody outside. What was due later is not judged
+        until it is heard again, or known to be `blind`: cut off since then.
+        """
         last = self._last_tick if self._last_tick is not None else now.mono
         stood_still = now.mono - last > STALL
-        if blind or stood_still:
+        if blind:
+            self._add_blind(min(last, heard), now.mono)
+            self._cut_off_until = now.mono
+        elif stood_still:
             self._add_blind(last, now.mono)
         self._blind = blind or stood_still
         for partition in self._last_slot:
             self._note_missing(partition, now.mono)
         for (operation, partition), track in self._tracks.items():
-            self._expire(operation, partition, track, now)
-            if track.down:
+            self._expire(operation, partition, track, now, heard)
+            if track.down and (self._blind or now.mono - heard < UNHEARD):
                 self._accrue(operation, partition, track, now.mono)
         self._blind = blind
         self._last_tick = now.mono
@@ -226,7 +229,7 @@ class Availability:
         sent = slot.sent.mono
         if not good and track.starting(sent, self._startup):
             return
-        if not good and self._blind:
+        if not good and (self._blind or self._is_returning(track, sent)):
             self._slots[operation, SlotResult.BLIND] += slot.weight
         elif good:
             self._slots[operation, SlotResult.GOOD] += slot.weight
@@ -242,12 +245,25 @@ class Availability:
                 track.down, track.accrued = True, max(sent, track.accrued)  # no moment counts twice
                 self._edges.append(Edge(operation, partition, available=False, at=slot.sent))
 
-    def _expire(self, operation: Operation, partition: ProbePartition, track: _Track, now: Instant) -> None:
-        deadline = now.mono - self._slo[operation]
+    def _expire(
+        self, operation: Operation, partition: ProbePartition, track: _Track, now: Instant, heard: float
+    ) -> None:
+        """Judge the slots that failed, and those of which the deadline has passed, if that can be judged yet."""
+        until = now.mono if self._blind else min(now.mono, heard)
+        for failed, slot in track.failed:
+            if failed <= until:
+                self._judge(operation, partition, slot, good=False, at=now)
+        track.failed = [(failed, slot) for failed, slot in track.failed if not slot.judged][-MAX_PENDING:]
+        deadline = until - self._slo[operation]
         for slot in track.pending.values():
             if slot.sent.mono >= deadline:
                 break
             self._judge(operation, partition, slot, good=False, at=now)
+
+    def _is_returning(self, track: _Track, sent: float) -> bool:
+        """Tell whether a slot is from a time in which Sentinel was cut off, or its clients only just came back."""
+        back = self._cut_off_until
+        return sent <= back or (track.last_good <= back and sent < back + RETURN)
 
     def _accrue(self, operation: Operation, partition: ProbePartition, track: _Track, until: float) -> None:
         if until <= track.accrued:

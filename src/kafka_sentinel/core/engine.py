@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.account import State
-from kafka_sentinel.core.availability import Availability, is_blind
+from kafka_sentinel.core.availability import Availability
 from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.cluster import ClusterView, QuorumView, diff
 from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState, StandDown
@@ -65,6 +65,7 @@ from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.observer import Observer
 from kafka_sentinel.core.latency import Latency
 from kafka_sentinel.core.ledger import Regressed
+from kafka_sentinel.core.sight import Sight
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.status import status
 from kafka_sentinel.core.truth import ContradictionContained, LossesProved, TopicRemade, Truth
@@ -75,7 +76,6 @@ STARTUP = 30.0  # seconds a partition has to work for the first time: client, to
 EXPLAIN_EVERY = 5.0  # seconds; every guard looks at every partition of the cluster
 TICK = 0.2  # seconds; work that depends on time alone is done at most this often
 SAY_AGAIN = 60.0  # seconds before an adapter error that goes on is logged again
-LATELY = 5.0  # seconds within which a success shows that Kafka was reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,6 @@ class EngineConfig:
     give_up_margin: float  # from a give-up until an absence may be concluded
     checkpoint_interval: float | None  # None: no state is kept
     manage_topic: bool
-    witness: bool | None
     experiments: tuple[ExperimentSpec, ...]
     guards: GuardSettings
     group_id: str  # of the group consumer
@@ -145,11 +144,11 @@ class Engine:
         self.quorum_asked: Instant | None = None
         self.known_brokers: dict[int, str] = {}
         self.casebook = Casebook(self.incidents, self.truth)
+        self.sight = Sight(started, witness=config.fleet is not None)
         self.blind = False
         self.state_saved: Instant | None = None
         self._state_error: str | None = None
         self._steady_since: Instant | None = None
-        self._last_success = started
         self._said: dict[tuple[str, str], float] = {}  # adapter errors in the log: subjects and codes are closed sets
         self._explanation: list[dict[str, object]] = []
         self._next_explanation = started.mono
@@ -164,6 +163,7 @@ class Engine:
     def step(self, event: Event) -> list[Command]:
         """Take one event. Returns what is to be done, in order."""
         self.now = event.at
+        self.sight.take(event)
         self._take(event)
         self._route_findings()
         if self.now.mono >= self._next_tick:
@@ -211,17 +211,15 @@ class Engine:
             case RecordsSent():
                 self.availability.sent(partition, event.first, event.at)
             case RecordsRejected() | RecordsUncertain():
-                self.availability.failed(partition, event.first, event.count)
+                self.availability.failed(partition, event.first, event.count, event.at)
                 self._error(event.code)
             case RecordsAcked():
-                self._last_success = event.at
                 for span in event.spans:
                     for sent in self.availability.acked(partition, span.first, span.count, event.at):
                         self.incidents.on_acked(partition, sent, event.at)
                 self.latency.acked(event.latencies)
                 self._observe("produce_ack_latency_seconds", partition, event.latencies)
             case RecordsRead():
-                self._last_success = event.at
                 for sighting in event.sightings:
                     if sighting.kind is SightingKind.RECORD and sighting.run == self.truth.run:
                         for sent in self.availability.read(partition, sighting.first, sighting.count, event.at):
@@ -311,12 +309,8 @@ class Engine:
         now = self.now
         self._commands += self.truth.tick(now)
         self._route_findings()
-        self.blind = is_blind(
-            brokers_reachable=self.reachable,
-            succeeded_lately=now.mono - self._last_success.mono < LATELY,
-            witness_alive=self.config.witness,
-        )
-        changes = self.availability.tick(now, blind=self.blind)
+        self._note_blindness(self.sight.is_blind(now))
+        changes = self.availability.tick(now, blind=self.blind, heard=self.sight.heard)
         for (operation, result), number in changes.slots.items():
             labels = (("operation", operation.value), ("result", result.value))
             self._commands.append(Count("probe_slots_total", labels, number))
@@ -361,6 +355,16 @@ class Engine:
         for incident in self.incidents.open:
             if incident.fault_active and incident.experiment_run not in (None, in_effect):
                 self.incidents.on_healed(str(incident.experiment_run))
+
+    def _note_blindness(self, blind: bool) -> None:
+        """Say it when Sentinel is cut off and when it is back, once each."""
+        if blind is self.blind:
+            return
+        self.blind = blind
+        if blind:
+            self._log("warning", "blind: neither Kafka nor the API server of Kubernetes answers")
+        else:
+            self._log("info", "not blind any more")
 
     def _note_steadiness(self) -> None:
         """Note since when everything works, for the guards."""
