@@ -45,12 +45,14 @@ class Sentinel:
         wanted: Callable[[Permission], bool] = lambda _: True,
         environment: Mapping[str, str] | None = None,
         topic: str = "kafka-sentinel-probe",
+        tolerated: int = TOLERATED,
         **sections: dict,
     ) -> None:
         self.kafka = kafka
         self.cluster = kafka.cluster
         self.namespace = namespace
         self.topic = topic
+        self._tolerated = tolerated
         self._node, self._replicas, self._environment = (
             node,
             replicas,
@@ -159,6 +161,17 @@ class Sentinel:
     def metrics(self, pod: str | None = None) -> str:
         return self.get("/metrics", pod) or ""
 
+    def metric(self, name: str, pod: str | None = None, **labels: str) -> float:
+        """Return the sum of the samples of a metric (without its prefix) that have these labels; 0 if none has."""
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        found = 0.0
+        for line in self.metrics(pod).splitlines():
+            series, _, value = line.rpartition(" ")
+            full, _, pairs = series.rstrip("}").partition("{")
+            if full == f"kafka_sentinel_{name}" and wanted <= set(pairs.split(",")):
+                found += float(value)
+        return found
+
     def records(self, acks: str = "all", pod: str | None = None) -> dict[str, int]:
         return self.status(pod).get("records", {}).get(acks, {})
 
@@ -224,7 +237,7 @@ class Sentinel:
                 "key": f"node.kubernetes.io/{key}",
                 "operator": "Exists",
                 "effect": "NoExecute",
-                "tolerationSeconds": TOLERATED,
+                "tolerationSeconds": self._tolerated,
             }
             for key in ("not-ready", "unreachable")
         ]
