@@ -21,10 +21,10 @@ from kafka_sentinel.core.backdrop import Backdrop
 from kafka_sentinel.core.commands import Count, Observe
 from kafka_sentinel.core.events import ClusterObserved, ClusterUnreachable
 from kafka_sentinel.core.incident import FREEZE_AFTER, FREEZE_AFTER_LOSS, Cause, Incident, IncidentState, Verdict
-from kafka_sentinel.core.incident_book import MAX_CLOSED, MAX_OPEN, IncidentBook
+from kafka_sentinel.core.incident_book import ABSORB, MAX_CLOSED, MAX_OPEN, IncidentBook
 from kafka_sentinel.core.outages import Outages
 from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
-from kafka_sentinel.core.types import Acks, Instant, ProbePartition
+from kafka_sentinel.core.types import Acks, Instant, NodeRef, ProbePartition
 
 RETIME = 60.0  # seconds by which t0 of a natural incident may move back to an earlier sign
 RECHECK_LIMIT = 600.0  # seconds after which a recheck that was asked for is given up
@@ -93,7 +93,14 @@ class Incidents:
             incident.unavailable = {key for key in incident.unavailable if key[1] in probed}
 
     def on_fault(
-        self, at: Instant, *, experiment_run: str, fault: str, target: str, brokers: Iterable[int]
+        self,
+        at: Instant,
+        *,
+        experiment_run: str,
+        fault: str,
+        target: str,
+        brokers: Iterable[int],
+        node: NodeRef | None = None,
     ) -> Incident:
         """Note an injected fault. What its first signs have opened just before becomes its incident."""
         hit = set(brokers)
@@ -115,6 +122,8 @@ class Incidents:
             incident = self._begin(at, at, Cause.EXPERIMENT, hit)
         incident.fault, incident.target, incident.experiment_run = fault, target, experiment_run
         incident.fault_active = True
+        if node is not None:
+            incident.nodes[node.uid] = node.name
         return incident
 
     def on_healed(self, experiment_run: str) -> None:
@@ -168,7 +177,11 @@ class Incidents:
                 incident.blind = True
 
     def _outage_began(self, edge: Edge, now: Instant) -> None:
-        incident = self._book.that_struck(edge.partition, edge.at) or self._book.newest_since(edge.at)
+        incident = (
+            self._book.that_struck(edge.partition, edge.at)
+            or self._that_starved(edge.partition, edge.at)
+            or self._book.newest_since(edge.at)
+        )
         if incident is None:
             incident = self._begin(edge.at, now, Cause.UNKNOWN)
         self._strike(incident, edge.at)
@@ -176,6 +189,14 @@ class Incidents:
         incident.recovery.sign(now)
         self._disturb(incident, now)
         self._outages.began(edge.operation, edge.partition, incident)
+
+    def _that_starved(self, partition: ProbePartition, since: Instant) -> Incident | None:
+        """Return the newest open incident whose brokers leave a partition with too few replicas to take writes."""
+        begun = (one for one in reversed(self.open) if one.started.mono <= since.mono + ABSORB)
+        return next(
+            (one for one in begun if self._past.starves(partition, one.brokers | one.announced, since)),
+            None,
+        )
 
     def _outage_ended(self, edge: Edge) -> None:
         for incident in self.open:
