@@ -45,8 +45,8 @@ def broken(seconds, code):
     return WatchBroken(at(seconds), Kind.POD, code, "words")
 
 
-def sight(*events, witness=True):
-    found = Sight(at(0), witness=witness)
+def sight(*events, witness=True, interval=0.5):
+    found = Sight(at(0), witness=witness, interval=interval)
     for event in (answered(1), WatchAlive(at(1), Kind.POD), *events):
         found.take(event)
     return found
@@ -85,6 +85,12 @@ def test_any_sign_of_anybody_ends_it(sign):
     assert cut_off.heard == START + 6
 
 
+def test_where_probes_are_rare_silence_between_two_of_them_shows_nothing():
+    rare = sight(lease(4, heard=False), acked(10), interval=30.0)
+    assert not rare.is_blind(at(60))
+    assert rare.is_blind(at(71))
+
+
 def test_brokers_alone_are_down_and_nobody_is_blind():
     assert not sight(unanswered(4)).is_blind(at(600))
 
@@ -94,9 +100,13 @@ def test_an_api_server_that_is_away_alone_blinds_nobody():
     assert not alone.is_blind(at(300))
 
 
-def test_metadata_that_still_answers_or_records_that_still_pass_are_heard():
-    assert not sight(lease(4, heard=False)).is_blind(at(60))
+def test_metadata_that_answers_or_records_that_still_pass_are_heard():
+    assert not sight(lease(4, heard=False), unanswered(4), answered(58)).is_blind(at(60))
     assert not sight(lease(4, heard=False), unanswered(4), acked(58)).is_blind(at(60))
+
+
+def test_a_client_that_hangs_and_tells_nothing_of_kafka_hides_no_cut_off():
+    assert sight(lease(4, heard=False)).is_blind(at(60))
 
 
 def test_without_a_witness_nobody_is_ever_blind_and_nothing_waits():

@@ -146,7 +146,7 @@ class Engine:
         self.quorum_asked: Instant | None = None
         self.known_brokers: dict[int, str] = {}
         self.casebook = Casebook(self.incidents, self.truth)
-        self.sight = Sight(started, witness=config.fleet is not None)
+        self.sight = Sight(started, witness=config.fleet is not None, interval=config.probe_interval)
         self.blind = False
         self.state_saved: Instant | None = None
         self._state_error: str | None = None

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from kafka_sentinel.core.events import (
     ClusterObserved,
-    ClusterUnreachable,
     Event,
     LeaseObserved,
     ObjectChanged,
@@ -27,51 +26,44 @@ from kafka_sentinel.core.events import (
 )
 from kafka_sentinel.core.types import Instant
 
-SILENT = 5.0  # seconds without a word after which somebody who failed to answer is taken to be out of reach
+SILENT = 5.0  # seconds without a word, at least, after which somebody who failed to answer is taken to be out of reach
 NO_ANSWER = frozenset({"unreachable", "timeout", "broken"})  # codes of a watch to which nobody said anything
 
 
 class Sight:
-    """`witness`: there is one."""
+    """`witness`: there is one. `interval`: seconds between two probes; in one of them nobody need be heard."""
 
-    def __init__(self, started: Instant, *, witness: bool) -> None:
-        self.kafka_answers = False  # to metadata, the last time it was asked
+    def __init__(self, started: Instant, *, witness: bool, interval: float = 0.0) -> None:
         self._witness = witness
-        self._kafka = self._witnessed = started.mono  # when they were heard last; at the start nothing failed yet
-        self._failed: float | None = None  # since when the witness, once asked, gives no answer
+        self._patience = max(SILENT, 2 * interval)
+        self._heard = started.mono  # when anybody was heard last
+        self._missed = False  # the witness was asked since it was heard, and gave no answer
 
     def take(self, event: Event) -> None:
         """Note who is heard by this event, and who is not."""
         at = event.at.mono
         match event:
-            case RecordsAcked() | RecordsRead() | QuorumObserved():
-                self._kafka = max(self._kafka, at)
-            case ClusterObserved():
-                self._kafka, self.kafka_answers = max(self._kafka, at), True
-            case ClusterUnreachable():
-                self.kafka_answers = False
+            case RecordsAcked() | RecordsRead() | ClusterObserved() | QuorumObserved():
+                self._heard = max(self._heard, at)
             case ObjectsListed() | ObjectChanged() | ObjectDeleted() | WatchAlive():
                 self._hear_witness(at)
-            case LeaseObserved(answered=answered):
-                self._hear_witness(at) if answered else self._miss_witness(at)
+            case LeaseObserved(answered=True):
+                self._hear_witness(at)
             case WatchBroken(code=code) if code.isdigit():  # an HTTP status: an answer, whatever it says
                 self._hear_witness(at)
+            case LeaseObserved():
+                self._missed = True
             case WatchBroken(code=code) if code in NO_ANSWER:
-                self._miss_witness(at)
+                self._missed = True
 
     @property
     def heard(self) -> float:
         """Monotonic second at which anybody was heard last; infinity where there is no witness to wait for."""
-        return max(self._kafka, self._witnessed) if self._witness else float("inf")
+        return self._heard if self._witness else float("inf")
 
     def is_blind(self, now: Instant) -> bool:
-        if self._failed is None or self.kafka_answers:
-            return False
-        return now.mono - max(self._kafka, self._witnessed) >= SILENT
+        """Tell whether nobody is heard any more. That Kafka is not said to be away shows nothing: a client may hang."""
+        return self._witness and self._missed and now.mono - self._heard >= self._patience
 
     def _hear_witness(self, at: float) -> None:
-        self._witnessed, self._failed = max(self._witnessed, at), None
-
-    def _miss_witness(self, at: float) -> None:
-        if self._failed is None and self._witness:
-            self._failed = at
+        self._heard, self._missed = max(self._heard, at), False
