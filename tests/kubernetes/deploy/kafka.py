@@ -87,6 +87,9 @@ class Kafka:
         return ",".join(f"{self._addresses[name]}:{HOST_PORT}" for name in names if name in self._addresses)
 
     def up(self) -> None:
+        """Put it up, and wait until all is ready. What an interrupted session has left in its place goes first."""
+        if objects.get(self.cluster, f"/api/v1/namespaces/{self.namespace}") is not None:
+            self.down()
         images.kafka_image().load(self.cluster, self.cluster.nodes)
         images.sentinel_image().load(self.cluster, (CONTROLLER_NODE,))
         if self._plan.definitions:

@@ -28,14 +28,17 @@ LABELS = {"app.kubernetes.io/name": NAME}
 READY_SECONDS = 90.0
 GET_SECONDS = 3.0
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode(), end='')"
-TOLERATED = 3  # seconds on a node that is lost, before its pod is replaced
+TOLERATED = 3
 LOG_LINES = 40  # shown of a failed test
 _NUMBERS = itertools.count(1)  # each has a namespace of its own: none waits until another is gone
 FILE = "/etc/kafka-sentinel/config.yaml"
 
 
 class Sentinel:
-    """One deployment of Sentinel. `wanted` leaves permissions out; `sections` are those of its configuration file."""
+    """One deployment of Sentinel. `wanted` leaves permissions out; `sections` are those of its configuration file.
+
+    `tolerated`: seconds on a node that is lost, before its pod is replaced.
+    """
 
     def __init__(
         self,
@@ -60,13 +63,13 @@ class Sentinel:
             replicas,
             {"KAFKA_SENTINEL_CONFIG": FILE, **(environment or {})},
         )
-        self._places = Places(kafka=kafka.namespace, own=self.namespace, state=f"test-{topic}-state")
         self._wanted = wanted
         self._seen: dict[str | None, dict] = {}  # pods, by the name they were asked for
         kubernetes = {"enabled": True, "namespace": kafka.namespace, **kafka.settings, **sections.pop("kubernetes", {})}
         self.config = configuration(
             kafka.inside, topic, kubernetes=kubernetes, **{"http": {"host": "0.0.0.0", "port": PORT}, **sections}
         )
+        self._places = Places(kafka=kafka.namespace, own=self.namespace, state=f"{self.config['name']}-state")
 
     def __enter__(self) -> Self:
         self.up()
@@ -163,7 +166,7 @@ class Sentinel:
         return self.get("/metrics", pod) or ""
 
     def metric(self, name: str, pod: str | None = None, **labels: str) -> float:
-        """Return the sum of the samples of a metric (without its prefix) that have these labels; 0 if none has."""
+        """Return the sum of the samples of a metric (named without its prefix) that have these labels, 0 if none has."""
         wanted = {f'{key}="{value}"' for key, value in labels.items()}
         found = 0.0
         for line in self.metrics(pod).splitlines():
@@ -180,6 +183,21 @@ class Sentinel:
         name = self._named(pod)["metadata"]["name"]
         more = ("--previous",) if previous else ()
         return self.cluster.kubectl("logs", name, "-n", self.namespace, *more).splitlines()
+
+    def restarts(self) -> int:
+        """Return how often its container was started again."""
+        return sum(one["restartCount"] for one in self._containers())
+
+    def ended(self) -> int | None:
+        """Return the exit code of its container's latest end; None if it never ended."""
+        for one in self._containers():
+            for state in (one["state"], one["lastState"]):
+                if "terminated" in state:
+                    return state["terminated"]["exitCode"]
+        return None
+
+    def _containers(self) -> list[dict]:
+        return self.pod()["status"].get("containerStatuses", [])
 
     def last_lines(self) -> str:
         return "\n".join(self.logs()[-LOG_LINES:])
