@@ -20,6 +20,7 @@ from kafka_sentinel.adapters.producer_client import ProducerOptions
 from kafka_sentinel.adapters.reader import reader_config
 from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
 from kafka_sentinel.core.events import (
+    ClusterObserved,
     ClusterUnreachable,
     RecordsAcked,
     RecordsRead,
@@ -255,3 +256,16 @@ def test_a_cluster_that_is_silent_for_long_costs_no_more_connections(cluster, ma
     files, threads = zip(*counts, strict=True)
     assert max(files) - min(files) < 25, counts  # one client more would need a dozen each
     assert max(threads) == min(threads)
+
+
+def test_a_broker_that_hangs_behind_the_only_address_we_were_given_does_not_hide_what_the_others_know(cluster, mailbox):
+    first = cluster.bootstrap_servers.split(",")[0]
+    options = WatchOptions(common={"bootstrap.servers": first}, topics={Acks.ALL: cluster.topic}, interval=0.3)
+    watcher = ClusterWatcher(options, post=mailbox.post, now=now, on_death=mailbox.on_death)
+    watcher.start()
+    mailbox.first(ClusterObserved)
+    cluster.hang(1)
+    asked = now().mono
+    mailbox.until(lambda: len([one for one in mailbox.of(ClusterObserved) if one.asked.mono > asked]) >= 3)
+    assert not mailbox.of(ClusterUnreachable)
+    assert watcher.stop(20)

@@ -71,6 +71,7 @@ class ClusterWatcher:
         self._now = now
         self._worker = Worker("admin", self._run, on_death)
         self._client: AdminClient | None = None
+        self._servers: tuple[str, ...] = ()  # addresses of the brokers that were there last
         self._settings = _Settings(options.refresh)
         self._ids: dict[str, str | None] = {}
         self._took = options.timeout  # seconds, the latest answer
@@ -92,13 +93,14 @@ class ClusterWatcher:
         """Ask until somebody answers or the time is up: a broker that hangs must not hide what the others know.
 
         A client may go on asking the one that hangs, or fail for long after an error, where a new one is answered at
-        once. So one that is not answered soon, by the measure of the answer before, is replaced.
+        once. So one that is not answered soon, by the measure of the answer before, is replaced, by one that knows all
+        brokers from the start: behind a single address, a service, there may be the one that is silent.
         """
         patience = self._patience()
         while True:
             asked = self._now()
             left = begun.mono + self._options.timeout - asked.mono
-            client, self._client = self._client or admin_client(self._options.common), None
+            client, self._client = self._client or self._new_client(), None
             try:
                 metadata = client.list_topics(timeout=max(min(patience, left), 0.01))
             except KafkaException as error:
@@ -110,12 +112,18 @@ class ClusterWatcher:
                 self._answered(client, asked, metadata)
                 return
 
+    def _new_client(self) -> AdminClient:
+        common = self._options.common
+        servers = [*str(common["bootstrap.servers"]).split(","), *self._servers]
+        return admin_client({**common, "bootstrap.servers": ",".join(dict.fromkeys(servers))})
+
     def _patience(self) -> float:
         return min(max(self._options.interval, 2 * self._took, LEAST_PATIENCE), self._options.timeout)
 
     def _answered(self, client: AdminClient, asked: Instant, metadata: ClusterMetadata) -> None:
         at = self._now()
         self._took = at.mono - asked.mono
+        self._servers = tuple(f"{broker.host}:{broker.port}" for broker in metadata.brokers.values())
         ids: Mapping[str, str | None] = {}
         try:
             ids = topic_ids(client, sorted(set(self._options.topics.values())), self._patience())

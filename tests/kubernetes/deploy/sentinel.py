@@ -166,15 +166,7 @@ class Sentinel:
         return self.get("/metrics", pod) or ""
 
     def metric(self, name: str, pod: str | None = None, **labels: str) -> float:
-        """Return the sum of the samples of a metric (named without its prefix) that have these labels, 0 if none has."""
-        wanted = {f'{key}="{value}"' for key, value in labels.items()}
-        found = 0.0
-        for line in self.metrics(pod).splitlines():
-            series, _, value = line.rpartition(" ")
-            full, _, pairs = series.rstrip("}").partition("{")
-            if full == f"kafka_sentinel_{name}" and wanted <= set(pairs.split(",")):
-                found += float(value)
-        return found
+        return sample(self.metrics(pod), name, **labels)
 
     def records(self, acks: str = "all", pod: str | None = None) -> dict[str, int]:
         return self.status(pod).get("records", {}).get(acks, {})
@@ -292,6 +284,18 @@ class Sentinel:
                 "template": {"metadata": {"labels": LABELS}, "spec": pod},
             },
         }
+
+
+def sample(metrics: str, name: str, **labels: str) -> float:
+    """Return the sum of the samples of a metric (named without its prefix) that have these labels; 0 if none has."""
+    wanted = {f'{key}="{value}"' for key, value in labels.items()}
+    found = 0.0
+    for line in metrics.splitlines():
+        series, _, value = line.rpartition(" ")
+        full, _, pairs = series.rstrip("}").partition("{")
+        if full == f"kafka_sentinel_{name}" and wanted <= set(pairs.split(",")):
+            found += float(value)
+    return found
 
 
 def _selector() -> str:
