@@ -69,7 +69,9 @@ class Sentinel:
         self.config = configuration(
             kafka.inside, topic, kubernetes=kubernetes, **{"http": {"host": "0.0.0.0", "port": PORT}, **sections}
         )
-        self._places = Places(kafka=kafka.namespace, own=self.namespace, state=f"{self.config['name']}-state")
+        # Its state and its Lease are named after it, unless the configuration names them.
+        state = self.config.get("state", {}).get("config_map") or f"{self.config['name']}-state"
+        self._places = Places(kafka=kafka.namespace, own=self.namespace, state=state)
 
     def __enter__(self) -> Self:
         self.up()
