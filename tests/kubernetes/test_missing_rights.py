@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-import pytest
 from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
@@ -88,7 +87,9 @@ def test_j_without_the_right_to_delete_pods_a_run_fails_with_a_sentence(shared_k
     def wanted(permission: Permission) -> bool:
         return not (permission.title == "pods" and "delete" in permission.verbs)
 
-    sentinel = deploy(shared_kafka, wanted=wanted, topic="deletes-nothing", experiments=_crash(shared_kafka, "broker:2"))
+    sentinel = deploy(
+        shared_kafka, wanted=wanted, topic="deletes-nothing", experiments=_crash(shared_kafka, "broker:2")
+    )
     before = shared_kafka.pod(2)
     wait_for(
         lambda: _said(sentinel, event="experiment_ended"),

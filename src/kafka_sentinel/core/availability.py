@@ -6,9 +6,9 @@ deadline passes or the send fails. For `consume` it is good if the probe is read
 what cannot be written cannot be read either, so a partition that takes no writes is down for both.
 
 A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`sight`), it stood still
-(two ticks further apart than `STALL`), or its producer sent nothing for longer than that. While it is not clear which of
-them is cut off, judgement waits; and after Sentinel was, each partition is judged again from its first success on, at
-the latest `RETURN` later: that its clients take a moment to connect again is no outage either.
+(two ticks further apart than `STALL`), or its producer sent nothing for longer than that. While it is not clear who is
+cut off, judgement waits. After Sentinel was, each partition is judged again from its first success on, at the latest
+`RETURN` later: that its clients take a moment to connect again is no outage either.
 
 A partition that has not worked once is not judged for the first `startup` seconds: what is late then is Sentinel's own
 start, and the slots are not counted.

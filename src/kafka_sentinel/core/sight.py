@@ -6,7 +6,7 @@ told that none can be reached.
 
 Kafka is heard when a record is acknowledged or read, or metadata answered; the witness when it answers at all, be it
 with a refusal. Neither is heard all the time, and it takes seconds to be sure that one is silent. What fails meanwhile
-cannot be judged yet: it is Kafka's doing once anybody was heard after it, and ours once the witness is known to be gone.
+cannot be judged yet: it is Kafka's doing once anybody was heard after it, ours once the witness is known to be gone.
 """
 
 from __future__ import annotations
