@@ -8,6 +8,10 @@ from kafka_sentinel.core.record import instance_id
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
+# Seconds of silence from everything outside that are no chance. With a Lease the API server is asked every two; without
+# one it is heard of when a watch begins anew, and each does so within twenty.
+CUT_OFF_WITH_LEASE, CUT_OFF = 6.0, 45.0
+
 
 def engine_config(settings: Settings) -> EngineConfig:
     return EngineConfig(
@@ -32,5 +36,12 @@ def engine_config(settings: Settings) -> EngineConfig:
         guards=settings.experiments.guards(),
         group_id=settings.group_consumer.group_id,
         fleet=settings.kubernetes.fleet(),
+        cut_off=_cut_off(settings),
         lease=settings.config_map is not None,
     )
+
+
+def _cut_off(settings: Settings) -> float | None:
+    if not settings.kubernetes.enabled:
+        return None
+    return CUT_OFF_WITH_LEASE if settings.config_map is not None else CUT_OFF

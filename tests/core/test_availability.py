@@ -84,7 +84,7 @@ def test_an_ack_after_the_deadline_is_bad_even_before_a_tick_saw_it_pass():
 def test_a_failed_send_is_bad_for_produce_at_once_and_for_consume_at_its_deadline():
     judge = availability()
     judge.sent(P0, 0, at(0))
-    judge.failed(P0, 0, 10, at(0.05))
+    judge.failed(P0, 0, 10)
     assert judge.tick(at(0.1), blind=False).slots == {(PRODUCE, BAD): 1}
     assert ticks(judge, 0.5, 2.5)[0] == {(CONSUME, BAD): 1}
 
@@ -146,7 +146,7 @@ def test_a_good_slot_older_than_a_bad_one_heals_nothing():
     judge = availability()
     judge.sent(P0, 0, at(0))
     judge.sent(P0, 1, at(0.5))
-    judge.failed(P0, 1, 1, at(0.5))
+    judge.failed(P0, 1, 1)
     judge.acked(P0, 0, 1, at(0.6))
     judge.tick(at(0.7), blind=False)
     assert judge.unavailable(PRODUCE) == [P0]
@@ -166,7 +166,7 @@ def test_an_outage_judged_late_adds_only_what_was_not_covered():
     judge = availability(P0, P1)
     judge.sent(P0, 0, at(1.0))
     judge.sent(P1, 0, at(0.0))
-    judge.failed(P0, 0, 1, at(1.0))
+    judge.failed(P0, 0, 1)
     assert judge.tick(at(1.0), blind=False).any_seconds == {}
     _, _, _, union, _ = ticks(judge, 1.5, 3.0)
     assert union[PRODUCE] == pytest.approx(3.0)
@@ -192,6 +192,85 @@ def test_a_new_run_drops_what_can_no_longer_be_matched():
     assert ticks(judge, 0.5, 2.0)[0] == {(PRODUCE, GOOD): 1}
 
 
+def test_a_slot_since_which_nothing_was_heard_waits_and_is_bad_once_something_is():
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    assert judge.tick(at(2.5), blind=False, heard=at(-0.5).mono).slots == {}
+    changes = judge.tick(at(3.0), blind=False, heard=at(2.9).mono)
+    assert changes.slots == {(PRODUCE, BAD): 1, (CONSUME, BAD): 1}
+    assert [edge.at for edge in changes.edges] == [at(0), at(0)]
+    assert changes.partition_seconds[PRODUCE, P0] == pytest.approx(2.9)
+
+
+def test_a_word_before_its_deadline_says_nothing_of_a_slot():
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    judge.tick(at(0.2), blind=False, heard=at(0.2).mono)  # of another partition; cut off since then
+    assert judge.tick(at(2.5), blind=False, heard=at(0.2).mono).slots == {}
+    changes = judge.tick(at(2.8), blind=False, heard=at(1.5).mono)
+    assert changes.slots == {(PRODUCE, BAD): 1}
+    assert judge.tick(at(6.0), blind=True, heard=at(1.5).mono).slots[CONSUME, BAD] == 0
+
+
+def test_a_slot_since_which_nothing_was_heard_is_blind_if_that_goes_on():
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    judge.tick(at(2.5), blind=False, heard=at(-0.5).mono)
+    changes = judge.tick(at(5.0), blind=True, heard=at(-0.5).mono)
+    assert changes.slots[PRODUCE, BLIND] >= 1
+    assert {(PRODUCE, BAD), (CONSUME, BAD)}.isdisjoint(changes.slots)
+    assert changes.edges == ()
+    assert changes.blind_seconds == pytest.approx(5.5)  # from when something was heard last
+
+
+def test_what_fails_while_nothing_is_heard_waits_too():
+    judge = availability()
+    judge.tick(at(0.1), blind=False, heard=at(0).mono)
+    judge.sent(P0, 0, at(0.2))
+    judge.failed(P0, 0, 1)
+    assert judge.tick(at(0.5), blind=False, heard=at(0).mono).slots == {}
+    assert judge.tick(at(3.0), blind=False, heard=at(2.9).mono).slots[PRODUCE, BAD] == 1
+
+
+def cut_off_until(end):
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    judge.acked(P0, 0, 1, at(0.1))
+    judge.read(P0, 0, 1, at(0.1))
+    for step in range(1, int(end) + 1):
+        judge.tick(at(step), blind=step > 5, heard=at(0.1).mono if step > 1 else at(step).mono)
+    return judge
+
+
+def test_what_is_late_just_after_a_cut_off_may_be_our_own_clients():
+    judge = cut_off_until(20)
+    judge.sent(P0, 20, at(20.0))
+    changes = judge.tick(at(23.0), blind=False, heard=at(22.9).mono)
+    assert changes.slots[PRODUCE, BLIND] >= 1
+    assert (PRODUCE, BAD) not in changes.slots
+    assert changes.edges == ()
+
+
+def test_what_is_late_after_the_partition_worked_again_is_not():
+    judge = cut_off_until(20)
+    judge.sent(P0, 20, at(20.5))
+    judge.acked(P0, 20, 1, at(20.6))
+    judge.sent(P0, 21, at(21.0))
+    changes = judge.tick(at(22.5), blind=False, heard=at(22.4).mono)
+    assert changes.slots[PRODUCE, BAD] == 1
+
+
+def test_a_partition_that_does_not_come_back_after_a_cut_off_is_down():
+    judge = cut_off_until(20)
+    bad = []
+    for step in range(1, int(RETURN) + 5):
+        judge.sent(P0, 19 + step, at(20 + step))
+        changes = judge.tick(at(20.5 + step), blind=False, heard=at(20.4 + step).mono)
+        bad.append(changes.slots[PRODUCE, BAD])
+    assert sum(bad[: int(RETURN)]) == 0
+    assert sum(bad) > 0
+
+
 def test_a_slot_that_ends_while_blind_is_neither_good_nor_bad():
     judge = availability()
     judge.sent(P0, 0, at(0))
@@ -211,99 +290,6 @@ def test_blind_time_within_an_outage_is_not_unavailable_time():
     ticks(judge, 4.5, 5.0)
     assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(3.0)
     assert judge.totals.blind_seconds == pytest.approx(2.0)
-
-
-def unanswered(judge, first, last, *, heard, blind=False):
-    """Probe every half second, from probe `first` to `last`, without an answer. Returns what was reported."""
-    reports = []
-    for number in range(first, last + 1):
-        judge.sent(P0, number, at(number / 2))
-        reports.append(judge.tick(at(number / 2), blind=blind, heard=heard))
-    return reports
-
-
-def test_what_fails_while_nobody_is_heard_waits_and_is_bad_once_somebody_was_heard_after_it():
-    judge = availability()
-    for changes in unanswered(judge, 0, 12, heard=0.9):
-        assert not changes.slots
-        assert not changes.edges
-        assert not changes.partition_seconds
-    changes = judge.tick(at(6.5), blind=False, heard=6.2)
-    assert changes.slots == {(PRODUCE, BAD): 11, (CONSUME, BAD): 9}  # sent before 5.2, and before 4.2
-    assert changes.edges[0] == Edge(PRODUCE, P0, available=False, at=at(0))
-    assert changes.partition_seconds[PRODUCE, P0] == pytest.approx(6.5)
-    assert judge.totals.blind_seconds == 0
-
-
-def test_what_failed_while_nobody_was_heard_is_blind_if_sentinel_was_cut_off():
-    judge = availability()
-    judge.sent(P0, 0, at(0))
-    judge.sent(P0, 1, at(0.5))
-    judge.failed(P0, 1, 1, at(0.6))
-    assert not judge.tick(at(3.0), blind=False, heard=0.2).slots
-    changes = judge.tick(at(5.5), blind=True, heard=0.2)
-    assert changes.slots[PRODUCE, BLIND] >= 2
-    assert (PRODUCE, BAD) not in judge.totals.slots
-    assert judge.unavailable(PRODUCE) == judge.unavailable(CONSUME) == []
-    assert changes.blind_seconds == pytest.approx(5.3)  # since it heard the last word
-
-
-def test_what_failed_before_somebody_was_heard_is_bad_at_once():
-    judge = availability()
-    judge.sent(P0, 0, at(0))
-    judge.failed(P0, 0, 1, at(0.2))
-    assert judge.tick(at(0.4), blind=False, heard=0.3).slots == {(PRODUCE, BAD): 1}
-
-
-def test_an_outage_under_way_is_not_added_up_while_it_is_not_clear_who_is_cut_off():
-    judge = availability()
-    unanswered(judge, 0, 4, heard=float("inf"))
-    assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(2.0)
-    unanswered(judge, 6, 15, heard=2.0)
-    assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(2.0)
-    judge.tick(at(8), blind=True, heard=2.0)
-    assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(2.0)
-    assert judge.totals.blind_seconds == pytest.approx(6.0)
-
-
-def returning_judge():
-    """Cut off for ten seconds, in which a probe was sent every half second; then it hears again."""
-    judge = availability()
-    unanswered(judge, 0, 19, heard=0.0, blind=True)
-    judge.tick(at(10), blind=False, heard=10.0)
-    return judge
-
-
-def test_probes_sent_before_or_soon_after_the_end_of_a_cut_off_are_no_outage():
-    judge = returning_judge()
-    judge.sent(P0, 20, at(10.0))
-    judge.sent(P0, 21, at(11.0))
-    judge.acked(P0, 0, 21, at(12.5))  # all late
-    judge.read(P0, 0, 21, at(13.0))
-    judge.tick(at(13.0), blind=False, heard=13.0)
-    judge.sent(P0, 22, at(13.0))
-    judge.acked(P0, 21, 2, at(13.1))
-    judge.read(P0, 21, 2, at(13.2))
-    judge.tick(at(16), blind=False, heard=16.0)
-    assert (PRODUCE, BAD) not in judge.totals.slots
-    assert (CONSUME, BAD) not in judge.totals.slots
-    assert judge.totals.slots[PRODUCE, GOOD] == judge.totals.slots[CONSUME, GOOD] == 1
-
-
-def test_once_a_partition_works_again_after_a_cut_off_all_is_judged():
-    judge = returning_judge()
-    judge.sent(P0, 20, at(10.5))
-    judge.acked(P0, 20, 1, at(10.6))
-    judge.sent(P0, 21, at(11.0))
-    judge.tick(at(12.5), blind=False, heard=12.5)
-    assert judge.unavailable(PRODUCE) == [P0]
-
-
-def test_a_partition_that_stays_dead_after_a_cut_off_is_down():
-    judge = returning_judge()
-    unanswered(judge, 20, 59, heard=float("inf"))
-    assert judge.unavailable(PRODUCE) == [P0]
-    assert judge.totals.partition_seconds[PRODUCE] == pytest.approx(19.5 - RETURN, abs=0.6)
 
 
 def test_a_sentinel_that_stood_still_blames_nobody():
@@ -397,7 +383,7 @@ def test_every_slot_ends_in_exactly_one_result(outcomes):
             if when <= sent and what == "ack":
                 judge.acked(P0, sequence, 1, at(when))
             elif when <= sent and what == "fail":
-                judge.failed(P0, sequence, 1, at(when))
+                judge.failed(P0, sequence, 1)
         due = [entry for entry in due if entry[0] > sent]
         judge.tick(at(sent), blind=False)
     end = len(outcomes) * 0.5

@@ -5,10 +5,9 @@ its probe. For `produce` it is good if the probe is acknowledged within the SLO 
 deadline passes or the send fails. For `consume` it is good if the probe is read within the SLO of its send, else bad:
 what cannot be written cannot be read either, so a partition that takes no writes is down for both.
 
-A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`sight`), it stood still
-(two ticks further apart than `STALL`), or its producer sent nothing for longer than that. While it is not clear who is
-cut off, judgement waits. After Sentinel was, each partition is judged again from its first success on, at the latest
-`RETURN` later: that its clients take a moment to connect again is no outage either.
+A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`hearing.py`) or still on
+its way back, it stood still (two ticks further apart than `STALL`), or its producer sent nothing for longer than that.
+A slot after whose deadline nothing was heard from outside waits until something is, or until we are known to be cut off.
 
 A partition that has not worked once is not judged for the first `startup` seconds: what is late then is Sentinel's own
 start, and the slots are not counted.
@@ -26,9 +25,8 @@ from dataclasses import dataclass, field
 from kafka_sentinel.core.slots import Edge, Operation, SlotChanges, SlotResult, Totals
 from kafka_sentinel.core.types import Instant, ProbePartition
 
-UNHEARD = 1.0  # seconds without a word from outside after which unavailable time is not added up either, until there is
 STALL = 3.0  # seconds without a tick, or without a send, after which Sentinel itself is taken to have stood still
-RETURN = 10.0  # seconds a partition has to work again after Sentinel was cut off
+RETURN = 10.0  # seconds after a cut-off in which what is late may be our own clients, on their way back
 MAX_PENDING = 1024  # slots awaiting their probe, per partition and operation; further ones widen the newest
 MAX_COVERED = 64  # disjoint spells of unavailability a late judgement can still overlap
 
@@ -45,7 +43,6 @@ class _Track:
     """One partition and one operation."""
 
     pending: dict[int, _Slot] = field(default_factory=dict)  # sequence of the probe → slot, ascending
-    failed: list[tuple[float, _Slot]] = field(default_factory=list)  # given up, and when; not judged yet
     down: bool = False
     accrued: float = 0.0  # monotonic instant up to which the current unavailability was counted
     opened: float | None = None  # when the first slot was sent
@@ -68,13 +65,13 @@ class _Track:
         """Tell whether a slot sent at that monotonic second is from before the partition was ever known to work."""
         return self.last_good == float("-inf") and self.opened is not None and sent - self.opened < startup
 
-    def take(self, first: int, count: int) -> list[_Slot]:
-        """Remove and return the slots whose probe is among [first, first + count)."""
+    def take(self, first: int, count: int, *, before: float = float("inf")) -> list[_Slot]:
+        """Remove and return the slots whose probe is among [first, first + count) and was sent `before`."""
         found = []
-        for sequence in self.pending:
+        for sequence, slot in self.pending.items():
             if sequence >= first + count:
                 break
-            if sequence >= first:
+            if sequence >= first and slot.sent.mono < before:
                 found.append(sequence)
         return [self.pending.pop(sequence) for sequence in found]
 
@@ -112,7 +109,8 @@ class Availability:
         self._last_tick: float | None = None
         self._blind = False
         self._blind_until = float("-inf")
-        self._cut_off_until = float("-inf")  # the end of the latest time in which Sentinel was cut off
+        self._heard = float("inf")  # when anything outside was heard last, as of the last tick
+        self._back = float("-inf")  # the last tick at which we were cut off
         self._absence = 0.0  # seconds whose slots are still to be counted
         self._clear()
 
@@ -157,11 +155,14 @@ class Availability:
         """Note sequences that were read. Returns the send instants of the probes among them, the late ones included."""
         return self._succeeded(Operation.CONSUME, partition, first, count, at)
 
-    def failed(self, partition: ProbePartition, first: int, count: int, at: Instant) -> None:
-        """Note sequences that were rejected, or given up as uncertain: their produce slots are bad, deadline or not."""
+    def failed(self, partition: ProbePartition, first: int, count: int) -> None:
+        """Note sequences that were rejected, or given up as uncertain: their produce slots are bad at once.
+
+        Not those since which nothing was heard from outside: they have to wait like the others.
+        """
         track = self._tracks.get((Operation.PRODUCE, partition))
-        if track is not None:
-            track.failed += [(at.mono, slot) for slot in track.take(first, count) if not slot.judged]
+        for slot in track.take(first, count, before=self._heard) if track is not None else ():
+            self._judge(Operation.PRODUCE, partition, slot, good=False, at=slot.sent)
 
     def lived_blind(self, seconds: float) -> None:
         """Count time in which Sentinel was not there at all, such as between its death and its restart."""
@@ -180,23 +181,22 @@ class Availability:
     def tick(self, now: Instant, *, blind: bool, heard: float = float("inf")) -> SlotChanges:
         """Judge what is overdue and return everything that came to be known since the tick before.
 
-        `heard`: monotonic second at which Sentinel last heard from anybody outside. What was due later is not judged
-        until it is heard again, or known to be `blind`: cut off since then.
+        `heard`: when anything outside was heard last, monotonic seconds. `blind`: that is too long ago.
         """
         last = self._last_tick if self._last_tick is not None else now.mono
         stood_still = now.mono - last > STALL
+        self._heard = heard
         if blind:
-            self._add_blind(min(last, heard), now.mono)
-            self._cut_off_until = now.mono
-        elif stood_still:
-            self._add_blind(last, now.mono)
+            self._back = now.mono
+        if blind or stood_still:
+            self._add_blind(min(last, heard) if blind else last, now.mono)
         self._blind = blind or stood_still
         for partition in self._last_slot:
             self._note_missing(partition, now.mono)
         for (operation, partition), track in self._tracks.items():
-            self._expire(operation, partition, track, now, heard)
-            if track.down and (self._blind or now.mono - heard < UNHEARD):
-                self._accrue(operation, partition, track, now.mono)
+            self._expire(operation, partition, track, now)
+            if track.down:
+                self._accrue(operation, partition, track, now.mono if self._blind else min(now.mono, heard))
         self._blind = blind
         self._last_tick = now.mono
         changes = SlotChanges(self._slots, tuple(self._edges), self._seconds, self._any, self._blind_seconds)
@@ -245,25 +245,17 @@ class Availability:
                 track.down, track.accrued = True, max(sent, track.accrued)  # no moment counts twice
                 self._edges.append(Edge(operation, partition, available=False, at=slot.sent))
 
-    def _expire(
-        self, operation: Operation, partition: ProbePartition, track: _Track, now: Instant, heard: float
-    ) -> None:
-        """Judge the slots that failed, and those of which the deadline has passed, if that can be judged yet."""
-        until = now.mono if self._blind else min(now.mono, heard)
-        for failed, slot in track.failed:
-            if failed <= until:
-                self._judge(operation, partition, slot, good=False, at=now)
-        track.failed = [(failed, slot) for failed, slot in track.failed if not slot.judged][-MAX_PENDING:]
-        deadline = until - self._slo[operation]
+    def _expire(self, operation: Operation, partition: ProbePartition, track: _Track, now: Instant) -> None:
+        # What was heard before its deadline says nothing of a slot: we may have been cut off between the two.
+        deadline = (now.mono if self._blind else min(now.mono, self._heard)) - self._slo[operation]
         for slot in track.pending.values():
             if slot.sent.mono >= deadline:
                 break
             self._judge(operation, partition, slot, good=False, at=now)
 
     def _is_returning(self, track: _Track, sent: float) -> bool:
-        """Tell whether a slot is from a time in which Sentinel was cut off, or its clients only just came back."""
-        back = self._cut_off_until
-        return sent <= back or (track.last_good <= back and sent < back + RETURN)
+        """Tell whether a slot is from a cut-off or from just after it, before the partition worked again."""
+        return sent <= self._back or (sent < self._back + RETURN and track.last_good < self._back)
 
     def _accrue(self, operation: Operation, partition: ProbePartition, track: _Track, until: float) -> None:
         if until <= track.accrued:

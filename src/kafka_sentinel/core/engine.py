@@ -63,13 +63,13 @@ from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.group import GroupAccount
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
+from kafka_sentinel.core.hearing import Hearing
 from kafka_sentinel.core.incidents import IncidentChange, Incidents
 from kafka_sentinel.core.kubernetes import notes
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.observer import Observer
 from kafka_sentinel.core.latency import Latency
 from kafka_sentinel.core.ledger import Regressed
-from kafka_sentinel.core.sight import Sight
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.status import status
 from kafka_sentinel.core.truth import ContradictionContained, LossesProved, TopicRemade, Truth
@@ -108,6 +108,7 @@ class EngineConfig:
     guards: GuardSettings
     group_id: str  # of the group consumer
     fleet: FleetSpec | None = None  # None: not on Kubernetes
+    cut_off: float | None = None  # silence of Kafka and Kubernetes that means we are; None: no witness but Kafka
     lease: bool = False  # a Lease decides which of several Sentinels may inject and save
 
 
@@ -149,7 +150,7 @@ class Engine:
         self.quorum_asked: Instant | None = None
         self.known_brokers: dict[int, str] = {}
         self.casebook = Casebook(self.incidents, self.truth)
-        self.sight = Sight(started, witness=config.fleet is not None, interval=config.probe_interval)
+        self.hearing = Hearing(config.cut_off, started)
         self.blind = False
         self.state_saved: Instant | None = None
         self._state_error: str | None = None
@@ -168,7 +169,7 @@ class Engine:
     def step(self, event: Event) -> list[Command]:
         """Take one event. Returns what is to be done, in order."""
         self.now = event.at
-        self.sight.take(event)
+        self.hearing.take(event)
         self._take(event)
         self._route_findings()
         if self.now.mono >= self._next_tick:
@@ -216,7 +217,7 @@ class Engine:
             case RecordsSent():
                 self.availability.sent(partition, event.first, event.at)
             case RecordsRejected() | RecordsUncertain():
-                self.availability.failed(partition, event.first, event.count, event.at)
+                self.availability.failed(partition, event.first, event.count)
                 self._error(event.code)
             case RecordsAcked():
                 for span in event.spans:
@@ -321,8 +322,8 @@ class Engine:
         now = self.now
         self._commands += self.truth.tick(now)
         self._route_findings()
-        self._note_blindness(self.sight.is_blind(now))
-        changes = self.availability.tick(now, blind=self.blind, heard=self.sight.heard)
+        self._note_blindness(now)
+        changes = self.availability.tick(now, blind=self.blind, heard=self.hearing.last)
         for (operation, result), number in changes.slots.items():
             labels = (("operation", operation.value), ("result", result.value))
             self._commands.append(Count("probe_slots_total", labels, number))
@@ -353,6 +354,15 @@ class Engine:
         if run.state is RunState.INJECTED and run.fault == FaultKind.ROLLING_RESTART:
             self._commands += self.experiments.on_rolled(self.now) if kubernetes.are_replaced(run.pods) else []
 
+    def _note_blindness(self, now: Instant) -> None:
+        """Say it when we are cut off, and when we are not any more, once each."""
+        blind = self.hearing.is_blind(now)
+        if blind and not self.blind:
+            self._log("warning", "cut off: neither Kafka nor Kubernetes answers", seconds=now.mono - self.hearing.last)
+        elif self.blind and not blind:
+            self._log("info", "no longer cut off")
+        self.blind = blind
+
     def _tick_incidents(self) -> None:
         step = self.incidents.tick(self.now)
         self._commands += step.commands
@@ -379,16 +389,6 @@ class Engine:
         for incident in self.incidents.open:
             if incident.fault_active and incident.experiment_run not in (None, in_effect):
                 self.incidents.on_healed(str(incident.experiment_run))
-
-    def _note_blindness(self, blind: bool) -> None:
-        """Say it when Sentinel is cut off and when it is back, once each."""
-        if blind is self.blind:
-            return
-        self.blind = blind
-        if blind:
-            self._log("warning", "blind: neither Kafka nor the API server of Kubernetes answers")
-        else:
-            self._log("info", "not blind any more")
 
     def _note_steadiness(self) -> None:
         """Note since when everything works, for the guards."""
