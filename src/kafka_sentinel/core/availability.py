@@ -7,7 +7,7 @@ what cannot be written cannot be read either, so a partition that takes no write
 
 A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`hearing.py`) or still on
 its way back, it stood still (two ticks further apart than `STALL`), or its producer sent nothing for longer than that.
-A slot after whose deadline nothing was heard from outside waits until something is, or until we are known to be cut off.
+A slot after whose deadline nothing was heard from outside waits until something is, or until we are known cut off.
 
 A partition that has not worked once is not judged for the first `startup` seconds: what is late then is Sentinel's own
 start, and the slots are not counted.
