@@ -41,7 +41,6 @@ def _library() -> ctypes.CDLL:
         "rd_kafka_mock_partition_set_leader": (number, [pointer, text, ctypes.c_int32, ctypes.c_int32]),
         "rd_kafka_mock_broker_set_down": (number, [pointer, ctypes.c_int32]),
         "rd_kafka_mock_broker_set_up": (number, [pointer, ctypes.c_int32]),
-        "rd_kafka_mock_broker_set_rtt": (number, [pointer, ctypes.c_int32, number]),
         "rd_kafka_mock_partition_delete_records": (number, [pointer, text, ctypes.c_int32, ctypes.c_int64]),
     }
     for name, (result, arguments) in signatures.items():
@@ -97,10 +96,6 @@ class MockCluster:
     def revive(self) -> None:
         for broker in range(1, self._brokers + 1):
             self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
-
-    def hang(self, broker: int) -> None:
-        """Have a broker accept whatever it is asked and answer nothing for an hour."""
-        self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, 3_600_000)
 
     def delete_records(self, partition: int, before: int) -> None:
         """Delete the records below offset `before`, as a retention policy would."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from tests.mock.entrance import Entrance
 from tests.mock.mailbox import Mailbox, now
 from tests.mock.mock_cluster import NOT_LEADER_FOR_PARTITION, PRODUCE, MockCluster
 
@@ -240,6 +241,25 @@ def test_witnesses_read_from_leaders_never_jump_and_nobody_can_configure_them_to
     assert {"client.rack", "auto.offset.reset", "isolation.level", "enable.auto.commit"} <= REFUSED_KEYS
 
 
+# --- where the brokers are
+
+
+def test_the_cluster_is_seen_by_the_brokers_that_are_known_once_the_address_we_were_given_is_dead(cluster, mailbox):
+    with Entrance(cluster.bootstrap_servers.split(",")[0]) as entrance:
+        common = {"bootstrap.servers": entrance.address}
+        options = WatchOptions(common=common, topics={Acks.ALL: cluster.topic}, interval=0.1, timeout=0.5)
+        watcher = ClusterWatcher(options, post=mailbox.post, now=now, on_death=mailbox.on_death)
+        watcher.start()
+        mailbox.first(ClusterObserved)
+        entrance.close()
+        cluster.silence()
+        mailbox.first(ClusterUnreachable)
+        cluster.revive()
+        seen = len(mailbox.of(ClusterObserved))
+        mailbox.until(lambda: len(mailbox.of(ClusterObserved)) > seen)
+        assert watcher.stop(20)
+
+
 # --- what is left behind
 
 
@@ -256,16 +276,3 @@ def test_a_cluster_that_is_silent_for_long_costs_no_more_connections(cluster, ma
     files, threads = zip(*counts, strict=True)
     assert max(files) - min(files) < 25, counts  # one client more would need a dozen each
     assert max(threads) == min(threads)
-
-
-def test_a_broker_that_hangs_behind_the_only_address_we_were_given_does_not_hide_what_the_others_know(cluster, mailbox):
-    first = cluster.bootstrap_servers.split(",")[0]
-    options = WatchOptions(common={"bootstrap.servers": first}, topics={Acks.ALL: cluster.topic}, interval=0.3)
-    watcher = ClusterWatcher(options, post=mailbox.post, now=now, on_death=mailbox.on_death)
-    watcher.start()
-    mailbox.first(ClusterObserved)
-    cluster.hang(1)
-    asked = now().mono
-    mailbox.until(lambda: len([one for one in mailbox.of(ClusterObserved) if one.asked.mono > asked]) >= 3)
-    assert not mailbox.of(ClusterUnreachable)
-    assert watcher.stop(20)

@@ -21,6 +21,7 @@ from kafka_sentinel.core.types import Acks, Instant
 
 ASK_AGAIN = 3.0  # seconds until the settings of a topic are asked for again if no answer came
 LEAST_PATIENCE = 0.3  # seconds that an answer may take, however quick the one before was
+MAX_KNOWN = 100  # brokers that a new client may ask besides the configured servers
 BATCHES_PER_ROUND = 4  # requests for topic settings between two snapshots, so that many topics do not delay them
 
 
@@ -71,10 +72,10 @@ class ClusterWatcher:
         self._now = now
         self._worker = Worker("admin", self._run, on_death)
         self._client: AdminClient | None = None
-        self._servers: tuple[str, ...] = ()  # addresses of the brokers that were there last
         self._settings = _Settings(options.refresh)
         self._ids: dict[str, str | None] = {}
         self._took = options.timeout  # seconds, the latest answer
+        self._brokers: tuple[str, ...] = ()  # addresses, as of the latest answer in which there were any
 
     def start(self) -> None:
         self._worker.start()
@@ -93,8 +94,7 @@ class ClusterWatcher:
         """Ask until somebody answers or the time is up: a broker that hangs must not hide what the others know.
 
         A client may go on asking the one that hangs, or fail for long after an error, where a new one is answered at
-        once. So one that is not answered soon, by the measure of the answer before, is replaced, by one that knows all
-        brokers from the start: behind a single address, a service, there may be the one that is silent.
+        once. So one that is not answered soon, by the measure of the answer before, is replaced.
         """
         patience = self._patience()
         while True:
@@ -113,9 +113,12 @@ class ClusterWatcher:
                 return
 
     def _new_client(self) -> AdminClient:
-        common = self._options.common
-        servers = [*str(common["bootstrap.servers"]).split(","), *self._servers]
-        return admin_client({**common, "bootstrap.servers": ",".join(dict.fromkeys(servers))})
+        """Return a client that can begin with any broker that was there: the address of a service in front of them may
+        lead to dead ones for as long as Kubernetes takes to clear their pods away, 40 s and more.
+        """
+        configured = str(self._options.common["bootstrap.servers"]).split(",")
+        servers = dict.fromkeys((*configured, *self._brokers))
+        return admin_client({**self._options.common, "bootstrap.servers": ",".join(servers)})
 
     def _patience(self) -> float:
         return min(max(self._options.interval, 2 * self._took, LEAST_PATIENCE), self._options.timeout)
@@ -123,7 +126,6 @@ class ClusterWatcher:
     def _answered(self, client: AdminClient, asked: Instant, metadata: ClusterMetadata) -> None:
         at = self._now()
         self._took = at.mono - asked.mono
-        self._servers = tuple(f"{broker.host}:{broker.port}" for broker in metadata.brokers.values())
         ids: Mapping[str, str | None] = {}
         try:
             ids = topic_ids(client, sorted(set(self._options.topics.values())), self._patience())
@@ -133,7 +135,9 @@ class ClusterWatcher:
             self._client = client
         except KafkaException as error:
             self._post([adapter_error(self._now(), "admin", error)])
-        self._post([ClusterObserved(at, asked, self._view(metadata, ids))])
+        view = self._view(metadata, ids)
+        self._brokers = tuple(view.brokers.values())[:MAX_KNOWN] or self._brokers
+        self._post([ClusterObserved(at, asked, view)])
 
     def _view(self, metadata: ClusterMetadata, ids: Mapping[str, str | None]) -> ClusterView:
         return ClusterView(
