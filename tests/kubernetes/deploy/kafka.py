@@ -171,13 +171,14 @@ class Kafka:
         partitions = sorted(describe(self.bootstrap)[topic].partitions)
 
         def done() -> bool:
-            client = KafkaAdminClient(bootstrap_servers=self.bootstrap.split(","), request_timeout_ms=5_000)
+            servers = self.bootstrap.split(",")
             try:
-                client.elect_leaders(PREFERRED, {topic: partitions})
+                with contextlib.closing(
+                    KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=5_000)
+                ) as client:
+                    client.elect_leaders(PREFERRED, {topic: partitions})
             except KafkaError:
                 return False
-            finally:
-                client.close()
             found = describe(self.bootstrap)[topic].partitions
             return all(found[number].leader == found[number].replicas[0] for number in partitions)
 
