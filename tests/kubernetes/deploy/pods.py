@@ -1,0 +1,173 @@
+"""What the pods of a Kafka node look like, whoever makes them, and the objects each of them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kubernetes.deploy.images import kafka_image
+from tests.kubernetes.deploy.layout import (
+    CONTROL_PORT,
+    DATA,
+    HOST_PORT,
+    PLAIN_PORT,
+    Member,
+    properties,
+    start_script,
+)
+
+LOG_CONFIGURATION = """\
+status = error
+name = pod
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss.SSS} %-5p %c{1} %m%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+"""
+STORAGE = "1Gi"
+CLASS = "local"
+VOLUME = "data-0"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a Kafka cluster is in Kubernetes, and who it is. `memory`: limit of a broker's container, as "450Mi"."""
+
+    namespace: str
+    name: str
+    headless: str  # name of the headless service
+    configuration: str  # name of the ConfigMap
+    cluster_id: str
+    memory: str | None = None
+
+    @property
+    def domain(self) -> str:
+        return f"{self.headless}.{self.namespace}.svc.cluster.local"
+
+
+def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
+    """Return the specification of a Kafka pod. `claim` None: a StatefulSet's template gives the volume."""
+    port = PLAIN_PORT if is_broker else CONTROL_PORT
+    ports = {"tcp-ctrlplane": CONTROL_PORT, "tcp-clients": PLAIN_PORT, "tcp-host": HOST_PORT}
+    resources: dict = {"requests": {"cpu": "10m", "memory": "300Mi"}}
+    if place.memory is not None and is_broker:
+        resources = {"requests": {"cpu": "10m", "memory": place.memory}, "limits": {"memory": place.memory}}
+    volumes: list[dict] = [
+        {"name": "kafka-metrics-and-logging", "configMap": {"name": place.configuration, "defaultMode": 0o755}},
+        {"name": "strimzi-tmp", "emptyDir": {"medium": "Memory"}},
+    ]
+    if claim is not None:
+        volumes.append({"name": VOLUME, "persistentVolumeClaim": {"claimName": claim}})
+    return {
+        "terminationGracePeriodSeconds": 30,
+        "restartPolicy": "Always",
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "containers": [
+            {
+                "name": "kafka",
+                "image": kafka_image().name,
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["/opt/kafka/custom-config/kafka_run.sh"],
+                "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+                "ports": [{"name": name, "containerPort": number} for name, number in ports.items()],
+                "resources": resources,
+                "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": 3},
+                "volumeMounts": [
+                    {"name": VOLUME, "mountPath": DATA},
+                    {"name": "kafka-metrics-and-logging", "mountPath": "/opt/kafka/custom-config"},
+                    {"name": "strimzi-tmp", "mountPath": "/tmp"},
+                ],
+            }
+        ],
+        "volumes": volumes,
+    }
+
+
+def configuration(place: Place, members: tuple[Member, ...], zones: Mapping[str, str]) -> dict:
+    """Return the ConfigMap that all of them start from. `zones` by Kubernetes node."""
+    data = {
+        f"{member.pod}.properties": properties(member, members, place.domain, zones[member.node]) for member in members
+    }
+    data |= {"kafka_run.sh": start_script(place.cluster_id), "log4j2.properties": LOG_CONFIGURATION}
+    return {**_head("v1", "ConfigMap", place.configuration, place), "data": data}
+
+
+def headless_service(place: Place, selector: dict[str, str]) -> dict:
+    """Return the service that gives each pod its name. It names pods that are not ready too, as Strimzi's does."""
+    return {
+        **_head("v1", "Service", place.headless, place),
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": selector,
+            "ports": [
+                {"name": "tcp-ctrlplane", "port": CONTROL_PORT},
+                {"name": "tcp-clients", "port": PLAIN_PORT},
+                {"name": "tcp-host", "port": HOST_PORT},
+            ],
+        },
+    }
+
+
+def bootstrap_service(place: Place, name: str, selector: dict[str, str]) -> dict:
+    return {
+        **_head("v1", "Service", name, place),
+        "spec": {"selector": selector, "ports": [{"name": "tcp-clients", "port": PLAIN_PORT}]},
+    }
+
+
+def budget(place: Place, name: str, selector: dict[str, str], rule: dict) -> dict:
+    return {
+        **_head("policy/v1", "PodDisruptionBudget", name, place),
+        "spec": {**rule, "selector": {"matchLabels": selector}},
+    }
+
+
+def volume(place: Place, member: Member) -> dict:
+    """Return the volume on its node's own disk that only this member's claim may use: it decides where the pod runs."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": volume_name(place, member), "labels": {"sentinel.test/kafka": place.namespace}},
+        "spec": {
+            "capacity": {"storage": STORAGE},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": CLASS,
+            "claimRef": {"namespace": place.namespace, "name": member.claim},
+            "local": {"path": str(Path("/mnt/disks") / member.disk)},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [_on(member.node)]}},
+        },
+    }
+
+
+def volume_name(place: Place, member: Member) -> str:
+    return f"{place.namespace}-{member.pod}"
+
+
+def claim_spec(name: str | None) -> dict:
+    found = {
+        "storageClassName": CLASS,
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": STORAGE}},
+    }
+    return found if name is None else {**found, "volumeName": name}
+
+
+def claim(place: Place, member: Member) -> dict:
+    return {
+        **_head("v1", "PersistentVolumeClaim", member.claim, place),
+        "spec": claim_spec(volume_name(place, member)),
+    }
+
+
+def _head(version: str, kind: str, name: str, place: Place) -> dict:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": place.namespace}}
+
+
+def _on(node: str) -> dict:
+    return {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}

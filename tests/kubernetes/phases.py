@@ -1,0 +1,98 @@
+"""What an outage looked like to others, and whether Sentinel's phases agree with it.
+
+The others are a writer on a topic of its own that is placed as the probe topic is, a reader of the probe topic, both
+looking every 50 ms, and the controller's own log of who led and who was in sync. All of them use this machine's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.kafka import observer
+from tests.kafka.observer import Reader, Standing, Writer, first_through
+from tests.kubernetes.deploy.kafka import Kafka
+
+PLACED = [[0, 1, 2], [1, 2, 0], [2, 0, 1]]  # every broker leads one partition
+PROBE = 0.5  # seconds: the probe interval to be set; a client waits that long for a leader that was not ready
+SNAPSHOT = 0.5  # seconds: the snapshot interval to be set
+TWO_PROBES, TWO_SNAPSHOTS = 2 * PROBE, 2 * SNAPSHOT
+# To be given to a Sentinel whose phases are compared: objectives are wide, so that a slow machine fails no incident.
+SECTIONS: dict[str, dict] = {
+    "probe": {"manage_topic": False, "interval": PROBE, "delivery_timeout": 240, "socket_timeout": 1},
+    "slo": {
+        "produce": 2,
+        "consume": 3,
+        "recovery": dict.fromkeys(("detected", "leader", "produce", "consume", "pod", "isr", "lag", "full"), 600),
+    },
+    "incidents": {"settle": 3, "recheck_margin": 50},
+    "cluster": {"session_timeout": 3, "snapshot_interval": SNAPSHOT, "quorum_interval": 0.5},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Those who watch beside Sentinel."""
+
+    kafka: Kafka
+    topic: str
+    writer: Writer
+    reader: Reader
+
+    @property
+    def own_share(self) -> float:
+        """What they add to a difference: their resolution, and how late a busy machine let them look."""
+        return observer.RESOLUTION + max(self.writer.lateness, self.reader.lateness)
+
+
+@contextmanager
+def watched(kafka: Kafka, topic: str) -> Iterator[Others]:
+    """Watch the probe topic, which exists and is placed as `PLACED` says, from now until the block ends."""
+    own = f"{topic}-beside"
+    kafka.create_topic(own, PLACED, min_insync_replicas="2")
+    with (
+        Reader(kafka.bootstrap, topic, len(PLACED)) as reader,
+        Writer(kafka.bootstrap, own, len(PLACED)) as writer,
+    ):
+        yield Others(kafka, topic, writer, reader)
+
+
+def check_phases(incident: dict, others: Others, before: float, after: float, victims: set[int]) -> None:
+    """Compare the phases of a closed incident. The fault was not yet in effect at `before`, certainly at `after`."""
+    started, phases = incident["started_at"], incident["phases"]
+    assert before - PROBE <= started <= after + TWO_PROBES, ("t0 is when it happened", before, started, after)
+    for phase, one in (("produce", others.writer), ("consume", others.reader)):
+        through = first_through(one.passed, after)
+        assert len(through) == len(PLACED), f"{phase}: only partitions {sorted(through)} came back"
+        _agree(phase, incident, max(through.values()), TWO_PROBES + others.own_share)
+    history = others.kafka.history(others.topic)
+    in_sync = restored(history, before, lambda one: all(len(isr) == len(PLACED) for isr in one.isr.values()))
+    _agree("isr", incident, in_sync, TWO_SNAPSHOTS + others.own_share)
+    _agree("leader", incident, _elected(history, before, victims), TWO_SNAPSHOTS + others.own_share)
+    assert phases["detected"] <= phases["produce"]
+    assert phases["full"] >= max(phases["produce"], phases["consume"], phases["isr"])
+
+
+def restored(history: list[Standing], since: float, well: Callable[[Standing], bool]) -> float:
+    """Return the instant from which `well` held until the end, or `since` if it always did."""
+    later = [one for one in history if one.at >= since]
+    wrong = [index for index, one in enumerate(later) if not well(one)]
+    if not wrong:
+        return since
+    assert wrong[-1] + 1 < len(later), "it never came right"
+    return later[wrong[-1] + 1].at
+
+
+def _elected(history: list[Standing], before: float, victims: set[int]) -> float:
+    """Return when every partition that a victim led had another leader."""
+    last = [one for one in history if one.at < before][-1]
+    struck = [partition for partition, leader in last.leaders.items() if leader in victims]
+    without = victims | {-1}
+    later = (one.at for one in history if one.at >= before and not without & {one.leaders[each] for each in struck})
+    return next(later) if struck else before
+
+
+def _agree(phase: str, incident: dict, instant: float, most: float) -> None:
+    difference = incident["started_at"] + incident["phases"][phase] - instant
+    assert abs(difference) <= most, f"{phase} is {difference:+.2f} s off, {most:.2f} are allowed: {incident['phases']}"
