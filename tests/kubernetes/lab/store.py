@@ -87,7 +87,7 @@ def _key(archives: Sequence[Path]) -> str:
 
 
 def _import(folder: Path, archive: Path) -> None:
-    """Import into the folder `root` below `folder`, by a containerd that runs for this alone, in its own mount namespace."""
+    """Import into the folder `root` below `folder`, by a containerd of its own."""
     config = folder / "config.toml"
     config.write_text(_CONFIG)
     with tempfile.TemporaryDirectory() as state:  # a socket's path must be short
