@@ -121,7 +121,9 @@ def test_a_cluster_answers_its_admin(cluster: Access) -> None:
     assert caught.value.status == 404
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
+@pytest.mark.parametrize(
+    ("ci", "outcome"), [pytest.param("", "1 skipped", marks=pytest.mark.full), ("true", "1 error")]
+)
 def test_of_a_cluster_that_is_given_no_power_is_taken_and_it_is_said_why(lab: Cluster, ci: str, outcome: str) -> None:
     chosen = ["-k", "answers_its_admin or ready_in_their_zones"]
     done = subprocess.run(
