@@ -20,7 +20,7 @@ def test_e_replication_fills_the_empty_disks_again_and_nothing_is_lost(both_lost
     for partition, acked in enumerate(both_lost.safe.acked):
         assert acked
         assert both_lost.safe.missing(partition) == set()
-    [incident] = both_lost.safe.after.incidents
+    [incident] = both_lost.safe.after.incidents_since(both_lost.killed[0])
     assert (incident["verdict"], incident["lost"], incident["duplicated"]) == ("passed", 0, 0), incident
     assert both_lost.safe.after.records()["lost"] == 0
     assert_accounts_whole(both_lost.safe.after)
@@ -53,12 +53,12 @@ def test_e_the_loss_is_charged_to_the_reclaim_and_the_alert_is_set(both_lost: St
     [(labels, at)] = thin.after.of("last_loss_timestamp_seconds").items()
     assert labels == "all spot"
     assert at > both_lost.returned
-    [incident] = thin.after.incidents
+    [incident] = thin.after.incidents_since(both_lost.killed[0])
     assert (incident["cause"], incident["verdict"], incident["lost"]) == ("spot", "failed", count), incident
     assert (incident["brokers"], incident["nodes"]) == (list(BROKERS), [NODE])
     for evidence in thin.after.status["losses"]:
         assert (evidence["incident"], evidence["cause"]) == (incident["id"], "spot")
-    assert thin.after.of("incidents_total") == {"spot failed": 1}
+    assert thin.after.more_of("incidents_total", thin.before) == {"spot failed": 1}
     # It had been said before that this node has partitions of which there is nothing elsewhere.
     sentences = thin.before.status["kubernetes"]["exposure"]["sentences"]
     assert [

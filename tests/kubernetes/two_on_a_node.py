@@ -128,6 +128,7 @@ class _Play:
             wait_for(lambda one=one: len({seen.partition for seen in one.passed}) == len(PLACED), "observers", SECONDS)
         wait_for(lambda: OWN_TOPIC in describe(self.kafka.bootstrap), "groups of consumers", SECONDS)
         would_fall = self._would_fall()
+        self._wait(is_calm, "a slow start to be over", SECONDS)
         self._wait(
             lambda status: _exposed(status) == would_fall, f"{would_fall} partitions to be said to be exposed", SECONDS
         )
