@@ -1,6 +1,7 @@
-"""Runs the test tiers one after the other, streams what pytest says, and ends with a table: a line for each tier.
+"""Runs the test tiers, streams what pytest says, and ends with a table: a line for each tier.
 
-A tier that cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
+The tier on Kubernetes runs beside the others: each mostly waits for machines to fail and to come back. A tier that
+cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,53 +70,96 @@ def kubernetes() -> str | None:
     return None if done.returncode == 0 else (done.stderr.strip() or "for an unknown reason").splitlines()[0]
 
 
-TIERS = (
-    Tier("core", ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", f"--ignore={BROWSER_TESTS}")),
-    Tier("page", (BROWSER_TESTS,), chromium),
-    Tier("sim", ("tests/sim",), slow=True),
-    Tier("mock", ("tests/mock",)),
-    Tier("kafka", ("tests/kafka",), kafka, slow=True),
-    Tier("kubernetes", ("tests/kubernetes",), kubernetes, slow=True),
+LANES = (
+    (
+        Tier(
+            "core",
+            ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", f"--ignore={BROWSER_TESTS}"),
+        ),
+        Tier("page", (BROWSER_TESTS,), chromium),
+        Tier("sim", ("tests/sim",), slow=True),
+        Tier("mock", ("tests/mock",)),
+        Tier("kafka", ("tests/kafka",), kafka, slow=True),
+    ),
+    (Tier("kubernetes", ("tests/kubernetes",), kubernetes, slow=True),),
 )
+TIERS = tuple(tier for lane in LANES for tier in lane)
 
 
 @dataclass(frozen=True)
 class Result:
+    """`passed` and `failed`: tests."""
+
     tier: str
     seconds: float
     words: str
     good: bool
+    passed: int = 0
+    failed: int = 0
 
 
-def run(tier: Tier, arguments: list[str]) -> Result:
-    began = time.monotonic()
-    print(f"\n--- tier {tier.name}: {' '.join(tier.paths)}", flush=True)
-    reason = tier.prepare()
-    if reason is not None:
-        words = f"NOT RUN: {reason}"
-        print(words, flush=True)
-        return Result(tier.name, time.monotonic() - began, words, good=os.environ.get("CI") != "true")
-    code, closing = stream(tier, arguments)
-    words = f"{'passed' if code == 0 else f'FAILED (pytest exit code {code})'}: {closing}"
-    return Result(tier.name, time.monotonic() - began, words, code == 0)
+class Lane:
+    """Tiers that run one after the other. `beside`: others run at the same time, so each line says whose it is."""
+
+    def __init__(self, tiers: Sequence[Tier], arguments: Sequence[str], *, beside: bool) -> None:
+        self._tiers = tiers
+        self._arguments = tuple(arguments)
+        self._beside = beside
+        self._missing: dict[str, tuple[str | None, float]] = {}
+
+    def prepare(self) -> None:
+        """Install and fetch what the tiers need. Two lanes must not do that at a time: they use one apt."""
+        for tier in self._tiers:
+            began = time.monotonic()
+            self._missing[tier.name] = (tier.prepare(), time.monotonic() - began)
+
+    def run(self) -> list[Result]:
+        return [self._run(tier) for tier in self._tiers]
+
+    def _run(self, tier: Tier) -> Result:
+        if tier.name not in self._missing:
+            began = time.monotonic()
+            self._missing[tier.name] = (tier.prepare(), time.monotonic() - began)
+        began = time.monotonic()
+        self._say(tier, f"--- tier {tier.name}: {' '.join(tier.paths)}")
+        reason, prepared = self._missing[tier.name]
+        if reason is not None:
+            words = f"NOT RUN: {reason}"
+            self._say(tier, words)
+            return Result(tier.name, prepared, words, good=os.environ.get("CI") != "true")
+        code, closing = self._stream(tier)
+        words = f"{'passed' if code == 0 else f'FAILED (pytest exit code {code})'}: {closing}"
+        seconds = prepared + time.monotonic() - began
+        return Result(tier.name, seconds, words, code == 0, _count("passed", closing), _count("failed|error", closing))
+
+    def _stream(self, tier: Tier) -> tuple[int, str]:
+        """Run pytest, pass on what it prints, and return its exit code and its closing line."""
+        colour = "yes" if sys.stdout.isatty() else "no"
+        detail = "-v" if tier.slow else "-q"  # of a slow tier each test is said as it ends: it takes minutes
+        command = [sys.executable, "-m", "pytest", f"--color={colour}", detail, "--durations=3", *tier.paths]
+        closing = "it printed no closing line"
+        with subprocess.Popen(
+            [*command, *self._arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                self._say(tier, line.rstrip("\n"))
+                plain = COLOUR.sub("", line).strip()
+                if CLOSING.search(plain):
+                    closing = plain.strip("= ")
+        return process.returncode, closing
+
+    def _say(self, tier: Tier, line: str) -> None:
+        print(f"{tier.name:<10} | {line}" if self._beside else line, flush=True)
 
 
-def stream(tier: Tier, arguments: list[str]) -> tuple[int, str]:
-    """Run pytest, pass on what it prints, and return its exit code and its closing line."""
-    colour = "yes" if sys.stdout.isatty() else "no"
-    detail = "-v" if tier.slow else "-q"  # of a slow tier each test is said as it ends: it takes minutes
-    command = [sys.executable, "-m", "pytest", f"--color={colour}", detail, "--durations=3", *tier.paths, *arguments]
-    closing = "it printed no closing line"
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            plain = COLOUR.sub("", line).strip()
-            if CLOSING.search(plain):
-                closing = plain.strip("= ")
-    return process.returncode, closing
+def _count(words: str, closing: str) -> int:
+    return sum(int(number) for number in re.findall(rf"(\d+) (?:{words})", closing))
 
 
 def main() -> int:
@@ -126,16 +171,26 @@ def main() -> int:
     unknown = [name for name in given.tiers if name not in names]
     if unknown:
         parser.error(f"no tier is called {', '.join(unknown)}; there are {', '.join(names)}")
+    chosen = [[tier for tier in lane if not given.tiers or tier.name in given.tiers] for lane in LANES]
+    began = time.monotonic()
     try:
-        results = [run(each, given.pytest.split()) for each in TIERS if not given.tiers or each.name in given.tiers]
+        results = run([lane for lane in chosen if lane], given.pytest.split())
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    return conclude(results)
+    return conclude(results, time.monotonic() - began)
 
 
-def conclude(results: list[Result]) -> int:
-    total = sum(result.seconds for result in results)
+def run(chosen: Sequence[Sequence[Tier]], arguments: Sequence[str]) -> list[Result]:
+    """Run the lanes at the same time. The last one's preparation takes minutes, so only it comes beside the others."""
+    lanes = [Lane(tiers, arguments, beside=len(chosen) > 1) for tiers in chosen]
+    for lane in lanes[:-1]:
+        lane.prepare()
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        return [result for results in pool.map(Lane.run, lanes) for result in results]
+
+
+def conclude(results: Sequence[Result], total: float) -> int:
     print(f"\n--- all tiers: {total:.0f} s")
     for result in results:
         print(f"{result.tier:<10} {result.seconds:6.0f} s  {result.words}")
@@ -143,6 +198,7 @@ def conclude(results: list[Result]) -> int:
         print(f"over the budget of {BUDGET:.0f} s")
     good = all(result.good for result in results)
     print("all passed" if good else "FAILED")
+    print(f"{sum(each.passed for each in results)} passed, {sum(each.failed for each in results)} failed")
     return 0 if good else 1
 
 

@@ -27,11 +27,12 @@ def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineC
         recheck_interval=settings.recheck.interval,
         recheck_chunk=settings.recheck.chunk_records,
         give_up_margin=settings.probe.socket_timeout + settings.cluster.session_timeout,
-        checkpoint_interval=settings.state.checkpoint_interval if settings.state.file is not None else None,
+        checkpoint_interval=settings.checkpoint_interval,
         manage_topic=settings.probe.manage_topic,
         witness=witness,
         experiments=tuple(item.spec() for item in settings.experiments.items),
         guards=settings.experiments.guards(),
         group_id=settings.group_consumer.group_id,
         fleet=settings.kubernetes.fleet(),
+        lease=settings.config_map is not None,
     )

@@ -15,19 +15,15 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import FrameType
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from kafka_sentinel import __version__
 from kafka_sentinel.adapters import logs
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
-from kafka_sentinel.adapters.metrics import Metrics
-from kafka_sentinel.adapters.snapshot import Snapshot
 from kafka_sentinel.adapters.state_file import StateFile
-from kafka_sentinel.adapters.state_writer import StateWriter
-from kafka_sentinel.adapters.status_gauges import features
-from kafka_sentinel.adapters.web import WebApp
-from kafka_sentinel.adapters.web_server import WebServer
+from kafka_sentinel.adapters.state_writer import StateStore, StateWriter
 from kafka_sentinel.core.commands import (
+    Announce,
     AssignReader,
     Command,
     Count,
@@ -40,15 +36,20 @@ from kafka_sentinel.core.commands import (
     Recheck,
     RenewClients,
     SaveState,
+    StandDown,
     StartRun,
 )
 from kafka_sentinel.core.engine import Engine
-from kafka_sentinel.core.events import Event, Tick
-from kafka_sentinel.core.kubernetes.views import PLURALS
+from kafka_sentinel.core.events import Event, LeaseObserved, Tick
+from kafka_sentinel.core.standby import Standby
 from kafka_sentinel.core.types import Acks, Instant
+from kafka_sentinel.display import Display
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
-from kafka_sentinel.wiring import KafkaAdapters, Part
+from kafka_sentinel.wiring import KafkaAdapters
+
+if TYPE_CHECKING:
+    from kafka_sentinel.kubernetes_wiring import KubernetesAdapters, Shared
 
 MAILBOX = 2_000  # batches of events; a poster waits when it is full
 REST = 0.05  # seconds the loop lets events gather once it has caught up: each carries its instant, each wake costs
@@ -64,7 +65,7 @@ class Fleet(Protocol):
 
     def start(self) -> None: ...
     def stop(self, timeout: float) -> bool: ...
-    def submit(self, command: Inject | Heal) -> None: ...
+    def submit(self, command: Announce | Inject | Heal) -> None: ...
 
 
 FleetFactory = Callable[[Post, Now, OnDeath], Fleet]
@@ -75,7 +76,7 @@ def now() -> Instant:
 
 
 class Runtime:
-    """One Sentinel. `run` returns when `stop` was called (0) or a part of it died (3)."""
+    """One Sentinel. `run` returns when `stop` was called (0), or when a part of it died or another took over (3)."""
 
     def __init__(
         self,
@@ -91,59 +92,69 @@ class Runtime:
         self._questions: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # each asker waits for its own
         self._stopping = threading.Event()
         self._died: tuple[str, BaseException] | None = None
+        self._taken_over = ""  # why another Sentinel is the one now
         self._last_tick = time.monotonic()
         self._next_publish = 0.0
-        self.snapshot = Snapshot()
-        started = now()
-        self._state_file = StateFile(settings.state.file) if settings.state.file is not None else None
-        state = self._load_state()
-        run = secrets.randbits(64)
-        self.engine = Engine(engine_config(settings), run=run, started=started, state=state)
-        self.metrics = Metrics(
-            settings.kafka.cluster_name,
-            known={
-                "experiment": [item.name for item in settings.experiments.items],
-                "resource": PLURALS.values() if settings.kubernetes.enabled else (),
-            },
-            acks=tuple(level.value for level in self.engine.config.acks),
-        )
-        for phase, seconds in self.engine.config.slo_recovery.items():
-            self.metrics.set_gauge("slo_seconds", {"phase": phase}, seconds)
-        for feature, on in settings.features().items():
-            self.metrics.set_gauge("feature_enabled", {"feature": feature}, on)
-        self._writer = StateWriter(self._state_file, post=self.post, now=now, on_death=self._on_death)
+        self._run_id = secrets.randbits(64)
+        self._config = engine_config(settings)
+        self._kubernetes = self._connect_kubernetes()
+        self._shared: Shared | None = self._kubernetes.shared if self._kubernetes is not None else None
+        self._store = self._state_store()
+        self._engine = self._make_engine() if self._shared is None else None  # else it waits for the Lease
+        self.display = Display(settings, self._config, tick_age=self._tick_age, web=web)
+        self.snapshot, self.metrics, self.web = self.display.snapshot, self.display.metrics, self.display.web
+        self._writer = StateWriter(self._store, post=self.post, now=now, on_death=self._on_death)
         self._adapters = KafkaAdapters(
             settings,
-            instance=self.engine.config.instance,
+            instance=self._config.instance,
             producer_extra=producer_extra or {},
             post=self.post,
             now=now,
             on_death=self._on_death,
         )
-        self._adapters.begin_run(run)
-        self._kubernetes = self._connect_kubernetes()
-        self._fleet = fleet(self.post, now, self._on_death) if fleet is not None else None
-        self.web: WebServer | None = None
-        if web:
-            app = WebApp(self.snapshot, self.metrics.registry, self._tick_age)
-            self.web = WebServer(settings.http.host, settings.http.port, app)
+        self._adapters.begin_run(self._run_id)
+        self._fleet: Fleet | None = None  # None: there is nothing that could break a broker
+        if fleet is not None:
+            self._fleet = fleet(self.post, now, self._on_death)
+        elif self._kubernetes is not None:
+            self._fleet = self._kubernetes.fleet
 
-    def _connect_kubernetes(self) -> Part | None:
+    @property
+    def engine(self) -> Engine:
+        """The engine. There is none yet while this Sentinel stands by."""
+        if self._engine is None:
+            raise RuntimeError("this Sentinel stands by: there is no engine yet")
+        return self._engine
+
+    # --- the set-up
+
+    def _connect_kubernetes(self) -> KubernetesAdapters | None:
         if not self.settings.kubernetes.enabled:
             return None
         from kafka_sentinel.kubernetes_wiring import KubernetesAdapters  # noqa: PLC0415 - memory for those who use it
 
-        return KubernetesAdapters(self.settings.kubernetes, post=self.post, now=now, on_death=self._on_death)
+        return KubernetesAdapters(self.settings, post=self.post, now=now, on_death=self._on_death)
+
+    def _state_store(self) -> StateStore | None:
+        if self._shared is not None:
+            return self._shared.state
+        file = self.settings.state.file
+        return StateFile(file) if file is not None else None
+
+    def _make_engine(self) -> Engine:
+        """Go on where the state was left. Raises StateFileError if it can neither be read nor be set aside."""
+        started = now()
+        return Engine(self._config, run=self._run_id, started=started, state=self._load_state())
 
     def _load_state(self) -> dict[str, object] | None:
-        if self._state_file is None:
+        if self._store is None:
             return None
-        self._state_file.open()
-        loaded = self._state_file.load()
+        self._store.open()
+        loaded = self._store.load()
         if loaded.reason:
             logs.write("warning", "state not used", {"reason": loaded.reason, "set_aside": str(loaded.set_aside)})
         if loaded.state is not None and loaded.state.get("name") != self.settings.name:
-            aside = self._state_file.set_aside()
+            aside = self._store.set_aside()
             logs.write(
                 "warning", "state is another Sentinel's", {"its": loaded.state.get("name"), "kept_as": str(aside)}
             )
@@ -203,8 +214,10 @@ class Runtime:
     # --- the loop
 
     def run(self) -> int:
-        self._start()
+        self.display.start()
         try:
+            if self._stand_by():
+                self._start()
             while not self._stopping.is_set():
                 self._turn()
         finally:
@@ -212,13 +225,29 @@ class Runtime:
         if self._died is not None:
             name, error = self._died
             logs.write("error", "a part of Sentinel died", {"part": name, "error": f"{type(error).__name__}: {error}"})
-            return 3
-        return 0
+        elif self._taken_over:
+            logs.write("error", "ended, because there is another", {"reason": self._taken_over})
+        return 3 if self._died is not None or self._taken_over else 0
+
+    def _stand_by(self) -> bool:
+        """Wait for the Lease, if there is one; then go on where the state was left. False: we were told to end."""
+        if self._kubernetes is None or self._shared is None:
+            return True
+        standby = Standby(self._config, now())
+        self._kubernetes.stand_by()
+        while not self._stopping.is_set():
+            for event in self._next_events():
+                if isinstance(event, LeaseObserved):
+                    for command in standby.take(event):
+                        self._do(command)
+            if standby.may_begin(now()):
+                self._engine = self._make_engine()
+                return True
+            if self._went_round():
+                self.display.publish(standby.status(now()))
+        return False
 
     def _start(self) -> None:
-        if self.web is not None:
-            self.web.start()
-            logs.write("info", "page", {"address": f"http://{self.settings.http.host}:{self.web.port}/"})
         self._writer.start()
         self._adapters.start()
         if self._kubernetes is not None:
@@ -230,36 +259,30 @@ class Runtime:
     def _turn(self) -> None:
         while not self._questions.empty():
             self._questions.get_nowait()()
-        try:
-            events: Sequence[Event] = self._mailbox.get(timeout=TICK)
-        except queue.Empty:
-            events = (Tick(now()),)
-        for event in events:
+        for event in self._next_events():
             for command in self.engine.step(event):
                 self._do(command)
-        self._last_tick = time.monotonic()
-        if self._last_tick >= self._next_publish:
-            self._next_publish = self._last_tick + PUBLISH_EVERY
+        if self._went_round():
             self._publish()
         if self._mailbox.empty():
             self._stopping.wait(REST)
 
+    def _next_events(self) -> Sequence[Event]:
+        try:
+            return self._mailbox.get(timeout=TICK)
+        except queue.Empty:
+            return (Tick(now()),)
+
+    def _went_round(self) -> bool:
+        """Note that the loop goes round. Returns whether it is time to publish."""
+        self._last_tick = time.monotonic()
+        if self._last_tick < self._next_publish:
+            return False
+        self._next_publish = self._last_tick + PUBLISH_EVERY
+        return True
+
     def _publish(self) -> None:
-        status = self.engine.status()
-        self.snapshot.publish(status)
-        self.metrics.update_from_status(status)
-        for feature, on in features(status).items():
-            self.metrics.set_gauge("feature_enabled", {"feature": feature}, on)
-        self.metrics.set_gauge("mailbox_depth", {}, self._mailbox.qsize())
-        engine = self.engine
-        if engine.state_saved is not None:
-            self.metrics.set_gauge("checkpoint_last_success_timestamp_seconds", {}, engine.state_saved.wall)
-        if engine.truth.last_recheck is not None:
-            self.metrics.set_gauge("recheck_last_success_timestamp_seconds", {}, engine.truth.last_recheck.wall)
-        for partition, lag in engine.group_lag().items():
-            self.metrics.set_gauge(
-                "consumer_lag_records", {"reader": "group", "partition": str(partition.partition)}, lag
-            )
+        self.display.publish_engine(self.engine, waiting=self._mailbox.qsize())
 
     def _do(self, command: Command) -> None:
         match command:
@@ -270,12 +293,16 @@ class Runtime:
             case Probe() | AssignReader() | RenewClients() | Recheck() | EnsureTopic():
                 self._adapters.do(command)
             case SaveState():
-                self._writer.submit(command)
-            case Inject() | Heal():
+                if not self._taken_over:
+                    self._writer.submit(command)
+            case Announce() | Inject() | Heal():
                 if self._fleet is not None:
                     self._fleet.submit(command)
             case StartRun():
                 self._start_run()
+            case StandDown(reason=reason):
+                self._taken_over = self._taken_over or reason
+                self.stop()
 
     def _start_run(self) -> None:
         run = secrets.randbits(64)
@@ -286,20 +313,25 @@ class Runtime:
 
     def _shut_down(self) -> None:
         """Stop what breaks, then what sends, then what reads; take in what they still had to say; save; close."""
+        if self._engine is not None:
+            self._wind_up(self._engine)
+        self.display.stop()
+        if self._store is not None:
+            self._store.close()
+        if self._kubernetes is not None:
+            self._kubernetes.close(STOP_TIMEOUT)
+
+    def _wind_up(self, engine: Engine) -> None:
         drain = threading.Thread(target=self._stop_adapters, name="shutdown", daemon=True)
         drain.start()
         while drain.is_alive() or not self._mailbox.empty():
             self._turn()
-        self.engine.save()
-        for command in self.engine.step(Tick(now())):
+        engine.save()
+        for command in engine.step(Tick(now())):
             self._do(command)
         self._writer.stop(STOP_TIMEOUT)
         self._publish()
-        if self.web is not None:
-            self.web.stop()
-        if self._state_file is not None:
-            self._state_file.close()
-        figures = {name: number for name, number in self.engine.records(Acks.ALL).items() if number}
+        figures = {name: number for name, number in engine.records(Acks.ALL).items() if number}
         logs.write("info", "stopped", {"records": figures})
 
     def _stop_adapters(self) -> None:

@@ -46,14 +46,14 @@ def state_of(sentinel):
 def test_a_latch_is_lifted_and_nothing_else_changes(resume, state_file):
     sentinel = Sentinel()
     sentinel.engine.experiments.latch("experiment kill-1 failed", sentinel.now())
-    sentinel.engine.experiments.pause(sentinel.now())
+    sentinel.engine.experiments.pause(sentinel.now(), "by anna")
     before = state_of(sentinel)
     state_file.save(before)
     state_file.close()
-    assert resume() == (0, "lifted: experiment kill-1 failed; paused. Start the daemon again\n")
+    assert resume() == (0, "lifted: experiment kill-1 failed; paused: by anna. Start the daemon again\n")
     after = state_file.load().state
-    assert (after["experiments"]["latched"], after["experiments"]["paused"]) == (None, False)
-    lifted = {**after["experiments"], "latched": "experiment kill-1 failed", "paused": True}
+    assert (after["experiments"]["latched"], after["experiments"]["paused"]) == (None, None)
+    lifted = {**after["experiments"], "latched": "experiment kill-1 failed", "paused": "by anna"}
     assert {**after, "experiments": lifted} == before
     assert resume() == (0, "nothing holds experiments back\n")
 

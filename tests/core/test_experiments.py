@@ -392,7 +392,7 @@ def test_a_latch_between_intent_and_injection_prevents_it():
 )
 def test_pause_aborts_and_heals_what_is_under_way(state, heals, then):
     life = life_in(state)
-    life.commands += life.core.pause(instant(DUE + 1))
+    life.commands += life.core.pause(instant(DUE + 1), "by anna")
     assert len(life.of(Heal)) == heals
     assert life.state() is then
     assert life.core.needs_save
@@ -401,21 +401,103 @@ def test_pause_aborts_and_heals_what_is_under_way(state, heals, then):
     assert life.counts()[-1][1]["result"] == ("passed" if then else "aborted")
 
 
-def test_pause_holds_across_a_restart_until_resumed():
+@pytest.mark.parametrize("by", ["by anna", ""])
+def test_pause_holds_across_a_restart_until_it_is_taken_back(by):
     life = Life()
-    life.core.pause(instant(900))
+    life.core.pause(instant(900), by)
     life.save()
     again = Life(life.saved, now=901).tick(DUE).tick(DUE + 21)
     assert again.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "paused"})]
-    again.core.resume(instant(DUE + 22))
+    assert again.core.status(again.world())["paused_by"] == by
+    again.core.unpause(instant(DUE + 22))
     assert again.tick(DUE + 100).state() is RunState.INTENDED
 
 
-def test_pause_latch_and_resume_twice_are_the_same_as_once():
+def test_a_state_from_before_a_pause_had_words_is_taken():
+    life = Life()
+    saved = {**life.core.to_state(), "paused": False}
+    assert Life(json.dumps(saved), now=901).core.status(life.world())["paused"] is False
+
+
+def test_resume_lifts_the_latch_and_leaves_the_pause():
     core = Experiments([spec()], settings())
-    for act in (core.pause, core.resume, lambda now: core.latch("x", now)):
+    core.latch("a loss", instant(1))
+    core.pause(instant(1), "by anna")
+    assert core.resume(instant(2))[1] == "lifted: a loss; still paused: by anna"
+    assert (core.to_state()["latched"], core.to_state()["paused"]) == (None, "by anna")
+
+
+def test_pause_latch_and_their_ends_twice_are_the_same_as_once():
+    core = Experiments([spec()], settings())
+    acts = (
+        lambda now: core.pause(now, "x"),
+        core.unpause,
+        lambda now: core.latch("x", now),
+        lambda now: core.resume(now)[0],
+    )
+    for act in acts:
         assert act(instant(1))
         assert act(instant(2)) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "heals", "then"),
+    [
+        (RunState.INTENDED, 0, None),
+        (RunState.INJECTED, 1, None),
+        (RunState.RECOVERING, 1, None),
+        (RunState.RECHECKED, 0, RunState.RECHECKED),
+    ],
+)
+def test_heal_undoes_what_is_under_way_and_nothing_else(state, heals, then):
+    life = life_in(state)
+    commands, _ = life.core.heal(instant(DUE + 1))
+    life.commands += commands
+    assert (len(life.of(Heal)), life.state()) == (heals, then)
+    assert life.core.status(life.world())["paused"] is False
+
+
+def test_heal_without_anything_under_way_says_so():
+    assert Life().core.heal(instant(900)) == ([], "no fault was under way")
+
+
+# --- run now
+
+
+def test_a_run_that_is_demanded_is_judged_at_once_and_as_any_other():
+    life = Life()
+    assert life.core.run_now("kill", instant(900)) == ("due", False)
+    life.tick(900.1)
+    assert life.state() is RunState.INTENDED
+    assert life.core.fate("kill", instant(900).wall) == (f"run {life.core.under_way.id} is intended", False)
+    life.save()
+    assert life.core.fate("kill", instant(900).wall) == (f"run {life.run_id()} is injecting", True)
+
+
+def test_a_run_that_is_demanded_waits_for_the_guards_and_is_skipped_as_any_other():
+    life = Life()
+    life.world_changes = {"overdue": 1}
+    life.core.run_now("kill", instant(900))
+    life.tick(900.1).tick(901)
+    waits, done = life.core.fate("kill", instant(900).wall)
+    assert (waits.startswith("it waits for steady: "), done) == (True, False)
+    life.tick(921)
+    skipped, done = life.core.fate("kill", instant(900).wall)
+    assert (skipped.startswith("it did not run: steady: "), done) == (True, True)
+    assert life.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "steady"})]
+    assert life.of(Inject) == []
+
+
+def test_a_demanded_run_of_a_dry_run_is_a_rehearsal():
+    life = Life(dry_run=True)
+    life.core.run_now("kill", instant(900))
+    life.tick(900.1)
+    assert life.core.fate("kill", instant(900).wall) == ("its run ended: dry_run", True)
+
+
+def test_an_unknown_experiment_is_refused_by_name():
+    said, done = Life().core.run_now("kil", instant(900))
+    assert (said, done) == ("refused: there is no experiment kil; configured: kill", True)
 
 
 # --- Sentinel dies at any point
@@ -525,7 +607,7 @@ def test_a_rechecked_run_without_a_known_verdict_is_refused(verdict):
 def test_status_has_the_shape_of_the_snapshot_and_is_json():
     life = life_in(RunState.INJECTED)
     status = json.loads(json.dumps(life.core.status(life.world())))
-    assert set(status) == {"armed", "dry_run", "paused", "latched", "items"}
+    assert set(status) == {"armed", "dry_run", "paused", "paused_by", "latched", "items"}
     assert (status["armed"], status["dry_run"], status["paused"], status["latched"]) == (True, False, False, None)
     keys = {"name", "fault", "target", "schedule", "next_run", "last_run", "last_result", "last_skip"}
     assert set(status["items"][0]) == keys
@@ -665,7 +747,7 @@ class AnyOrder(RuleBasedStateMachine):
     def reach_the_next_run(self, clear):
         if clear:
             self.healthy = {}
-            self.take(self.core.resume(self.world().now))
+            self.take(self.core.unpause(self.world().now) + self.core.resume(self.world().now)[0])
         deadline = self.core.next_deadline(self.world().now)
         self.now = max(self.now, deadline or 0.0) + 0.001
         self.take(self.core.on_tick(self.world()))
@@ -722,10 +804,20 @@ class AnyOrder(RuleBasedStateMachine):
         if lost or (run_id is not None and verdict == "failed"):
             assert self.core.to_state()["latched"] is not None
 
-    @rule(act=st.sampled_from(["pause", "latch", "resume", "resume", "resume", "resume"]))
+    @rule(act=st.sampled_from(["pause", "latch", "heal", "run_now", "resume", "resume", "resume", "resume"]))
     def person(self, act):
         now = self.world().now
-        self.take(self.core.latch("lost", now) if act == "latch" else getattr(self.core, act)(now))
+        match act:
+            case "pause":
+                self.take(self.core.pause(now, "by anna"))
+            case "latch":
+                self.take(self.core.latch("lost", now))
+            case "heal":
+                self.take(self.core.heal(now)[0])
+            case "run_now":
+                self.core.run_now("kill", now)
+            case "resume":
+                self.take(self.core.unpause(now) + self.core.resume(now)[0])
 
     @rule(
         spoil=st.sampled_from(

@@ -23,6 +23,7 @@ from tests.core.experiment_worlds import (
 )
 
 from kafka_sentinel.core import guards
+from kafka_sentinel.core.events import LeaseObserved
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
 from kafka_sentinel.core.guards import GUARD_NAMES, GUARDS, evaluate, first_denial, guard_table
 from kafka_sentinel.core.schedule import parse_blackout, parse_schedule
@@ -66,8 +67,12 @@ SPOILT = [
     ("armed", with_settings(armed_for="")),
     ("cluster_id", with_settings(armed_for="another")),
     ("cluster_id", with_world(cluster=None)),
-    ("paused", given(paused=True)),
+    ("paused", given(paused="by anna")),
+    ("paused", given(paused="")),
     ("latched", given(latched="a loss")),
+    ("lease", with_world(lease=LeaseObserved(NOW, None, "", "it was not asked for yet", answered=False))),
+    ("lease", with_world(lease=LeaseObserved(NOW, None, "sentinel-2"))),
+    ("lease", with_world(lease=LeaseObserved(NOW, NOW.mono, "sentinel-1", "timeout", answered=False))),
     ("schedule", given(due=None)),
     ("schedule", given(due=NOW.wall + 0.5)),
     ("schedule", given(due=NOW.wall - 20.5)),
@@ -127,6 +132,7 @@ def test_each_guard_denies_with_a_reason_when_its_point_is_spoilt(guard, case):
 ON_THE_EDGE = [
     ("schedule", given(due=NOW.wall - 20)),
     ("warm_up", with_world(started=instant(1_000 - 30))),
+    ("lease", with_world(lease=LeaseObserved(NOW, NOW.mono + 0.1, "sentinel-1", "timeout", answered=False))),
     ("blackout", with_settings(blackouts=(parse_blackout(dates=("1999-01-01",)),))),
     ("min_gap", given(injections=(NOW.wall - 60,))),
     ("min_gap", given(injections=(NOW.wall + 90_000,))),  # a time a day ahead is a broken clock, not a loss
@@ -255,13 +261,13 @@ def test_the_defaults_inject_nothing_and_nothing_known_denies_everything_that_ne
     default = ExperimentSpec("kill", "process-kill", parse_target("any"), parse_schedule(every="1h"), 5)
     case = given(world=fresh, settings=GuardSettings(), spec=default, due=None)
     allowed = {answer.guard for answer in evaluate(case, Target(frozenset({1}))) if answer.allowed}
-    harmless = {"paused", "latched", "blackout", "one_at_a_time", "incident_open", "min_gap", "daily_budget"}
+    harmless = {"paused", "latched", "lease", "blackout", "one_at_a_time", "incident_open", "min_gap", "daily_budget"}
     assert allowed == harmless | {"single_target"}
     assert GuardSettings().dry_run
 
 
 def test_the_first_denial_is_that_of_the_first_guard_in_order():
-    case = given(paused=True, latched="x", under_way="y")
+    case = given(paused="by anna", latched="x", under_way="y")
     assert first_denial(case, ONE) == answer_of("paused", case)
 
 

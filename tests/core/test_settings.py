@@ -275,6 +275,33 @@ def test_kubernetes_is_off_by_default_and_becomes_a_specification_of_the_core():
     assert spec.spot_labels == {"pool": "true"}
 
 
+CLUSTER = {"enabled": True, "namespace": "kafka"}
+
+
+@pytest.mark.parametrize(
+    ("given", "config_map", "interval"),
+    [
+        ({}, None, None),
+        ({"state": {"file": "/s"}}, None, 5.0),
+        ({"kubernetes": CLUSTER}, "kafka-sentinel-state", 60.0),
+        ({"kubernetes": CLUSTER, "name": "orders"}, "orders-state", 60.0),
+        ({"kubernetes": CLUSTER, "state": {"config_map": "mine"}}, "mine", 60.0),
+        ({"kubernetes": CLUSTER, "state": {"checkpoint_interval": "90s"}}, "kafka-sentinel-state", 90.0),
+        ({"kubernetes": CLUSTER, "state": {"file": "/s"}}, None, 5.0),
+        ({"kubernetes": {**CLUSTER, "kubeconfig": "/dev/null"}}, None, None),
+        (
+            {"kubernetes": {**CLUSTER, "kubeconfig": "/dev/null"}, "state": {"namespace": "o"}},
+            "kafka-sentinel-state",
+            60.0,
+        ),
+    ],
+)
+def test_the_state_is_in_one_place_and_in_a_pod_that_is_a_config_map(given, config_map, interval):
+    settings = Settings.model_validate(given)
+    assert (settings.config_map, settings.checkpoint_interval) == (config_map, interval)
+    assert any("state.file" in remark for remark in settings.remarks()) == (interval is None)
+
+
 def test_a_map_in_a_variable_replaces_that_of_the_file(tmp_path):
     file = tmp_path / "sentinel.yaml"
     file.write_text("kubernetes: {spot_labels: {a: b}}")

@@ -20,6 +20,9 @@ def problems(tmp_path, text="", **environ):
     return "\n".join(caught.value.problems)
 
 
+ON_KUBERNETES = "kubernetes: {enabled: true, namespace: kafka}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -61,6 +64,19 @@ def problems(tmp_path, text="", **environ):
         ("kubernetes: {flavour: strimzi, selector: {app: kafka}}", ["selector is for flavour statefulset"]),
         ("kubernetes: {flavour: bitnami, first_id: 1}", ["first_id is for flavour statefulset, found bitnami"]),
         ("kubernetes: {spot_labels: spot}", ["kubernetes.spot_labels", "a map from text to text"]),
+        ("state: {file: /s, config_map: s}", ["line 1", "state: file and config_map exclude each other"]),
+        ("state: {file: /s, namespace: own}", ["state: namespace is that of a ConfigMap: with file there is none"]),
+        ("state: {config_map: s}", ["state: a ConfigMap needs kubernetes.enabled"]),
+        ("state: {namespace: own}", ["state: a ConfigMap needs kubernetes.enabled"]),
+        ("state: {config_map: My_state}", ["state.config_map: found 'My_state' (not a name)"]),
+        (
+            "kubernetes: {enabled: true, namespace: kafka, kubeconfig: /dev/null}\nstate: {config_map: s}",
+            ["line 2", "with kubernetes.kubeconfig, config_map needs namespace"],
+        ),
+        (
+            "name: Orders\nkubernetes: {enabled: true, namespace: kafka}\nstate: {checkpoint_interval: 90s}",
+            ["state: no ConfigMap can be named 'Orders-state', after name: set config_map, or file"],
+        ),
         ("experiments: {accept_unavailable: topic}", ["found 'topic'", "a list of"]),
         (
             "experiments: {items: [{name: A b, fault: f, every: 1s}]}",
@@ -80,7 +96,7 @@ def problems(tmp_path, text="", **environ):
         ),
         (
             "experiments: {items: [{name: a, fault: process-kill, every: 5s}, {name: b, fault: pod-crash, every: 5s}]}",
-            ["experiments: items: b has fault pod-crash, which needs kubernetes.enabled; it is off"],
+            ["experiments: items: b has fault pod-crash; with kubernetes.enabled off, the faults allowed are process-"],
         ),
         (
             "experiments: {items: [{name: a, fault: process-kill, every: 5s, target: me}]}",
@@ -88,6 +104,10 @@ def problems(tmp_path, text="", **environ):
         ),
         ("experiments: {blackouts: [{from: 25:00}]}", ['blackout time "25:00"', "00:00 to 24:00"]),
         ("experiments: {blackouts: [{days: [sat], dates: [2026-01-01]}]}", ["either `days` or `dates`"]),
+        (
+            f"{ON_KUBERNETES}\nexperiments: {{items: [{{name: a, fault: process-kill, every: 1h}}]}}",
+            ["line 2", "a has fault process-kill; with kubernetes.enabled on, the faults allowed are pod-delete, "],
+        ),
         ("experiments: {daily_budget: -1}", ["experiments.daily_budget: found -1"]),
     ],
 )

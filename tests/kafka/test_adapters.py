@@ -215,6 +215,7 @@ def test_snapshots_follow_a_broker_that_dies_and_one_that_hangs(lab_separate, pa
 # --- producing and verifying
 
 
+@pytest.mark.full
 def test_two_hundred_records_a_second_survive_the_death_of_a_leader(lab_combined, parts, mailbox):
     part = parts(lab_combined)
     ensure_topic(admin_client(part.common), TopicOptions(part.topic), 10)

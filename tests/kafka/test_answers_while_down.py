@@ -66,7 +66,7 @@ def scraped(port: int) -> Iterator[list[float]]:
 
 
 @pytest.mark.parametrize("hold", [0, pytest.param(120, marks=pytest.mark.full)])
-@pytest.mark.parametrize("fault", ["kill", "pause"])
+@pytest.mark.parametrize("fault", [pytest.param("kill", marks=pytest.mark.full), "pause"])
 def test_j_answers_while_all_brokers_are_down(lab_combined, make_topic, tmp_path, fault, hold):
     """`hold`: seconds into the outage, by which every client has met every time-out it has."""
     lab = lab_combined

@@ -103,6 +103,7 @@ def test_demo_breaks_brokers_loses_nothing_and_leaves_nothing_behind(demo):
     assert_all_gone(running, labs)
 
 
+@pytest.mark.full
 @pytest.mark.timeout(600)
 def test_demo_told_to_stop_undoes_the_fault_and_ends_with_its_summary(demo):
     running = demo()

@@ -122,7 +122,7 @@ def contradict(sentinel: Sentinel, partition: ProbePartition) -> None:
     sentinel.runtime.post([RecordsAcked(at, partition, run, (Span(NEVER_SENT, 3, 5),))])
 
 
-@pytest.mark.parametrize("kill", [False, True], ids=["calm", "while_writes_fail"])
+@pytest.mark.parametrize("kill", [False, pytest.param(True, marks=pytest.mark.full)], ids=["calm", "while_writes_fail"])
 def test_i_a_contradiction_is_contained_told_and_probing_goes_on(lab_combined, make_topic, tmp_path, kill):
     lab = lab_combined
     topic = make_topic(lab, THREE[:2])

@@ -164,6 +164,7 @@ def test_a_node_that_cannot_start_says_why(lab_separate):
         properties.write_text(text)
 
 
+@pytest.mark.full
 def test_overrides_added_brokers_and_a_closed_lab_that_leaves_nothing(new_lab, make_topic):
     lab = new_lab("separate", overrides={"log.segment.bytes": "2000000"}, node_overrides={2: {"broker.rack": "b"}})
     folder = lab.folder
@@ -199,7 +200,7 @@ def gone(folder: Path) -> bool:
     return not folder.exists() and not processes_of(str(folder))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.full)])
 def test_nothing_is_left_after_the_owner_was_killed(kafka_ready, number):
     command = [sys.executable, "-c", OWNER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as owner:

@@ -6,6 +6,7 @@ parser of its own. What a run of the ledger says has to equal it exactly.
 
 from __future__ import annotations
 
+import pytest
 from tests.kafka import truth
 from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wait_for
 
@@ -127,10 +128,10 @@ def test_b_c_leader_returns_empty_and_all_that_was_read_is_gone(lab_separate, ma
         assert sentinel.records()["lost_before"] >= verified, "(c) everything had been read before it vanished"
 
 
-def test_a_leaders_killed_ten_times_lose_and_duplicate_nothing(lab_combined):
+@pytest.mark.parametrize("kills", [4, pytest.param(10, marks=pytest.mark.full)])
+def test_a_leaders_killed_again_and_again_lose_and_duplicate_nothing(lab_combined, kills):
     lab = lab_combined
-    topic = "kills"
-    kills = 10
+    topic = f"kills-{kills}"
     probe = {"records_per_interval": 4, "delivery_timeout": 60}  # 6 partitions, 40 records/s each
     with Sentinel(configuration(lab.bootstrap_servers, topic, probe=probe, cluster=SESSION)) as sentinel:
         sentinel.wait_partitions(6)

@@ -331,6 +331,7 @@ def test_d_controller_killed(lab_combined, make_topic, hold):
         check_nothing_false(lab, sentinel, topic, incident)
 
 
+@pytest.mark.full
 def test_d_controller_that_is_no_broker_killed(lab_separate, make_topic):
     """No broker bears its number, so nothing but the quorum can have named it. Records flow on without it."""
     lab = lab_separate

@@ -113,7 +113,11 @@ def during_a_recheck(lab, life: SentinelProcess) -> None:
 
 @pytest.mark.parametrize(
     "moment",
-    [pytest.param(calm, marks=pytest.mark.full), in_mid_incident, during_a_recheck],
+    [
+        pytest.param(calm, marks=pytest.mark.full),
+        pytest.param(in_mid_incident, marks=pytest.mark.full),
+        during_a_recheck,
+    ],
     ids=lambda one: one.__name__,
 )
 def test_h_killed_and_restarted_with_its_state_loses_and_counts_nothing_twice(

@@ -15,7 +15,7 @@ from kafka_sentinel.core.kubernetes.fleet import FleetSpec, KafkaSays
 from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.kubernetes_wiring import answers
 from kafka_sentinel.runtime import now
-from kafka_sentinel.settings import KubernetesSettings
+from kafka_sentinel.settings import KubernetesSettings, Settings
 
 SAYS = KafkaSays("c", frozenset({1, 2, 3}))
 
@@ -25,7 +25,7 @@ def findings(server, kubeconfig, script):
     def look(cluster, says=SAYS, *, keeps_state=False, breaks_pods=False, **spec):
         script.world = cluster
         file = kubeconfig(server)
-        settings = KubernetesSettings(enabled=True, namespace="kafka", kubeconfig=file)
+        settings = Settings(kubernetes=KubernetesSettings(enabled=True, namespace="kafka", kubeconfig=file))
         options = {"keeps_state": keeps_state, "breaks_pods": breaks_pods}
         found = kubernetes_findings(answers(settings, now), FleetSpec("kafka", **spec), says, now(), **options)
         return list(found)

@@ -3,65 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-import urllib.request
 
 import pytest
 from tests.core.kubernetes_world import NOTICE, broker
 from tests.kube_api.cluster import Cluster, strimzi
+from tests.kube_api.running import Running
 
-from kafka_sentinel.adapters import logs
 from kafka_sentinel.core.kubernetes.objects import Kind
-from kafka_sentinel.runtime import Runtime
-from kafka_sentinel.settings import Settings
-
-
-class Running:
-    def __init__(self, kubeconfig, **sections):
-        kubernetes = {"enabled": True, "namespace": "kafka", "kubeconfig": str(kubeconfig)}
-        given = {
-            "kafka": {"bootstrap_servers": "127.0.0.1:1"},
-            "http": {"host": "127.0.0.1", "port": 0},
-            "group_consumer": {"enabled": False},
-            **sections,
-            "kubernetes": kubernetes | sections.get("kubernetes", {}),
-        }
-        logs.configure(Settings().log)  # to the standard error of this test, whatever another one set up
-        self.runtime = Runtime(Settings.model_validate(given))
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self.exit_code = None
-
-    def _run(self):
-        self.exit_code = self.runtime.run()
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.runtime.stop()
-        self._thread.join(60)
-        assert self.exit_code == 0
-
-    @property
-    def status(self):
-        return self.runtime.snapshot.get() or {}
-
-    def wait(self, predicate, seconds=30.0):
-        deadline = time.monotonic() + seconds
-        while not (self.status and predicate(self.status)):
-            assert time.monotonic() < deadline, json.dumps(self.status.get("kubernetes"), indent=1)
-            time.sleep(0.05)
-        return self.status
-
-    def metric(self, name, **labels):
-        labels = {"kafka_cluster": "kafka", **labels}
-        return self.runtime.metrics.registry.get_sample_value(f"kafka_sentinel_{name}", labels)
-
-    def page(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.runtime.web.port}{path}", timeout=10) as answer:
-            return answer.read().decode()
 
 
 @pytest.fixture

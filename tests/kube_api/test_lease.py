@@ -39,15 +39,15 @@ def store(script):
 class Candidate:
     def __init__(self, api, identity, clock=None):
         self.clock = clock or Clock()
-        self.changes = []
+        self.told = []
         self.lease = Lease(
             api,
             "own",
             "sentinel",
             identity,
+            post=self.told.extend,
             now=self.clock,
-            on_death=lambda name, error: self.changes.append((name, error)),
-            on_change=lambda status: self.changes.append(status.held_until is not None),
+            on_death=lambda name, error: self.told.append((name, error)),
             random=Random(1),
         )
 
@@ -59,6 +59,12 @@ class Candidate:
     @property
     def holds(self):
         return self.lease.holds(self.clock())
+
+    @property
+    def changes(self):
+        """Whether it was held, as it was told, each time that was another answer."""
+        held = [one.held(one.at) for one in self.told]
+        return [now for before, now in zip([False, *held], held, strict=False) if now != before]
 
 
 def spec(store):
@@ -167,6 +173,7 @@ def test_the_holder_stops_before_anybody_may_take_over(api, store, script):
     assert not one.turn(0.2)  # past the renew deadline, and no renewal: we stop
     assert one.changes == [True, False]
     assert "broken" in one.lease.status.problem
+    assert [one.answered for one in one.told] == [True, False, False]
     script.on("GET", PATH)
     assert not two.turn(10.1)
 
@@ -315,9 +322,9 @@ def running(api, identity, told, died):
         "own",
         "sentinel",
         identity,
+        post=lambda events: told.set() if events[-1].held(events[-1].at) else None,
         now=real_now,
         on_death=lambda name, error: died.append((name, error)),
-        on_change=lambda _status: told.set(),
         options=LeaseOptions(duration=15, renew_deadline=10.0, retry=0.02),
     )
 

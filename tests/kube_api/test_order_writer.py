@@ -5,8 +5,9 @@ from tests.kube_api.store import Store
 
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.order_writer import OrderWriter
-from kafka_sentinel.adapters.kubernetes.orders import OrderKind, Orders
+from kafka_sentinel.adapters.kubernetes.orders import Orders
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
+from kafka_sentinel.core.types import OrderKind
 
 PATH = "/api/v1/namespaces/own/configmaps/sentinel"
 AT = 1_800_000_000.0

@@ -4,9 +4,10 @@ import pytest
 from tests.kube_api.store import Store
 
 from kafka_sentinel.adapters.kubernetes.order_reader import OrderReader
-from kafka_sentinel.adapters.kubernetes.orders import Order, OrderKind, Orders, order_value, read_orders
+from kafka_sentinel.adapters.kubernetes.orders import Order, Orders, order_value, read_orders
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
-from kafka_sentinel.core.events import AdapterError
+from kafka_sentinel.core.events import AdapterError, OrderGiven, PauseSeen
+from kafka_sentinel.core.types import OrderKind
 from kafka_sentinel.runtime import now
 
 RUN, RESUME = "kafka-sentinel.io/run-now", "kafka-sentinel.io/resume"
@@ -74,17 +75,26 @@ def test_annotations_of_others_are_not_orders():
 
 class Reading:
     def __init__(self, api, mailbox, holds=lambda: True):
-        self.told = []
-        self.state = StateConfigMap(api, "own", "sentinel", writer="a", holds=holds, wall=lambda: AT)
+        self.mailbox = mailbox
+        state = StateConfigMap(api, "own", "sentinel", writer="a", holds=holds, wall=lambda: AT)
         self.reader = OrderReader(
-            self.state,
-            lambda paused, orders: self.told.append((paused, [one.value for one in orders])),
-            holds=holds,
+            state,
             post=mailbox.post,
             now=now,
             on_death=lambda name, error: mailbox.post([(name, error)]),
             every=0.01,
         )
+
+    def look(self):
+        self.reader.look()
+
+    @property
+    def told(self):
+        """A pause as its words (None: its end), an order as its kind, subject, nonce and problem."""
+        return [
+            one.by if isinstance(one, PauseSeen) else (one.kind, one.subject, one.nonce, one.problem)
+            for one in self.mailbox.events
+        ]
 
 
 @pytest.fixture
@@ -98,33 +108,40 @@ def test_a_pause_is_told_when_it_begins_and_when_it_ends(api, store, mailbox):
     reading = Reading(api, mailbox)
     for pause in ("by anna", "by anna", "by bert", None):
         store.annotate(PATH, pause=pause)
-        reading.reader._look()
-    assert reading.told == [("by anna", []), ("by bert", []), (None, [])]
+        reading.look()
+    assert reading.told == ["by anna", "by bert", None]
+
+
+def test_that_there_is_no_pause_is_told_at_the_first_look_and_not_again(api, store, mailbox):
+    reading = Reading(api, mailbox)
+    reading.look()
+    reading.look()
+    assert reading.told == [None]
 
 
 def test_an_order_is_told_once_after_it_was_taken_off(api, store, mailbox):
     reading = Reading(api, mailbox)
-    value = order_value(AT, "n1", "kill-leader")
-    store.annotate(PATH, run_now=value, pause="")
+    store.annotate(PATH, run_now=order_value(AT, "n1", "kill-leader"), pause="")
     for _ in range(3):
-        reading.reader._look()
-    assert reading.told == [("", []), ("", [value])]
+        reading.look()
+    assert reading.told == ["", (OrderKind.RUN_NOW, "kill-leader", "n1", "")]
     assert store.objects[PATH]["metadata"]["annotations"] == {"kafka-sentinel.io/pause": ""}
 
 
 def test_an_old_order_is_taken_off_and_told_with_its_problem(api, store, mailbox):
     reading = Reading(api, mailbox)
     store.annotate(PATH, run_now=order_value(AT - 100, "n1", "kill-leader"))
-    reading.reader._look()
-    assert len(reading.told) == 1
+    reading.look()
+    [order] = mailbox.of(OrderGiven)
+    assert "60 s are allowed" in order.problem
     assert store.objects[PATH]["metadata"]["annotations"] == {}
 
 
 def test_who_does_not_hold_the_lease_leaves_orders_to_who_does(api, store, mailbox):
     reading = Reading(api, mailbox, holds=lambda: False)
     store.annotate(PATH, run_now=order_value(AT, "n1", "kill-leader"), pause="x")
-    reading.reader._look()
-    assert reading.told == [("x", [])]
+    reading.look()
+    assert reading.told == ["x"]
     assert len(store.objects[PATH]["metadata"]["annotations"]) == 2
 
 
@@ -141,5 +158,5 @@ def test_the_thread_says_a_problem_once_and_goes_on(api, store, script, mailbox)
     store.annotate(PATH, pause="x")
     script.wait_asked(len(script.asked) + 3)
     assert reading.reader.stop(10.0)
-    assert reading.told == [("x", [])]
-    assert len(mailbox.events) == 1
+    assert [one.by for one in mailbox.of(PauseSeen)] == ["x"]
+    assert len(mailbox.events) == 2

@@ -29,7 +29,7 @@ from kafka_sentinel.runtime import now
 FAULTS = of_reach(Reach.PODS, Reach.NODE)
 POD = PodRef("kafka", "k-0", "uid-k-0", 0)
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-PLACES = Places(kafka="kafka", own="own", operator="strimzi", state="sentinel", lease="sentinel")
+PLACES = Places(kafka="kafka", own="own", operator="strimzi", state="sentinel")
 GRANTED = {("get", "/apis/kafka.strimzi.io"), ("get", "/apis/karpenter.sh"), ("create", REVIEWS)}  # to every account
 URL = re.compile(
     r"/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?"
@@ -97,7 +97,7 @@ def everything_watches(api, script, mailbox):
 def everything_else(api, script, mailbox):
     common = {"now": now, "on_death": nothing_died}
     script.world = store = Store()
-    lease = Lease(api, "own", "sentinel", "me", **common)
+    lease = Lease(api, "own", "sentinel", "me", post=mailbox.post, **common)
     for _ in range(2):
         lease._turn()
     lease._release()
@@ -108,7 +108,7 @@ def everything_else(api, script, mailbox):
     state.set_aside()
     path = "/api/v1/namespaces/own/configmaps/sentinel"
     store.annotate(path, run_now=order_value(now().wall, "n", "x"), pause="x")
-    OrderReader(state, lambda *_: None, holds=lambda: True, post=mailbox.post, **common)._look()
+    OrderReader(state, post=mailbox.post, **common).look()
     emitter = EventEmitter(api, post=mailbox.post, instance="me", **common)
     for kind in ("Pod", "Kafka", "StatefulSet"):
         emitter._make(Note(now(), Subject("v1", kind, "kafka", "k-0", "u"), "Reason", "message"))

@@ -11,9 +11,10 @@ from tests.kube_api.server import drop, refuse, say
 from tests.kube_api.store import Store
 
 from kafka_sentinel.adapters.kubernetes import state_configmap
-from kafka_sentinel.adapters.kubernetes.orders import Order, OrderKind, order_value
-from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap, StateConfigMapError, StateTakenOverError
-from kafka_sentinel.adapters.state_file import Loaded, StateFileError
+from kafka_sentinel.adapters.kubernetes.orders import Order, order_value
+from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap, StateConfigMapError
+from kafka_sentinel.adapters.state_file import Loaded, StateFileError, StateTakenOverError
+from kafka_sentinel.core.types import OrderKind
 
 COLLECTION = "/api/v1/namespaces/own/configmaps"
 PATH = f"{COLLECTION}/sentinel"

@@ -11,12 +11,25 @@ from tests.web.test_http import validator
 
 from kafka_sentinel.adapters.metrics import Metrics
 from kafka_sentinel.adapters.snapshot import VIEWS, Snapshot
+from kafka_sentinel.adapters.status_gauges import features
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
 from kafka_sentinel.core.commands import Command, Count, Observe
 from kafka_sentinel.core.engine import Engine
-from kafka_sentinel.core.events import ClusterObserved, Event, RecordsAcked, RecordsRead, RecordsSent, Tick, WatchBroken
+from kafka_sentinel.core.events import (
+    ClusterObserved,
+    Event,
+    LeaseObserved,
+    OrderGiven,
+    PauseSeen,
+    RecordsAcked,
+    RecordsRead,
+    RecordsSent,
+    Tick,
+    WatchBroken,
+)
 from kafka_sentinel.core.kubernetes.objects import Kind
-from kafka_sentinel.core.types import Acks, Instant, ProbePartition, Sighting, SightingKind, Span
+from kafka_sentinel.core.standby import Standby
+from kafka_sentinel.core.types import Acks, Instant, OrderKind, ProbePartition, Sighting, SightingKind, Span
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
 
@@ -71,6 +84,29 @@ def test_the_status_after_some_life_fits_the_schema(lived: tuple[Engine, Metrics
     facts: dict[str, Any] = lived[0].status()
     assert facts["records"]["all"]["verified"] == 5
     assert len(facts["history"]) >= 2
+    check(facts, view)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_status_of_a_standby_fits_the_schema(view: str) -> None:
+    shared = Settings.model_validate({"kubernetes": {"enabled": True, "namespace": "kafka"}})
+    standby = Standby(engine_config(shared), at(0))
+    standby.take(LeaseObserved(at(1), None, "sentinel-2"))
+    facts = standby.status(at(2))
+    check(facts, view)
+    metrics = Metrics("stage")
+    metrics.update_from_status(facts)
+    assert features(facts)["lease"] is False
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_status_after_an_order_fits_the_schema(view: str) -> None:
+    shared = Settings.model_validate({"kubernetes": {"enabled": True, "namespace": "kafka"}})
+    subject = Engine(engine_config(shared), run=RUN, started=at(0), state=None)
+    for event in (LeaseObserved(at(1), 500.0, "us"), PauseSeen(at(1), "by anna"), OrderGiven(at(2), OrderKind.HEAL)):
+        subject.step(event)
+    facts: dict[str, Any] = subject.status()
+    assert facts["experiments"]["orders"]
     check(facts, view)
 
 

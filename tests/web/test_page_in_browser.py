@@ -95,6 +95,19 @@ def test_the_headline_says_how_it_is(browser: Browser, scene: Scene, headline: s
     assert console == []
 
 
+def test_a_standby_says_who_keeps_it_waiting(browser: Browser) -> None:
+    lease = {"held": False, "holder": "sentinel-2", "problem": None}
+
+    def answer(asked: int) -> bytes:
+        facts = status("starting", 1.79e9 + asked)
+        return body(facts | {"health": "standby", "experiments": facts["experiments"] | {"lease": lease}})
+
+    markup, console = browser.show(answer, 3)
+    assert text_of(markup, "headline") == "Standing by"
+    assert "sentinel-2" in text_of(markup, "summary")
+    assert console == []
+
+
 def test_a_loss_that_a_person_has_resumed_from_stays_in_sight(browser: Browser) -> None:
     markup, _ = browser.show(lambda asked: body(status("loss", 1.79e9 + asked) | {"health": "ok"}), 3)
     assert text_of(markup, "headline") == "No further record lost"

@@ -247,7 +247,8 @@ _SELF = (
     _counter("kafka_errors_total", "Errors met by the Kafka clients.", KAFKA_CODE),
     _gauge(
         "feature_enabled",
-        "Whether a part of Sentinel is switched on and, of Kubernetes, the resource can be watched (1).",
+        "Whether a part of Sentinel is switched on (1) and, of Kubernetes, the resource can be watched; of the Lease,"
+        " whether it is held: a standby has 0.",
         FEATURE,
     ),
     _fact("audit_findings", "Findings of the last audit of durability settings and placement.", SEVERITY),

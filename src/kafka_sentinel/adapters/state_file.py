@@ -27,6 +27,10 @@ class StateFileError(Exception):
     """The state cannot be kept here. The message is a sentence that names the file."""
 
 
+class StateTakenOverError(StateFileError):
+    """Another process has written a state that this one has not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What was found. `state` is None where there was none, or none that could be read; then `reason` says why.

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
 
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
-from kafka_sentinel.adapters.state_file import StateFile, StateFileError
+from kafka_sentinel.adapters.state_file import Loaded, StateFileError, StateTakenOverError
 from kafka_sentinel.core.commands import SaveState
 from kafka_sentinel.core.events import Event, StateSaved, StateSaveFailed
 
 PENDING = 16  # states that wait to be written; only the newest of them is
 
 
+class StateStore(Protocol):
+    """Where the state is kept: a file or a ConfigMap. All methods raise StateFileError, with a sentence."""
+
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def load(self) -> Loaded: ...
+    def set_aside(self) -> Path | str: ...
+    def save(self, state: Mapping[str, object]) -> None: ...
+
+
 class StateWriter:
-    def __init__(self, file: StateFile | None, *, post: Post, now: Now, on_death: OnDeath) -> None:
-        self._file = file
+    def __init__(self, store: StateStore | None, *, post: Post, now: Now, on_death: OnDeath) -> None:
+        self._store = store
         self._post = post
         self._now = now
         self._queue: queue.Queue[SaveState | None] = queue.Queue(PENDING)
@@ -45,15 +58,15 @@ class StateWriter:
                 return
 
     def _write(self, states: list[SaveState]) -> None:
-        error = ""
-        if self._file is not None:
+        error: StateFileError | None = None
+        if self._store is not None:
             try:
-                self._file.save(dict(states[-1].state))
+                self._store.save(dict(states[-1].state))
             except StateFileError as failure:
-                error = str(failure)
-        at = self._now()
-        answers: list[Event] = [
-            StateSaveFailed(at, state.generation, error) if error else StateSaved(at, state.generation)
-            for state in states
-        ]
-        self._post(answers)
+                error = failure
+        self._post([self._answer(state.generation, error) for state in states])
+
+    def _answer(self, generation: int, error: StateFileError | None) -> Event:
+        if error is None:
+            return StateSaved(self._now(), generation)
+        return StateSaveFailed(self._now(), generation, str(error), isinstance(error, StateTakenOverError))

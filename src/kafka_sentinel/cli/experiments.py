@@ -71,12 +71,21 @@ def explain(name: str | None, url: str) -> None:
     state = [
         "armed" if view["armed"] else "not armed",
         *(["dry run"] if view["dry_run"] else []),
-        *(["paused"] if view["paused"] else []),
+        *([f"paused: {view.get('paused_by') or 'no reason given'}"] if view["paused"] else []),
+        *_lease(view.get("lease")),
         *([f"latched: {view['latched']}"] if view["latched"] else []),
     ]
     click.echo(", ".join(state))
     for item in items:
         click.echo(f"\n{_explanation(item)}")
+
+
+def _lease(lease: dict[str, Any] | None) -> list[str]:
+    if lease is None or lease["held"]:
+        return []
+    if lease["problem"]:
+        return [f"the Lease is not held: {lease['problem']}"]
+    return [f"standing by: {lease['holder'] or 'nobody'} holds the Lease"]
 
 
 def _explanation(item: dict[str, Any]) -> str:

@@ -24,10 +24,17 @@ def check_kubernetes(settings: Settings) -> Callable[[KafkaSays], Iterator[Findi
         spec = settings.kubernetes.fleet()
         assert spec is not None
         try:
-            found = answers(settings.kubernetes, now)
+            found = answers(settings, now)
         except ApiError as error:
             yield Finding(Outcome.FAIL, "kubernetes", str(error))
             return
-        yield from kubernetes_findings(found, spec, says, now(), keeps_state=False, breaks_pods=False)
+        yield from kubernetes_findings(
+            found,
+            spec,
+            says,
+            now(),
+            keeps_state=settings.config_map is not None,
+            breaks_pods=any(item.needs_kubernetes for item in settings.experiments.items),
+        )
 
     return look

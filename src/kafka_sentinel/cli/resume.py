@@ -37,8 +37,8 @@ def _lift(state_file: StateFile, file: Path) -> str:
         raise Trouble(f"state file {file} holds nothing to resume: {reason}", code=RUNTIME_FAILURE)
     experiments = loaded.state["experiments"]
     held = [experiments["latched"]] if experiments["latched"] is not None else []
-    held += ["paused"] if experiments["paused"] else []
+    held += [f"paused: {experiments['paused']}"] if experiments["paused"] not in {None, False} else []
     if not held:
         return "nothing holds experiments back"
-    state_file.save({**loaded.state, "experiments": {**experiments, "latched": None, "paused": False}})
+    state_file.save({**loaded.state, "experiments": {**experiments, "latched": None, "paused": None}})
     return f"lifted: {'; '.join(held)}. Start the daemon again"

@@ -38,6 +38,10 @@ class Planner:
         plan = self._plans[name] = Plan(now.wall, planned, jittered(name, planned, spec.jitter))
         return plan
 
+    def demand(self, name: str, now: Instant) -> None:
+        """Have a run of `name` due now, instead of the one that is planned."""
+        self._plans[name] = Plan(now.wall, now.wall, now.wall)
+
     def due(self, now: Instant) -> list[tuple[ExperimentSpec, Plan]]:
         """Return those whose time has come, the longest waiting first."""
         found = [(spec, self._current(spec, now)) for spec in self._specs.values()]

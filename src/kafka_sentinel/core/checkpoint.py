@@ -23,6 +23,7 @@ def to_state(engine: Engine) -> dict[str, object]:
         "availability": engine.availability.totals.to_state(),
         "incidents": engine.incidents.to_state(),
         "experiments": engine.experiments.to_state(),
+        "control": engine.control.to_state(),
         "group": engine.group.to_state(),
         "kubernetes": engine.kubernetes.to_state() if engine.kubernetes is not None else None,
         "losses": list(engine.casebook.losses),
@@ -46,6 +47,8 @@ def restore(engine: Engine, state: Mapping[str, object]) -> None:
     engine.group = GroupAccount.from_state(_map(state, "group"))
     if engine.kubernetes is not None and state.get("kubernetes") is not None:
         engine.kubernetes.restore(_map(state, "kubernetes"), engine.started)
+    if state.get("control") is not None:
+        engine.control.restore(_map(state, "control"))
     engine.casebook.losses = losses
     engine.casebook.natural_losses = tuple(natural_losses)
     engine.availability.lived_blind(max(engine.started.wall - alive_at, 0.0))

@@ -97,6 +97,13 @@ class SaveState:
 
 
 @dataclass(frozen=True, slots=True)
+class StandDown:
+    """End this process: another Sentinel has taken over. Nothing more is written."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureTopic:
     """Create the probe topic or add partitions, so that every live broker leads at least one."""
 
@@ -140,6 +147,7 @@ Command = (
     | Inject
     | Heal
     | SaveState
+    | StandDown
     | EnsureTopic
     | Count
     | Observe

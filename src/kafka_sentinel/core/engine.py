@@ -4,6 +4,7 @@ truth          what became of each record            (truth.py, ledger.py, reche
 availability   when partitions could be used         (availability.py)
 incidents      what happened, why, how long it took  (incidents.py, recovery.py)
 experiments    what may be broken next               (experiments.py, guards.py)
+control        the Lease, and what people say        (control.py)
 group          what applications feel                (group.py)
 kubernetes     pods and nodes, if there are any      (kubernetes/observer.py)
 """
@@ -18,7 +19,8 @@ from kafka_sentinel.core.account import State
 from kafka_sentinel.core.availability import Availability, is_blind
 from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.cluster import ClusterView, QuorumView, diff
-from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState
+from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState, StandDown
+from kafka_sentinel.core.control import Control
 from kafka_sentinel.core.events import (
     AdapterError,
     BrokerExited,
@@ -31,9 +33,12 @@ from kafka_sentinel.core.events import (
     GroupCommitted,
     GroupRead,
     GroupRebalanced,
+    LeaseObserved,
     ObjectChanged,
     ObjectDeleted,
     ObjectsListed,
+    OrderGiven,
+    PauseSeen,
     ProducerRestarted,
     QuorumObserved,
     QuorumUnreachable,
@@ -99,6 +104,7 @@ class EngineConfig:
     guards: GuardSettings
     group_id: str  # of the group consumer
     fleet: FleetSpec | None = None  # None: not on Kubernetes
+    lease: bool = False  # a Lease decides which of several Sentinels may inject and save
 
 
 class Engine:
@@ -128,6 +134,7 @@ class Engine:
         )
         self.kubernetes = Observer(config.fleet, self.incidents) if config.fleet is not None else None
         self.experiments = Experiments(config.experiments, config.guards)
+        self.control = Control(self.experiments, in_use=config.lease, started=started)
         self.group = GroupAccount()
         self.latency = Latency()
         self.view: ClusterView | None = None
@@ -182,8 +189,8 @@ class Engine:
             case ObjectsListed() | ObjectChanged() | ObjectDeleted() | WatchAlive() | WatchBroken():
                 if self.kubernetes is not None:
                     self._commands += self.kubernetes.take(event)
-            case StateSaved() | StateSaveFailed():
-                self._state_written(event)
+            case StateSaved() | StateSaveFailed() | LeaseObserved() | PauseSeen() | OrderGiven():
+                self._controlled(event)
             case ProducerRestarted():
                 self._log("warning", "producer replaced", acks=event.acks.value, code=event.code)
             case AdapterError():
@@ -325,6 +332,7 @@ class Engine:
         self._tick_incidents()
         self._note_steadiness()
         self._commands += self.experiments.on_tick(self.world())
+        self._commands += self.control.tick(now)
         self._note_healed_faults()
         if self.experiments.needs_save or now.mono >= self._next_checkpoint:
             self.save()
@@ -377,6 +385,7 @@ class Engine:
             natural_losses=self.casebook.natural_losses,
             state_saved=self.state_saved,
             state_error=self._state_error,
+            lease=self.control.lease,
             kubernetes=self.kubernetes.surroundings() if self.kubernetes is not None else None,
             group_id=self.config.group_id,
         )
@@ -402,14 +411,18 @@ class Engine:
         self._commands.append(SaveState(self._generation, checkpoint.to_state(self)))
         self.experiments.on_save_started(self._generation)
 
-    def _state_written(self, event: StateSaved | StateSaveFailed) -> None:
-        if isinstance(event, StateSaved):
+    def _controlled(self, event: StateSaved | StateSaveFailed | LeaseObserved | PauseSeen | OrderGiven) -> None:
+        if isinstance(event, LeaseObserved | PauseSeen | OrderGiven):
+            self._commands += self.control.take(event)
+        elif isinstance(event, StateSaved):
             self.state_saved, self._state_error = event.at, None
             self._commands += self.experiments.on_state_saved(event.generation, self.world())
         else:
             self._state_error = event.reason
             self._log("error", "state could not be saved", reason=event.reason)
             self._commands += self.experiments.on_state_save_failed(event.generation, event.reason, event.at)
+            if event.taken_over:
+                self._commands.append(StandDown(event.reason))
 
     # --- figures
 
@@ -422,7 +435,11 @@ class Engine:
         if self.now.mono >= self._next_explanation:
             self._next_explanation = self.now.mono + EXPLAIN_EVERY
             self._explanation = self.experiments.explain(world)
-        return {**self.experiments.status(world), "items": self._explanation}
+        return {
+            **self.experiments.status(world),
+            **self.control.status(self.now),
+            "items": self._explanation,
+        }
 
     def lag(self) -> int:
         """Return how many acknowledged records the verifier has yet to read."""

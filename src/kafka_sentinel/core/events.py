@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
 from kafka_sentinel.core.kubernetes.views import Kind, View
-from kafka_sentinel.core.types import Acks, Instant, ProbePartition, Sighting, Span
+from kafka_sentinel.core.types import Acks, Instant, OrderKind, ProbePartition, Sighting, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +319,50 @@ class StateSaved:
 
 @dataclass(frozen=True, slots=True)
 class StateSaveFailed:
+    """`taken_over`: another Sentinel has written a state that this one has not read."""
+
     at: Instant
     generation: int
     reason: str
+    taken_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseObserved:
+    """How the Lease stands, as of an answer of the API server, or of the failure to get one.
+
+    `held_until`: monotonic second until which nobody else can hold it; None: it is not ours. `holder`: who has it as
+    far as is known, "" if nobody. `problem`: why it could not be asked for, "" if it was; `answered`: whether the API
+    server said anything at all.
+    """
+
+    at: Instant
+    held_until: float | None
+    holder: str = ""
+    problem: str = ""
+    answered: bool = True
+
+    def held(self, now: Instant) -> bool:
+        return self.held_until is not None and now.mono < self.held_until
+
+
+@dataclass(frozen=True, slots=True)
+class PauseSeen:
+    """What stands where people pause the experiments. `by`: their words, as "by anna"; None: they are not paused."""
+
+    at: Instant
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderGiven:
+    """An order that was taken off where it stood, so it comes once. `problem`: why it is not to be obeyed, or ""."""
+
+    at: Instant
+    kind: OrderKind
+    subject: str = ""
+    nonce: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,5 +405,8 @@ Event = (
     | WatchBroken
     | StateSaved
     | StateSaveFailed
+    | LeaseObserved
+    | PauseSeen
+    | OrderGiven
     | AdapterError
 )

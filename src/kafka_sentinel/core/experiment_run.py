@@ -39,7 +39,7 @@ class Happening(StrEnum):
     HEALED = "fault healed"
     CLOSED = "incident closed"
     TIMED_OUT = "time limit"
-    STOPPED = "paused"
+    STOPPED = "stopped by a person"
     RESTARTED = "Sentinel restarted"
 
 

@@ -7,7 +7,8 @@ that moment; so a crash at any point leads to a heal, never to a second injectio
 - whenever `needs_save` is true: save the state with `to_state()` in it and tell `on_save_started` the generation;
   `on_state_saved` or `on_state_save_failed` follow;
 - `on_fault` for FaultInjected, FaultFailed and FaultHealed; `on_incident_closed` for every incident, ours or not;
-- `latch` as soon as an acks=all loss is proved or an invariant violated; `pause` and `resume` when a person says so.
+- `latch` as soon as an acks=all loss is proved or an invariant violated; `pause`, `unpause`, `resume`, `run_now` and
+  `heal` when a person says so.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Experiments:
         self._entered = 0.0  # when it came into its state, monotonic
         self._write: int | None = None  # generation of the first write of the state that holds it
         self._injections: tuple[float, ...] = ()  # wall-clock seconds; as many as the daily budget can ask for
-        self._paused = False
+        self._paused: str | None = None  # who paused them, in their words
         self._latched: str | None = None
         self.needs_save = False
 
@@ -208,24 +209,64 @@ class Experiments:
         out: list[Command] = [Log("warning", "experiments_latched", {"reason": reason, "at": now.wall})]
         return [*out, _heal(self._run)] if self._run is not None and self._run.state in MAY_BE_IN_EFFECT else out
 
-    def pause(self, now: Instant) -> list[Command]:
-        """Inject nothing until `resume`; what is under way is aborted and healed."""
-        if self._paused:
-            return []
-        self._paused, self.needs_save = True, True
-        out: list[Command] = [Log("info", "experiments_paused", {"at": now.wall})]
-        if self._run is None or self._run.state is RunState.RECHECKED:
-            return out
-        if self._run.state is not RunState.INTENDED:
-            out.append(_heal(self._run))
-        return out + self._move(Happening.STOPPED, now, reason="paused")
+    # --- what people say
 
-    def resume(self, now: Instant) -> list[Command]:
-        """Lift pause and latch."""
-        if not self._paused and self._latched is None:
+    def pause(self, now: Instant, by: str) -> list[Command]:
+        """Inject nothing until `unpause`; what is under way is aborted and healed. `by`: their words, to be shown."""
+        if self._paused == by:
             return []
-        self._paused, self._latched, self.needs_save = False, None, True
-        return [Log("info", "experiments_resumed", {"at": now.wall})]
+        began, self._paused, self.needs_save = self._paused is None, by, True
+        out: list[Command] = [Log("info", "experiments_paused", {"by": by, "at": now.wall})]
+        return out + self._stop(now, "paused") if began else out
+
+    def unpause(self, now: Instant) -> list[Command]:
+        if self._paused is None:
+            return []
+        self._paused, self.needs_save = None, True
+        return [Log("info", "experiments_unpaused", {"at": now.wall})]
+
+    def resume(self, now: Instant) -> tuple[list[Command], str]:
+        """Lift the latch. Returns what was done, in words, too."""
+        if self._latched is None:
+            return [], f"nothing was latched{self._still_paused()}"
+        lifted, self._latched, self.needs_save = self._latched, None, True
+        return [Log("info", "experiments_resumed", {"at": now.wall})], f"lifted: {lifted}{self._still_paused()}"
+
+    def _still_paused(self) -> str:
+        return f"; still paused: {self._paused or 'no reason given'}" if self._paused is not None else ""
+
+    def heal(self, now: Instant) -> tuple[list[Command], str]:
+        """Undo the fault that is under way, and end its run. Returns what was done, in words, too."""
+        run = self._run
+        if run is None or run.state is RunState.RECHECKED:
+            return [], "no fault was under way"
+        return self._stop(now, "healed by order"), f"run {run.id} was ended, what it did is undone"
+
+    def _stop(self, now: Instant, reason: str) -> list[Command]:
+        if self._run is None or self._run.state is RunState.RECHECKED:
+            return []
+        healing: list[Command] = [_heal(self._run)] if self._run.state is not RunState.INTENDED else []
+        return healing + self._move(Happening.STOPPED, now, reason=reason)
+
+    def run_now(self, name: str, now: Instant) -> tuple[str, bool]:
+        """Have a run due now, to be judged as any other. Returns what is to be said, and whether that is all."""
+        if name not in self._specs:
+            known = ", ".join(self._specs) or "none"
+            return f"refused: there is no experiment {name}; configured: {known}", True
+        self._planner.demand(name, now)
+        return "due", False
+
+    def fate(self, name: str, since: float) -> tuple[str, bool]:
+        """Say what became of the run that was demanded at the wall-clock second `since`, and whether that is all."""
+        run, past = self._run, self._past[name]
+        if run is not None and run.experiment == name and run.started >= since:
+            return f"run {run.id} is {run.state}", run.state is not RunState.INTENDED
+        if past.last_run is not None and past.last_run >= since:
+            return f"its run ended: {past.last_result}", True
+        if past.last_skip is not None and float(str(past.last_skip["at"])) >= since:
+            return f"it did not run: {past.last_skip['guard']}: {past.last_skip['reason']}", True
+        waiting = self._waiting.get(name)
+        return (f"it waits for {waiting.guard}: {waiting.reason}" if waiting is not None else "due"), False
 
     def _move(
         self,
@@ -282,7 +323,8 @@ class Experiments:
         return {
             "armed": bool(named) and world.cluster is not None and world.cluster.cluster_id == named,
             "dry_run": self._settings.dry_run,
-            "paused": self._paused,
+            "paused": self._paused is not None,
+            "paused_by": self._paused,
             "latched": self._latched,
             "items": [self._item(spec) for spec in self._specs.values()],
         }
@@ -340,7 +382,7 @@ class Experiments:
             raise ValueError(f'experiment run "{run.id}" was saved with verdict {run.verdict}')
         past = {name: Past(**saved["past"][name]) for name in self._specs if name in saved["past"]}
         injections = tuple(sorted(float(time) for time in saved["injections"]))
-        paused, latched = bool(saved["paused"]), None if saved["latched"] is None else str(saved["latched"])
+        paused, latched = (None if saved[one] in {None, False} else str(saved[one]) for one in ("paused", "latched"))
         self._paused, self._latched, self._injections, self._run = paused, latched, injections, run
         self._past.update(past)
         if run is None:

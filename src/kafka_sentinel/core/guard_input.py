@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.events import LeaseObserved
 from kafka_sentinel.core.kubernetes.fleet import FleetView
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.schedule import Blackout, Schedule
@@ -67,6 +68,7 @@ class World:
     `steady_since`: since when every probe partition has been producible and consumable without a break.
     `overdue`: records past their SLO, over all probe partitions. `natural_losses`: wall-clock seconds at which brokers
     were lost without our doing, at least those of the last 24 hours. `state_saved`: the last successful write.
+    `lease`: how the Lease stands; None, and only that, means that none is in use, and allows.
     `kubernetes`: None means that the brokers are not watched there, so there is nothing to know. `group_id`: of
     Sentinel's own consumer group.
     """
@@ -83,6 +85,7 @@ class World:
     natural_losses: tuple[float, ...] = ()
     state_saved: Instant | None = None
     state_error: str | None = None  # why the newest write failed, if it did
+    lease: LeaseObserved | None = None
     kubernetes: Surroundings | None = None
     group_id: str = ""
 
@@ -105,7 +108,7 @@ class GuardInput:
     settings: GuardSettings
     spec: ExperimentSpec
     due: float | None
-    paused: bool = False
+    paused: str | None = None  # who paused the experiments, in their words
     latched: str | None = None
     under_way: str | None = None  # the run of another experiment
     injections: tuple[float, ...] = ()  # wall-clock seconds of ours, this run's own not included

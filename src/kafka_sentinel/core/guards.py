@@ -71,14 +71,25 @@ def cluster_id(given: GuardInput, _target: Target) -> Answer:
 
 def paused(given: GuardInput, _target: Target) -> Answer:
     """Nobody has paused the experiments."""
-    seen = "paused" if given.paused else "not paused"
-    return _answer("paused", not given.paused, seen, "not paused", "experiments are paused until resumed")
+    allowed = given.paused is None
+    seen = "not paused" if allowed else f"paused: {given.paused}"
+    return _answer("paused", allowed, seen, "not paused", f"experiments are {seen}")
 
 
 def latched(given: GuardInput, _target: Target) -> Answer:
     """No experiment failed and no acks=all record was lost since the last resume."""
     reason = f"held until resumed: {given.latched}"
     return _answer("latched", given.latched is None, given.latched or "not latched", "not latched", reason)
+
+
+def lease(given: GuardInput, _target: Target) -> Answer:
+    """This Sentinel holds the Lease, where one decides which of several may inject."""
+    found = given.world.lease
+    if found is None:
+        return Answer("lease", allowed=True, seen="none in use", threshold="held")
+    held = found.held(given.world.now)
+    seen = "held" if held else found.problem or f"held by {found.holder or 'nobody'}"
+    return _answer("lease", held, seen, "held", f"the Lease is not held by this Sentinel: {seen}")
 
 
 def schedule(given: GuardInput, _target: Target) -> Answer:
@@ -234,6 +245,7 @@ GUARDS: tuple[Guard, ...] = (
     cluster_id,
     paused,
     latched,
+    lease,
     schedule,
     blackout,
     warm_up,

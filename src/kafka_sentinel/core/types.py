@@ -81,6 +81,14 @@ class Fence(NamedTuple):
     offset: int
 
 
+class OrderKind(StrEnum):
+    """What a person can tell a running Sentinel to do, once."""
+
+    RUN_NOW = "run-now"  # its subject: the experiment
+    RESUME = "resume"
+    HEAL = "heal"
+
+
 class PodRef(NamedTuple):
     """One life of a pod. Its replacement has the same name and another uid, and is not meant.
 

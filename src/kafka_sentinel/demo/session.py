@@ -68,7 +68,7 @@ class Session:
         def pause(engine: Engine) -> bool:
             if engine.experiments.under_way is not None and not at_once:
                 return False
-            engine.resume_with(engine.experiments.pause(engine.now))
+            engine.resume_with(engine.experiments.pause(engine.now, "the demo ends"))
             return True
 
         return self.runtime.ask(pause)

@@ -16,9 +16,9 @@ from kafka_sentinel.settings.model import (
     RecoveryPhases,
     Settings,
     SloSettings,
-    StateSettings,
 )
 from kafka_sentinel.settings.problems import ConfigurationError
+from kafka_sentinel.settings.state import StateSettings
 
 __all__ = [
     "AcksOneSettings",

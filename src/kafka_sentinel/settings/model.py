@@ -6,7 +6,6 @@ docs/configuration.md is made from this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -18,6 +17,7 @@ from kafka_sentinel.settings.base import Duration, Section, TopicName, format_du
 from kafka_sentinel.settings.experiments import ExperimentSettings
 from kafka_sentinel.settings.kafka import MASK, SENSITIVE, KafkaSettings
 from kafka_sentinel.settings.kubernetes import KubernetesSettings
+from kafka_sentinel.settings.state import StateSettings
 
 ENV_PREFIX = "KAFKA_SENTINEL__"
 ENV_DELIMITER = "__"
@@ -193,18 +193,6 @@ class HttpSettings(Section):
     port: int = Field(default=9464, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
 
-class StateSettings(Section):
-    """What is kept from one life of Sentinel to the next."""
-
-    file: Path | None = Field(
-        default=None,
-        description="State file. Null: none, and a restart forgets what was acknowledged and not yet read.",
-    )
-    checkpoint_interval: Annotated[float, Duration(1, 3600)] = Field(
-        default=5.0, description="Time between two writes of the state."
-    )
-
-
 class LogSettings(Section):
     """Sentinel's own log, on standard error."""
 
@@ -245,7 +233,7 @@ class Settings(BaseSettings):
     kubernetes: KubernetesSettings = KubernetesSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     http: HttpSettings = HttpSettings()
-    state: StateSettings = StateSettings()
+    state: StateSettings = Field(default=StateSettings(), validate_default=True)
     log: LogSettings = LogSettings()
 
     @field_validator("incidents")
@@ -257,16 +245,40 @@ class Settings(BaseSettings):
             raise ValueError(f"settle must not be below slo.produce and slo.consume ({least:g}s)")
         return incidents
 
+    @field_validator("state")
+    @classmethod
+    def _state_fits_to_kubernetes(cls, state: StateSettings, given: ValidationInfo) -> StateSettings:
+        kubernetes = given.data.get("kubernetes")
+        if kubernetes is not None:
+            state.check(str(given.data.get("name")), kubernetes)
+        return state
+
+    @property
+    def config_map(self) -> str | None:
+        """The name of the ConfigMap that keeps the state, and of its Lease; None: there is none."""
+        return self.state.in_cluster(self.name, self.kubernetes)
+
+    @property
+    def checkpoint_interval(self) -> float | None:
+        """Seconds between two writes of the state; None: none is kept."""
+        if self.state.file is None and self.config_map is None:
+            return None
+        return self.state.interval(in_cluster=self.config_map is not None)
+
     @field_validator("experiments")
     @classmethod
-    def _pods_are_watched(cls, experiments: ExperimentSettings, given: ValidationInfo) -> ExperimentSettings:
+    def _can_be_done(cls, experiments: ExperimentSettings, given: ValidationInfo) -> ExperimentSettings:
         kubernetes = given.data.get("kubernetes")
-        unseen = [item for item in experiments.items if item.needs_kubernetes]
-        if unseen and kubernetes is not None and not kubernetes.enabled:
-            raise ValueError(
-                f"items: {unseen[0].name} has fault {unseen[0].fault}, which needs kubernetes.enabled; "
-                f"it is off, and then the faults allowed are {', '.join(of_reach(Reach.PROCESS))}"
-            )
+        if kubernetes is None:
+            return experiments
+        state = "on" if kubernetes.enabled else "off"
+        able = of_reach(*(set(Reach) - {Reach.PROCESS} if kubernetes.enabled else {Reach.PROCESS}))
+        for item in experiments.items:
+            if item.fault not in able:
+                raise ValueError(
+                    f"items: {item.name} has fault {item.fault}; "
+                    f"with kubernetes.enabled {state}, the faults allowed are {', '.join(able)}"
+                )
         return experiments
 
     @classmethod
@@ -300,7 +312,7 @@ class Settings(BaseSettings):
     def remarks(self) -> Sequence[str]:
         """Return sentences about settings that are allowed and that somebody should know of."""
         found = []
-        if self.state.file is None:
+        if self.checkpoint_interval is None:
             found.append("state.file is not set: a restart forgets what was acknowledged and not yet read")
         if self.probe.min_insync_replicas == self.probe.replication_factor > 1:
             found.append(

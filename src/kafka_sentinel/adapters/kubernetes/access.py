@@ -29,6 +29,14 @@ def in_cluster(folder: Path = SERVICE_ACCOUNT) -> Load:
     return load
 
 
+def own_namespace(folder: Path = SERVICE_ACCOUNT) -> str:
+    """Return the namespace of the pod we run in. Raises ApiError outside of a pod."""
+    try:
+        return (folder / "namespace").read_text().strip()
+    except OSError as error:
+        raise ApiError(CREDENTIALS, type(error).__name__, f"no namespace in {folder}: {error.strerror}") from error
+
+
 def from_kubeconfig(path: Path, context: str | None = None) -> Load:
     """Return a loader for a kubeconfig file; `context` is its current one if None is given."""
 

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 from kafka_sentinel.adapters.kubernetes.api import Api
 from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Permission, Scope
-from kafka_sentinel.adapters.kubernetes.resources import ACCESS_REVIEWS, CONFIG_MAPS
+from kafka_sentinel.adapters.kubernetes.resources import ACCESS_REVIEWS
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The namespaces behind the scopes, and the names of our own objects."""
+    """The namespaces behind the scopes. `state`: the name of our own ConfigMap and of our own Lease."""
 
     kafka: str
     own: str
     operator: str | None = None
     state: str = "kafka-sentinel-state"
-    lease: str = "kafka-sentinel"
 
     def namespaces(self, scope: Scope) -> tuple[str, ...]:
         """Return the namespace of a scope, "" for none at all; nothing if the scope is not needed here."""
@@ -36,9 +35,7 @@ class Places:
 
     def name(self, permission: Permission) -> str:
         """Return the only object a permission is needed for, or ""."""
-        if not permission.named:
-            return ""
-        return self.state if permission.resource == CONFIG_MAPS else self.lease
+        return self.state if permission.named else ""
 
 
 @dataclass(frozen=True, slots=True)

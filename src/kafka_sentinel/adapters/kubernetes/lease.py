@@ -9,15 +9,15 @@ successful renewal, which ends before anybody else may take over.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 
-from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Worker
+from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
 from kafka_sentinel.adapters.kubernetes.api import Api, Json
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.resources import LEASES
+from kafka_sentinel.core.events import LeaseObserved
 from kafka_sentinel.core.types import Instant
 
 MAX_DURATION = 3_600  # seconds that another's lease is believed to last
@@ -36,20 +36,8 @@ class LeaseOptions:
             raise ValueError(f"needs retry < renew_deadline < duration <= {MAX_DURATION}, found {self}")
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseStatus:
-    """`held_until`: monotonic seconds, None if it is not ours. `holder`: who has it as far as we know, "" if nobody."""
-
-    held_until: float | None = None
-    holder: str = ""
-    problem: str = ""
-
-    def holds(self, now: Instant) -> bool:
-        return self.held_until is not None and now.mono < self.held_until
-
-
 class Lease:
-    """`on_change` is called in this object's thread whenever we come to hold the lease, or notice that we do not."""
+    """Tells at each turn how the lease stands."""
 
     def __init__(
         self,
@@ -58,26 +46,26 @@ class Lease:
         name: str,
         identity: str,
         *,
+        post: Post,
         now: Now,
         on_death: OnDeath,
-        on_change: Callable[[LeaseStatus], None] = lambda _status: None,
         options: LeaseOptions | None = None,
         random: Random | None = None,
     ) -> None:
         """`identity`: who we are, of this process alone: an earlier life of ours must run out like anybody else."""
-        self.status = LeaseStatus()  # replaced, never changed: any thread may read it
+        # Replaced, never changed: any thread may read it.
+        self.status = LeaseObserved(now(), None, problem="it was not asked for yet", answered=False)
         self._api = api
         self._resource = LEASES.within(namespace)
         self._name = name
         self._identity = identity
         self._now = now
-        self._on_change = on_change
+        self._post = post
         self._options = options or LeaseOptions()
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
         self._worker = Worker("lease", self._run, on_death)
         self._observed: str | None = None  # the version last seen: any renewal makes another, whatever the clocks say
         self._observed_at = 0.0  # when it was first seen, monotonic
-        self._told = False  # that it is ours
         self._was_ours = False
 
     def start(self) -> None:
@@ -89,7 +77,7 @@ class Lease:
 
     def holds(self, now: Instant) -> bool:
         """Tell whether nobody else can hold the lease at `now`, as far as we know."""
-        return self.status.holds(now)
+        return self.status.held(now)
 
     def _run(self) -> None:
         while not self._worker.stopping.is_set():
@@ -102,16 +90,14 @@ class Lease:
         try:
             holder = self._acquire_or_renew()
         except ApiError as error:
-            until = self.status.held_until if self.holds(self._now()) else None
-            self.status = LeaseStatus(until, self.status.holder, str(error))
+            at, before = self._now(), self.status
+            until = before.held_until if before.held(at) else None
+            self.status = LeaseObserved(at, until, before.holder, str(error), answered=error.code.isdigit())
         else:
             ours = holder == self._identity
             self._was_ours |= ours
-            self.status = LeaseStatus(begun + self._options.renew_deadline if ours else None, holder)
-        held = self.holds(self._now())
-        if held != self._told:
-            self._told = held
-            self._on_change(self.status)
+            self.status = LeaseObserved(self._now(), begun + self._options.renew_deadline if ours else None, holder)
+        self._post([self.status])
 
     def _acquire_or_renew(self) -> str:
         """Try once. Returns who holds the lease afterwards. Raises ApiError; another's write in between is one, 409."""
@@ -163,7 +149,7 @@ class Lease:
         """Let go, so that another need not wait. Where that fails the lease runs out by itself."""
         if not self._was_ours:
             return
-        self.status = LeaseStatus()
+        self.status = LeaseObserved(self._now(), None)
         try:
             body = copy.deepcopy(self._api.get(self._resource, self._name))
             spec = _spec(body)
@@ -171,7 +157,7 @@ class Lease:
                 body["spec"] = {**spec, "leaseDurationSeconds": 1, "renewTime": _micro_time(self._now().wall)}
                 self._api.replace(self._resource, self._name, body)
         except ApiError as error:
-            self.status = LeaseStatus(problem=str(error))
+            self.status = LeaseObserved(self._now(), None, problem=str(error))
 
 
 def _spec(raw: Json) -> Json:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from kafka_sentinel.adapters.kubernetes.api import Api
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
-from kafka_sentinel.adapters.kubernetes.orders import PAUSE, OrderKind, order_value
+from kafka_sentinel.adapters.kubernetes.orders import PAUSE, annotation, order_value
 from kafka_sentinel.adapters.kubernetes.resources import CONFIG_MAPS
+from kafka_sentinel.core.types import OrderKind
 
 ATTEMPTS = 10  # Sentinel writes its state to the same ConfigMap
 
@@ -33,7 +34,7 @@ class OrderWriter:
     def give(self, kind: OrderKind, subject: str = "") -> str:
         """Give an order that is obeyed once, within a minute or not at all. Returns its nonce."""
         nonce = secrets.token_hex(4)
-        self._annotate(kind.annotation, order_value(self._wall(), nonce, subject))
+        self._annotate(annotation(kind), order_value(self._wall(), nonce, subject))
         return nonce
 
     def _annotate(self, key: str, value: str | None) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
+
+from kafka_sentinel.core.types import OrderKind
 
 PREFIX = "kafka-sentinel.io/"
 PAUSE = f"{PREFIX}pause"
@@ -19,14 +20,8 @@ MAX_AGE = 60.0  # seconds; as much for one from the future, by our clock
 MAX_LENGTH = 300  # characters of a value
 
 
-class OrderKind(StrEnum):
-    RUN_NOW = "run-now"  # its subject: the experiment
-    RESUME = "resume"
-    HEAL = "heal"
-
-    @property
-    def annotation(self) -> str:
-        return f"{PREFIX}{self.value}"
+def annotation(kind: OrderKind) -> str:
+    return f"{PREFIX}{kind.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ def read_orders(annotations: Mapping[str, object], wall: float) -> Orders:
     pause = annotations.get(PAUSE)
     paused = None if pause is None or str(pause).lower() == NOT_PAUSED else str(pause)[:MAX_LENGTH]
     found = tuple(
-        _order(kind, str(annotations[kind.annotation]), wall) for kind in OrderKind if kind.annotation in annotations
+        _order(kind, str(annotations[annotation(kind)]), wall) for kind in OrderKind if annotation(kind) in annotations
     )
     return Orders(paused, found)
 

@@ -15,8 +15,8 @@ ordinary cluster (the roles `system:discovery` and `system:basic-user`).
 Where a permission that is not always needed is missing, what it is for is off, and `kafka-sentinel check` says so.
 Sentinel tries again every few minutes, so that it need not be restarted when the permission is granted.
 
-So far the daemon only lists and watches. Its adapters can write too (ConfigMap, Lease, Events, pods); it does not
-use them yet.
+The state ConfigMap and its Lease have the same name: that of `state.config_map`, by default `kafka-sentinel-state`.
+Neither is needed where `state.file` is set.
 """
 
 NEEDS = {

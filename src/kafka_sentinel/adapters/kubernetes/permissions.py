@@ -104,15 +104,15 @@ PERMISSIONS = (
         Scope.OWN,
         Need.ALWAYS,
         "to make that ConfigMap where nobody did",
-        "Sentinel does not start unless the ConfigMap is there already",
+        "the state cannot be saved, and nothing is injected, unless the ConfigMap is there already",
     ),
     Permission(
         LEASES,
         ("get", "update"),
         Scope.OWN,
         Need.ALWAYS,
-        "only one Sentinel may break brokers or write the state",
-        "no experiments, no state",
+        "only one Sentinel of several may probe, break brokers and write the state",
+        "Sentinel stands by for ever: use a state file instead",
         named=True,
     ),
     Permission(
@@ -121,7 +121,7 @@ PERMISSIONS = (
         Scope.OWN,
         Need.ALWAYS,
         "to make that Lease where nobody did",
-        "no experiments and no state unless the Lease is there already",
+        "Sentinel stands by for ever unless the Lease is there already",
     ),
     Permission(
         STATEFUL_SETS,

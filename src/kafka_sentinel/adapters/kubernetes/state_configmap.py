@@ -21,9 +21,9 @@ from typing import Any
 
 from kafka_sentinel.adapters.kubernetes.api import Api, Json
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
-from kafka_sentinel.adapters.kubernetes.orders import Order, Orders, read_orders
+from kafka_sentinel.adapters.kubernetes.orders import Order, Orders, annotation, read_orders
 from kafka_sentinel.adapters.kubernetes.resources import CONFIG_MAPS
-from kafka_sentinel.adapters.state_file import Loaded, StateFileError
+from kafka_sentinel.adapters.state_file import Loaded, StateFileError, StateTakenOverError
 
 MAGIC = "kafka-sentinel-state"
 VERSION = 1
@@ -39,10 +39,6 @@ GZIP = 31  # zlib's word for that format
 
 class StateConfigMapError(StateFileError):
     """The state cannot be kept here. The message is a sentence that names the ConfigMap."""
-
-
-class StateTakenOverError(StateConfigMapError):
-    """Another process has written a state that this one has not read."""
 
 
 class StateConfigMap:
@@ -136,6 +132,10 @@ class StateConfigMap:
 
             self._swap(change)
 
+    def may_be_written(self) -> bool:
+        """Tell whether we hold the Lease, without which nothing is written."""
+        return self._holds()
+
     # --- orders
 
     def orders(self) -> Orders:
@@ -151,16 +151,14 @@ class StateConfigMap:
 
         Raises StateConfigMapError; whether the order was taken off is not known then, and it must not be obeyed.
         """
-        taken = False
+        taken, key = False, annotation(order.kind)
 
         def change(raw: Json) -> None:
             nonlocal taken
             annotations = _annotations(raw)
-            taken = annotations.get(order.kind.annotation) == order.value
+            taken = annotations.get(key) == order.value
             if taken:
-                raw["metadata"]["annotations"] = {
-                    key: value for key, value in annotations.items() if key != order.kind.annotation
-                }
+                raw["metadata"]["annotations"] = {one: text for one, text in annotations.items() if one != key}
 
         with self._lock:
             self._swap(change)

@@ -28,6 +28,7 @@ function present(status, at) {
   const open = list(status.incidents).find((incident) => incident.closed_at === null || incident.closed_at === undefined);
   const summary = vouch(status, records, at);
   const past = lost > 0 ? `${plural(lost, "acknowledged record")} lost in all. ` : "";
+  if (status.health === "standby") return standby(dict(dict(status.experiments).lease));
   if (status.health === "blind") return blind(past + summary);
   if (status.health === "loss") return { state: "loss", headline: lossHeadline(lost), summary: lastLoss(status) + tail(open, summary, at) };
   if (status.health === "starting") return { state: "starting", headline: "Starting", summary: `No record was read back yet. ${past}` };
@@ -45,6 +46,12 @@ function lastLoss(status) {
   const incident = list(status.incidents).find((each) => each.id === latest.incident);
   return `Last proved at ${moment(latest.proved_at, status.now)}${incident ? ` (${cause(incident.cause).toLowerCase()}, ${str(incident.id)})` : ""}. `;
 }
+
+const standby = (lease) => ({
+  state: "starting",
+  headline: "Standing by",
+  summary: str(lease.problem) ? `The Lease cannot be asked for: ${lease.problem}.` : `Another Kafka Sentinel, ${str(lease.holder) || "not known yet"}, holds the Lease. This one probes, breaks and writes nothing.`,
+});
 
 const blind = (summary) => ({
   state: "blind",

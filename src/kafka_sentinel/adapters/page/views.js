@@ -198,7 +198,8 @@ export const losses = (all, now) => all.map((loss) => {
 
 export function experimentsState(facts) {
   if (str(facts.latched)) return ["bad", `Held until resumed: ${facts.latched}.`];
-  if (facts.paused) return ["warn", "Paused by a person."];
+  if (facts.paused) return ["warn", str(facts.paused_by) ? `Paused: ${facts.paused_by}.` : "Paused by a person."];
+  if (dict(facts.lease).held === false) return ["warn", "Held until this Sentinel holds the Lease."];
   if (facts.armed && !facts.dry_run) return ["", "Armed: faults are injected when every guard allows it."];
   return ["", "Rehearsal only: guards are asked, nothing is injected."];
 }
