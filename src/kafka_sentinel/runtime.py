@@ -36,6 +36,7 @@ from kafka_sentinel.core.commands import (
     Recheck,
     RenewClients,
     SaveState,
+    SetLoad,
     StandDown,
     StartRun,
 )
@@ -290,7 +291,7 @@ class Runtime:
                 self.metrics.apply(command)
             case Log(level=level, event=event, fields=fields):
                 logs.write(level, event, fields)
-            case Probe() | AssignReader() | RenewClients() | Recheck() | EnsureTopic():
+            case Probe() | SetLoad() | AssignReader() | RenewClients() | Recheck() | EnsureTopic():
                 self._adapters.do(command)
             case SaveState():
                 if not self._taken_over:

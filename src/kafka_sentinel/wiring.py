@@ -13,7 +13,7 @@ from kafka_sentinel.adapters.quorum import QuorumOptions, QuorumWatcher
 from kafka_sentinel.adapters.recheck import Rechecker, RecheckOptions
 from kafka_sentinel.adapters.topics import TopicKeeper, TopicOptions
 from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
-from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, Recheck, RenewClients
+from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, Recheck, RenewClients, SetLoad
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
@@ -42,6 +42,9 @@ class KafkaAdapters:
         common: ClientProperties = {**timeout, **settings.kafka.client_config()}
         topics = probe_topics(settings)
         probe = settings.probe
+        self._usual_rate = self._rate = probe.records_per_interval / probe.interval  # records per second and partition
+        self._load: float | None = None
+        self._probed = 0  # partitions, of all levels
         self._producers = {
             acks: ProbeProducer(
                 ProducerOptions(
@@ -51,7 +54,7 @@ class KafkaAdapters:
                     instance=instance,
                     record_size=probe.record_size,
                     interval=probe.interval,
-                    records_per_second=probe.records_per_interval / probe.interval,
+                    records_per_second=self._usual_rate,
                     delivery_timeout=probe.delivery_timeout,
                     extra=producer_extra,
                 ),
@@ -141,12 +144,17 @@ class KafkaAdapters:
         for verifier in self._verifiers.values():
             verifier.begin_run(run)
 
-    def do(self, command: Probe | AssignReader | RenewClients | Recheck | EnsureTopic) -> None:
+    def do(self, command: Probe | SetLoad | AssignReader | RenewClients | Recheck | EnsureTopic) -> None:
         match command:
             case Probe(partitions=partitions):
                 for acks in self._producers:
                     self._producers[acks].probe(partitions)
                     self._verifiers[acks].probe(partitions)
+                self._probed = len(partitions)
+                self._pace()
+            case SetLoad(records_per_second=load):
+                self._load = load
+                self._pace()
             case AssignReader(partition=partition, offset=offset):
                 self._verifiers[partition.acks].assign(partition, offset)
             case RenewClients(acks=acks):
@@ -156,6 +164,15 @@ class KafkaAdapters:
                 self._rechecker.submit(command)
             case EnsureTopic(acks=acks):
                 self._keeper.ensure(acks)
+
+    def _pace(self) -> None:
+        """Spread the load over the partitions there are; it only ever raises their rate."""
+        share = self._load / self._probed if self._load is not None and self._probed else 0.0
+        rate = max(self._usual_rate, share)
+        if rate != self._rate:
+            self._rate = rate
+            for producer in self._producers.values():
+                producer.set_rate(rate)
 
 
 def probe_topics(settings: Settings) -> dict[Acks, str]:

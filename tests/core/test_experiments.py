@@ -8,98 +8,18 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.core.experiment_life import DUE, STEPS, Life, life_in
 from tests.core.experiment_worlds import START, given, instant, settings, spec, world
 
-from kafka_sentinel.core.commands import Count, Heal, Inject, Log
+from kafka_sentinel.core.commands import Heal, Inject, Log
 from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import FINAL, TRANSITIONS, Happening, RunState, transition_diagram
 from kafka_sentinel.core.experiments import RESULTS, Experiments
 from kafka_sentinel.core.guards import GUARD_NAMES, first_denial
-from kafka_sentinel.core.schedule import next_run, parse_schedule
+from kafka_sentinel.core.schedule import parse_schedule
 from kafka_sentinel.core.targets import Target, parse_target
 
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
-DUE = next_run(spec().schedule, START + 900, "kill") - START  # monotonic second of the first run after 900
-
-
-class Life:
-    """One life of the engine, as far as experiments see it: writes the state when asked to, collects the commands."""
-
-    def __init__(self, saved=None, *, now=900.0, specs=None, **changes):
-        self.core = Experiments(specs or [spec()], settings(**changes), recovery_limit=600)
-        self.commands = []
-        self.saved = saved
-        self.generation = 0
-        self.now = now
-        self.world_changes = {}
-        if saved is not None:
-            self.commands += self.core.restore(json.loads(saved), instant(now))
-        self.tick(now)
-
-    def world(self):
-        return world(self.now, **self.world_changes)
-
-    def tick(self, now):
-        self.now = now
-        self.commands += self.core.on_tick(self.world())
-        return self
-
-    def start_save(self):
-        assert self.core.needs_save
-        self.generation += 1
-        self.written = json.dumps(self.core.to_state())
-        self.core.on_save_started(self.generation)
-        return self
-
-    def end_save(self):
-        self.saved = self.written
-        self.commands += self.core.on_state_saved(self.generation, self.world())
-        return self
-
-    def save(self):
-        return self.start_save().end_save()
-
-    def fault(self, kind, *details):
-        self.commands += self.core.on_fault(kind(instant(self.now), self.run_id(), *details))
-        return self
-
-    def close(self, verdict="passed", lost=0):
-        self.commands += self.core.on_incident_closed(self.run_id(), verdict, lost, instant(self.now))
-        return self
-
-    def run_id(self):
-        return self.of(Inject)[-1].experiment_run
-
-    def of(self, kind):
-        return [command for command in self.commands if isinstance(command, kind)]
-
-    def state(self):
-        return self.core.under_way.state if self.core.under_way else None
-
-    def counts(self):
-        return [(count.metric, dict(count.labels)) for count in self.of(Count)]
-
-    def item(self, name="kill"):
-        return next(item for item in self.core.status(self.world())["items"] if item["name"] == name)
-
-
-STEPS = {
-    RunState.INTENDED: lambda life: life.tick(DUE),
-    RunState.INJECTING: lambda life: life.save(),
-    RunState.INJECTED: lambda life: life.fault(FaultInjected, (1,)).save(),
-    RunState.RECOVERING: lambda life: life.fault(FaultHealed).save(),
-    RunState.RECHECKED: lambda life: life.close(),
-}
-
-
-def life_in(state, **options):
-    life = Life(**options)
-    for name, step in STEPS.items():
-        step(life)
-        if name is state:
-            break
-    assert life.state() is state
-    return life
 
 
 # --- the way through
@@ -677,8 +597,16 @@ def test_from_every_state_a_final_one_can_be_reached_and_none_leaves_a_final_one
 
 
 def test_only_a_saved_intent_leads_to_an_injection():
-    into = [(begin, happening) for begin, happening, to in TRANSITIONS if to is RunState.INJECTING]
-    assert into == [(RunState.INTENDED, Happening.SAVED_ALLOWED)]
+    into = {
+        state: [(begin, happening) for begin, happening, to in TRANSITIONS if to is state]
+        for state in (RunState.INJECTING, RunState.ANNOUNCED, RunState.ANNOUNCING)
+    }
+    assert into[RunState.INJECTING] == [
+        (RunState.INTENDED, Happening.SAVED_ALLOWED),
+        (RunState.ANNOUNCED, Happening.NOTICE_OVER),
+    ]
+    assert into[RunState.ANNOUNCED] == [(RunState.ANNOUNCING, Happening.ANNOUNCED)]
+    assert into[RunState.ANNOUNCING] == [(RunState.INTENDED, Happening.SAVED_FIRST_NOTICE)]
     assert [begin for begin, _, to in TRANSITIONS if to is RunState.INTENDED] == [RunState.GUARDED]
 
 

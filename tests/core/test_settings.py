@@ -266,6 +266,25 @@ def test_faults_of_pods_are_taken_where_pods_are_watched():
     assert [str(spec.target) for spec in specs] == ["zone:A", "leader", "all", "zookeeper"]
 
 
+def test_each_fault_is_held_and_announced_as_long_as_its_table_says_unless_the_experiment_does():
+    items = [
+        {"name": "a", "fault": "pod-crash", "every": "1h"},
+        {"name": "b", "fault": "node-reclaim", "every": "1h"},
+        {"name": "c", "fault": "node-reclaim", "every": "1h", "notice": 0, "duration": "1m"},
+        {"name": "d", "fault": "node-reclaim", "every": "1h", "notice": "30s", "drain": "30s", "load": 500},
+        {"name": "e", "fault": "rolling-restart", "target": "all", "every": "1d"},
+    ]
+    on = {"kubernetes": {"enabled": True, "namespace": "kafka"}, "experiments": {"items": items}}
+    specs = [item.spec() for item in Settings.model_validate(on).experiments.items]
+    assert [(spec.duration, spec.notice, spec.drain, spec.load) for spec in specs] == [
+        (10, 0, 0, None),
+        (300, 120, 0, None),
+        (60, 0, 0, None),
+        (300, 30, 30, 500),
+        (1800, 0, 0, None),
+    ]
+
+
 def test_kubernetes_is_off_by_default_and_becomes_a_specification_of_the_core():
     assert Settings().kubernetes.fleet() is None
     given = {"enabled": True, "namespace": "kafka", "selector": {"app": "kafka", "tier": 1}, "first_id": 1}

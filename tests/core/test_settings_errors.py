@@ -102,6 +102,18 @@ ON_KUBERNETES = "kubernetes: {enabled: true, namespace: kafka}"
             "experiments: {items: [{name: a, fault: process-kill, every: 5s, target: me}]}",
             ['target "me"', "controller"],
         ),
+        (
+            "experiments: {items: [{name: a, fault: process-kill, every: 5s, notice: 1m}]}",
+            ["notice is for the fault node-reclaim, found process-kill"],
+        ),
+        (
+            "experiments: {items: [{name: a, fault: node-reclaim, every: 5s, notice: 1m, drain: 2m}]}",
+            ["drain is 120 s, longer than the notice of 60 s"],
+        ),
+        (
+            "experiments: {items: [{name: a, fault: process-kill, every: 5s, load: 20001}]}",
+            ["items[0].load: found 20001", "from 1 to 20000"],
+        ),
         ("experiments: {blackouts: [{from: 25:00}]}", ['blackout time "25:00"', "00:00 to 24:00"]),
         ("experiments: {blackouts: [{days: [sat], dates: [2026-01-01]}]}", ["either `days` or `dates`"]),
         (

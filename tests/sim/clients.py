@@ -22,6 +22,7 @@ from kafka_sentinel.core.types import Sighting, SightingKind, Span
 
 BEGINNING = -2
 MAX_IN_FLIGHT = 5
+LOADED = 5  # times as many records while an experiment asks for load
 
 
 @dataclass(eq=False, slots=True)
@@ -81,7 +82,7 @@ class Producer:
         at, events, batches = self.life.instant(), [], []
         for partition in self.probed:
             stream = self.streams.setdefault(partition, _Stream())
-            count = rng.randint(1, options.batch)
+            count = rng.randint(1, options.batch if self.life.load is None else LOADED * options.batch)
             events.append(RecordsSent(at, partition, self.run, stream.following, count))
             batches.append((partition, stream, count))
         self._post(events)

@@ -20,6 +20,7 @@ from kafka_sentinel.core.commands import (
     Recheck,
     RenewClients,
     SaveState,
+    SetLoad,
     StartRun,
 )
 from kafka_sentinel.core.engine import Engine
@@ -60,6 +61,7 @@ class Life:
         self.latched = False  # an acks=all loss was said in this life, and nobody resumes
         self.steps = 0
         self.started = world.now
+        self.load = None  # records per second asked of the producers, None: as usual
         self.saved = None  # the newest state this life has put on disk
         self.engine = Engine(world.config, run=self.run, started=self.instant(), state=state)
         self.producers = [Producer(self, acks) for acks in world.config.acks]
@@ -131,6 +133,7 @@ class Life:
             return
         for command in commands:
             self.obey(command)
+        world.judge_load(self)
 
     def obey(self, command):
         world = self.world
@@ -151,6 +154,8 @@ class Life:
                 self.after(delay, producer.renew)
             case SaveState(generation=generation, state=state):
                 self._save(generation, json.dumps(state))
+            case SetLoad(records_per_second=load):
+                self.load = load
             case Inject():
                 self._inject(command)
             case Heal():

@@ -92,6 +92,7 @@ class World:
                 duration=3.0,
                 grace=8.0,
                 allow_unavailability=self.rng.random() < 0.3,
+                load=1_000.0 if self.rng.random() < 0.5 else None,
             )
             specs = (spec,)
         return EngineConfig(
@@ -393,6 +394,12 @@ class World:
             if isinstance(command, Log) and command.event == "acknowledged records lost":
                 self.oracle.losses_claimed(command.fields)
                 life.latched |= command.fields["acks"] == "all"
+
+    def judge_load(self, life):
+        """The load of an experiment lasts as long as its run, and no other run has any."""
+        run = life.engine.experiments.under_way
+        if life.load is not None and run is None:
+            raise CrashError("the load of an experiment outlived its run")
 
     def judge_injection(self, life, command):
         self.injections += 1

@@ -91,6 +91,13 @@ class Heal:
 
 
 @dataclass(frozen=True, slots=True)
+class SetLoad:
+    """Probe with so many records per second, over all partitions together, but no fewer than usual. None: as usual."""
+
+    records_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SaveState:
     generation: int
     state: Mapping[str, object]
@@ -146,6 +153,7 @@ Command = (
     | Announce
     | Inject
     | Heal
+    | SetLoad
     | SaveState
     | StandDown
     | EnsureTopic

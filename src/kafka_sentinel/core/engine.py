@@ -27,6 +27,7 @@ from kafka_sentinel.core.events import (
     ClusterObserved,
     ClusterUnreachable,
     Event,
+    FaultAnnounced,
     FaultFailed,
     FaultHealed,
     FaultInjected,
@@ -56,8 +57,9 @@ from kafka_sentinel.core.events import (
     WatchAlive,
     WatchBroken,
 )
-from kafka_sentinel.core.experiment_run import MAY_BE_IN_EFFECT
+from kafka_sentinel.core.experiment_run import MAY_BE_IN_EFFECT, MAY_SHOW, RunState
 from kafka_sentinel.core.experiments import Experiments
+from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.group import GroupAccount
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
 from kafka_sentinel.core.incidents import IncidentChange, Incidents
@@ -182,7 +184,7 @@ class Engine:
                 self._commands += self.truth.take(event)
             case ClusterObserved() | ClusterUnreachable() | QuorumObserved() | QuorumUnreachable():
                 self._cluster(event)
-            case FaultInjected() | FaultFailed() | FaultHealed() | BrokerExited():
+            case FaultAnnounced() | FaultInjected() | FaultFailed() | FaultHealed() | BrokerExited():
                 self._fault(event)
             case GroupRead() | GroupRebalanced() | GroupCommitted():
                 self._commands += self.group.take(event)
@@ -273,16 +275,20 @@ class Engine:
                 self._commands.append(EnsureTopic(acks))
                 self._next_ensure = self.now.mono + ENSURE_TOPIC_EVERY
 
-    def _fault(self, event: FaultInjected | FaultFailed | FaultHealed | BrokerExited) -> None:
+    def _fault(self, event: FaultAnnounced | FaultInjected | FaultFailed | FaultHealed | BrokerExited) -> None:
         if isinstance(event, BrokerExited):
             self.incidents.on_broker_exited(event.broker, event.at)
             self._log("warning", "broker process ended", broker=event.broker, status=event.status)
             return
         run = self.experiments.under_way
         if isinstance(event, FaultInjected) and run is not None and run.id == event.experiment_run:
-            target = ",".join(f"broker {broker}" for broker in event.targets) or ",".join(pod.name for pod in run.pods)
             self.incidents.on_fault(
-                event.at, experiment_run=run.id, fault=run.fault, target=target, brokers=event.targets
+                event.at,
+                experiment_run=run.id,
+                fault=run.fault,
+                target=run.target_text(event.targets),
+                brokers=event.targets,
+                node=run.node,
             )
         self._commands += self.experiments.on_fault(event)
 
@@ -328,6 +334,7 @@ class Engine:
         self.latency.slots(changes.slots)
         self.latency.tick(now.mono, now.wall, lag)
         if self.kubernetes is not None:
+            self._tell_of_experiment(self.kubernetes)
             self._commands += self.kubernetes.tick(now, self.view, changes.edges)
         self._tick_incidents()
         self._note_steadiness()
@@ -336,6 +343,15 @@ class Engine:
         self._note_healed_faults()
         if self.experiments.needs_save or now.mono >= self._next_checkpoint:
             self.save()
+
+    def _tell_of_experiment(self, kubernetes: Observer) -> None:
+        """Have what our experiment does to pods known as ours; note when the pods of a rolling restart are all back."""
+        run = self.experiments.under_way
+        if run is None or run.state not in MAY_SHOW:
+            return
+        kubernetes.expect(run.pods, self.now)
+        if run.state is RunState.INJECTED and run.fault == FaultKind.ROLLING_RESTART:
+            self._commands += self.experiments.on_rolled(self.now) if kubernetes.are_replaced(run.pods) else []
 
     def _tick_incidents(self) -> None:
         step = self.incidents.tick(self.now)

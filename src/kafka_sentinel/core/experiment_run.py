@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ class RunState(StrEnum):
     DUE = "due"  # its time has come; the guards are being asked
     GUARDED = "guarded"  # every guard allowed
     INTENDED = "intended"  # the intent is being written; nothing was done to the cluster
+    ANNOUNCING = "announcing"  # the intent is on disk and a notice was commanded
+    ANNOUNCED = "announced"  # notice was given; nothing is hit yet, and the guards go on being asked
     INJECTING = "injecting"  # the intent is on disk and the fault was commanded
     INJECTED = "injected"  # the fault is in effect
     RECOVERING = "recovering"  # the fault was undone; the incident is not closed yet
@@ -33,7 +35,10 @@ class Happening(StrEnum):
     INTENT = "intent to be saved"
     SAVED = "state saved"
     SAVED_ALLOWED = "state saved, all guards still allow"
+    SAVED_FIRST_NOTICE = "state saved, all guards still allow, a notice comes first"
     SAVE_FAILED = "state not saved"
+    ANNOUNCED = "notice given"
+    NOTICE_OVER = "notice over, all guards still allow"
     INJECTED = "fault injected"
     FAILED = "fault failed"
     HEALED = "fault healed"
@@ -55,11 +60,24 @@ TRANSITIONS = (
     Transition(RunState.GUARDED, Happening.REHEARSED, RunState.DRY_RUN),
     Transition(RunState.GUARDED, Happening.INTENT, RunState.INTENDED),
     Transition(RunState.INTENDED, Happening.SAVED_ALLOWED, RunState.INJECTING),
+    Transition(RunState.INTENDED, Happening.SAVED_FIRST_NOTICE, RunState.ANNOUNCING),
     Transition(RunState.INTENDED, Happening.DENIED, RunState.SKIPPED),
     Transition(RunState.INTENDED, Happening.SAVE_FAILED, RunState.ABORTED),
     Transition(RunState.INTENDED, Happening.TIMED_OUT, RunState.ABORTED),
     Transition(RunState.INTENDED, Happening.STOPPED, RunState.ABORTED),
     Transition(RunState.INTENDED, Happening.RESTARTED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCING, Happening.ANNOUNCED, RunState.ANNOUNCED),
+    Transition(RunState.ANNOUNCING, Happening.DENIED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCING, Happening.FAILED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCING, Happening.TIMED_OUT, RunState.ABORTED),
+    Transition(RunState.ANNOUNCING, Happening.STOPPED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCING, Happening.RESTARTED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCED, Happening.NOTICE_OVER, RunState.INJECTING),
+    Transition(RunState.ANNOUNCED, Happening.DENIED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCED, Happening.FAILED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCED, Happening.HEALED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCED, Happening.STOPPED, RunState.ABORTED),
+    Transition(RunState.ANNOUNCED, Happening.RESTARTED, RunState.ABORTED),
     Transition(RunState.INJECTING, Happening.INJECTED, RunState.INJECTED),
     Transition(RunState.INJECTING, Happening.FAILED, RunState.ABORTED),
     Transition(RunState.INJECTING, Happening.TIMED_OUT, RunState.ABORTED),
@@ -83,6 +101,9 @@ TRANSITIONS = (
 _NEXT = {(state, happening): next_state for state, happening, next_state in TRANSITIONS}
 
 FINAL = frozenset({RunState.DONE, RunState.ABORTED, RunState.SKIPPED, RunState.DRY_RUN})
+HITS_NOTHING_YET = frozenset({RunState.ANNOUNCING, RunState.ANNOUNCED})
+UNKNOWN_TO_DISK = HITS_NOTHING_YET | {RunState.INTENDED}  # what is on disk may be older than a hit
+MAY_SHOW = frozenset({RunState.INJECTING, RunState.INJECTED, RunState.RECOVERING})  # what was done to the targets
 MAY_BE_IN_EFFECT = frozenset({RunState.INJECTING, RunState.INJECTED})  # the fault; a heal is owed when it ends badly
 
 
@@ -108,6 +129,11 @@ class Run:
     def result(self) -> str:
         """The verdict of a run that is done, else the name of the state it is in."""
         return self.verdict if self.state is RunState.DONE and self.verdict else self.state.value
+
+    def target_text(self, hit: Iterable[int]) -> str:
+        """Say what was hit; `hit`: the Kafka nodes that were."""
+        words = ",".join(f"broker {broker}" for broker in hit) or ",".join(pod.name for pod in self.pods)
+        return words if self.node is None else f"node {self.node.name} ({words})"
 
     def to_state(self) -> dict[str, object]:
         return {**asdict(self), "pods": [list(pod) for pod in self.pods], "node": self.node and list(self.node)}

@@ -1,12 +1,14 @@
 """Decides when a fault is injected, and follows each run to its end. The engine drives it and carries out the commands.
 
 At most one run is under way. The intent is on disk before the fault is commanded, and the guards are asked again at
-that moment; so a crash at any point leads to a heal, never to a second injection. How the engine calls this:
+that moment; so a crash at any point leads to a heal, never to a second injection. A fault that is announced begins with
+its notice, during which the guards go on being asked: the first that denies takes it back. How the engine calls this:
 
 - at start-up `restore` with what was saved, then `on_tick` at every tick;
 - whenever `needs_save` is true: save the state with `to_state()` in it and tell `on_save_started` the generation;
   `on_state_saved` or `on_state_save_failed` follow;
-- `on_fault` for FaultInjected, FaultFailed and FaultHealed; `on_incident_closed` for every incident, ours or not;
+- `on_fault` for FaultAnnounced, FaultInjected, FaultFailed and FaultHealed; `on_rolled` when every target of a rolling
+  restart is back; `on_incident_closed` for every incident, ours or not;
 - `latch` as soon as an acks=all loss is proved or an invariant violated; `pause`, `unpause`, `resume`, `run_now` and
   `heal` when a person says so.
 """
@@ -19,11 +21,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kafka_sentinel.core.agenda import Plan, Planner
-from kafka_sentinel.core.commands import Command, Count, Heal, Inject, Log
-from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.commands import Announce, Command, Count, Heal, Inject, Log, SetLoad
+from kafka_sentinel.core.events import FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import (
     FINAL,
+    HITS_NOTHING_YET,
     MAY_BE_IN_EFFECT,
+    UNKNOWN_TO_DISK,
     Happening,
     Past,
     Run,
@@ -42,6 +46,7 @@ from kafka_sentinel.core.types import Instant
 RESULTS = ("passed", "failed", "inconclusive", "aborted", "dry_run")  # closed set of experiments_total{result}
 MAX_EXPERIMENTS = 64
 SAVE_LIMIT = 30.0  # seconds a write of the state may take
+ASK_EVERY = 1.0  # seconds between two rounds of the guards during a notice; they look at every partition
 
 
 class Experiments:
@@ -65,6 +70,9 @@ class Experiments:
         self._injections: tuple[float, ...] = ()  # wall-clock seconds; as many as the daily budget can ask for
         self._paused: str | None = None  # who paused them, in their words
         self._latched: str | None = None
+        self._loaded = False  # the probes were asked for more records than usual
+        self._ask_at = 0.0  # when the guards are asked next during a notice, monotonic
+        self._ended_early = ""  # run whose fault was asked to be undone before its time
         self.needs_save = False
 
     @property
@@ -74,7 +82,7 @@ class Experiments:
     # --- time
 
     def on_tick(self, world: World) -> list[Command]:
-        out = self._check_limit(world.now)
+        out = [*self._watch_notice(world), *self._check_limit(world.now)]
         for spec, plan in self._planner.due(world.now):
             out += self._consider(spec, plan, world)
         return out
@@ -89,8 +97,11 @@ class Experiments:
 
     def _limit(self, run: Run) -> float:
         match run.state:
-            case RunState.INJECTING:
+            case RunState.ANNOUNCING | RunState.INJECTING:
                 return INJECT_LIMIT
+            case RunState.ANNOUNCED:
+                spec = self._specs[run.experiment]
+                return spec.notice - spec.drain
             case RunState.INJECTED:
                 return run.duration + HEAL_LIMIT
             case RunState.RECOVERING:
@@ -139,6 +150,9 @@ class Experiments:
         out = self._move(Happening.ALLOWED, now)
         if self._settings.dry_run:
             return out + self._move(Happening.REHEARSED, now)
+        if spec.load is not None:
+            self._loaded = True
+            out.append(SetLoad(spec.load))
         return [*out, *self._move(Happening.INTENT, now), _log("info", "experiment_intended", run)]
 
     def on_save_started(self, generation: int) -> None:
@@ -161,34 +175,75 @@ class Experiments:
         return self._move(Happening.SAVE_FAILED, now, reason=f"the intent could not be saved: {reason}")
 
     def _judge_again(self, run: Run, world: World) -> list[Command]:
-        """Ask the guards once more, with the intent on disk and the targets fixed; inject only if all still allow."""
-        given, _ = self._question(self._specs[run.experiment], world)
-        denial = first_denial(replace(given, due=run.due, under_way=None), _target(run))
+        """Ask the guards once more, with the intent on disk and the targets fixed; go on only if all still allow."""
+        denial = self._denial(run, world, run.due)
         if denial is not None:
             return self._move(Happening.DENIED, world.now, reason=denial.reason, denial=denial)
-        self._remember_injection(world.now.wall)
-        out = self._move(Happening.SAVED_ALLOWED, world.now)
-        inject = Inject(run.id, run.fault, run.targets, run.duration, run.pods, run.node)
+        if not fault_named(run.fault).announced:
+            return self._strike(run, world, Happening.SAVED_ALLOWED)
+        self._ask_at = world.now.mono + ASK_EVERY
+        out = self._move(Happening.SAVED_FIRST_NOTICE, world.now)
+        notice = self._specs[run.experiment].notice
+        announce = Announce(run.id, run.fault, run.targets, notice, run.pods, run.node)
+        return [*out, _log("warning", "experiment_announcing", run), announce]
+
+    def _watch_notice(self, world: World) -> list[Command]:
+        """Ask the guards while the notice lasts: one that denies ends the run; strike at the end of the notice."""
+        run, now = self._run, world.now
+        if run is None or run.state not in HITS_NOTHING_YET:
+            return []
+        is_over = run.state is RunState.ANNOUNCED and now.mono - self._entered >= self._limit(run)
+        if now.mono < self._ask_at and not is_over:
+            return []
+        self._ask_at = now.mono + ASK_EVERY
+        denial = self._denial(run, world, now.wall)
+        if denial is not None:
+            return [_heal(run), *self._move(Happening.DENIED, now, reason=f"{denial.guard}: {denial.reason}")]
+        return self._strike(run, world, Happening.NOTICE_OVER) if is_over else []
+
+    def _denial(self, run: Run, world: World, due: float) -> Answer | None:
+        given, _ = self._question(self._specs[run.experiment], world)
+        return first_denial(replace(given, due=due, under_way=None), _target(run))
+
+    def _strike(self, run: Run, world: World, happening: Happening) -> list[Command]:
+        self._remember_injection(world.now.wall, len(run.targets))
+        out = self._move(happening, world.now)
+        drain = self._specs[run.experiment].drain
+        inject = Inject(run.id, run.fault, run.targets, run.duration, run.pods, run.node, drain)
         return [*out, _log("warning", "experiment_injecting", run), inject]
 
-    def _remember_injection(self, wall: float) -> None:
+    def _remember_injection(self, wall: float, brokers: int) -> None:
+        """Debit each broker; a pod that is none counts as one."""
         keep = max(1, self._settings.daily_budget)
-        self._injections = tuple(sorted((*self._injections, wall))[-keep:])
+        self._injections = tuple(sorted((*self._injections, *[wall] * max(1, brokers)))[-keep:])
 
     # --- what becomes of it
 
-    def on_fault(self, event: FaultInjected | FaultFailed | FaultHealed) -> list[Command]:
+    def on_fault(self, event: FaultAnnounced | FaultInjected | FaultFailed | FaultHealed) -> list[Command]:
         run = self._run
         if run is None or run.id != event.experiment_run:
-            # A fault that comes into effect after its run was given up must not stay.
-            return [Heal(event.experiment_run, event.targets)] if isinstance(event, FaultInjected) else []
+            # What comes into effect after its run was given up must not stay.
+            targets = event.targets if isinstance(event, FaultInjected) else ()
+            late = isinstance(event, FaultAnnounced | FaultInjected)
+            return [Heal(event.experiment_run, targets)] if late else []
         match event:
+            case FaultAnnounced():
+                return [*self._move(Happening.ANNOUNCED, event.at), _log("warning", "experiment_announced", run)]
             case FaultInjected():
                 return self._move(Happening.INJECTED, event.at, injected=event.at.wall)
             case FaultFailed():
                 return [_heal(run), *self._move(Happening.FAILED, event.at, reason=event.reason)]
             case FaultHealed():
-                return self._move(Happening.HEALED, event.at)
+                reason = "the notice was taken back" if run.state is RunState.ANNOUNCED else None
+                return self._move(Happening.HEALED, event.at, reason=reason)
+
+    def on_rolled(self, now: Instant) -> list[Command]:
+        """Note that every pod of a rolling restart was replaced: what is left of it is undone."""
+        run = self._run
+        if run is None or run.state is not RunState.INJECTED or self._ended_early == run.id:
+            return []
+        self._ended_early = run.id
+        return [Log("info", "experiment_rolled", {"run": run.id, "at": now.wall}), _heal(run)]
 
     def on_incident_closed(self, run_id: str | None, verdict: str, lost: int, now: Instant) -> list[Command]:
         """Take note of a closed incident. `run_id`: of the run that caused it, if one did; `lost`: acks=all records."""
@@ -294,8 +349,13 @@ class Experiments:
         self.needs_save |= state not in {RunState.GUARDED, RunState.DRY_RUN}
         if state in FINAL:
             self._run = None
-            return self._ended(run) if denial is None else self._skipped(run.experiment, denial, now)
+            ending = self._ended(run) if denial is None else self._skipped(run.experiment, denial, now)
+            return [*self._unload(), *ending]
         return []
+
+    def _unload(self) -> list[Command]:
+        loaded, self._loaded = self._loaded, False
+        return [SetLoad(None)] if loaded else []
 
     def _ended(self, run: Run) -> list[Command]:
         assert run.result in RESULTS
@@ -387,15 +447,15 @@ class Experiments:
         self._past.update(past)
         if run is None:
             return []
-        if run.state is RunState.INTENDED:  # nobody knows whether it was done: it counts as done
-            self._remember_injection(run.started)
+        if run.state in UNKNOWN_TO_DISK:  # nobody knows whether it was done: it counts as done
+            self._remember_injection(run.started, len(run.targets))
         healing: list[Command] = [] if run.state is RunState.RECHECKED else [_heal(run)]
         reason = f"Sentinel restarted while {run.state}" if run.state is not RunState.RECHECKED else run.reason
         return healing + self._move(Happening.RESTARTED, now, reason=reason)
 
 
 def _heal(run: Run) -> Heal:
-    return Heal(run.id, run.targets, run.fault, run.node)
+    return Heal(run.id, run.targets, run.fault, run.node, run.pods)
 
 
 def _target(run: Run) -> Target:

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 INJECT_LIMIT = 60.0  # seconds until a commanded fault, or its notice, must be in effect
 HEAL_LIMIT = 60.0  # seconds after its duration until a fault must be undone
-MAX_NOTICE = 900.0  # seconds from the notice of a reclaim until the pods must go
-MAX_LOAD = 20_000.0  # records per second that an experiment may raise the probes to, all partitions together
+MAX_NOTICE = 900  # seconds from the notice of a reclaim until the pods must go
+MAX_LOAD = 20_000  # records per second that an experiment may raise the probes to, all partitions together
 
 
 class Reach(StrEnum):
@@ -37,8 +37,8 @@ class FaultKind(StrEnum):
 class Fault:
     """`says`: what is done, for people. `undoes`: what is done to undo it; "" if there is nothing to undo.
 
-    `duration`: seconds it is held unless the experiment says otherwise. `announced`: a notice comes before it, and the
-    guards are asked again before it strikes.
+    `duration`: seconds it is held, and `notice`: seconds from a notice until it must have struck, unless the experiment
+    says otherwise. `announced`: there is such a notice, maybe of no length; the guards are asked until it strikes.
     """
 
     kind: FaultKind
@@ -47,6 +47,7 @@ class Fault:
     undoes: str = ""
     duration: float = 10.0
     announced: bool = False
+    notice: float = 0.0
 
 
 FAULTS = {
@@ -64,6 +65,7 @@ FAULTS = {
             "the node is opened again",
             duration=300.0,
             announced=True,
+            notice=120.0,
         ),
         Fault(
             FaultKind.ROLLING_RESTART,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
 from kafka_sentinel.core.events import LeaseObserved
+from kafka_sentinel.core.faults import MAX_LOAD, MAX_NOTICE
 from kafka_sentinel.core.kubernetes.fleet import FleetView
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.schedule import Blackout, Schedule
@@ -22,6 +23,8 @@ class ExperimentSpec:
     `grace`: how long a run that is due waits for the guards before it is skipped; at least 1.
     `jitter`: each run starts up to that much later, always the same for the same name and time.
     `allow_unavailability`: may take partitions below min.insync.replicas, never their last in-sync replica.
+    `notice`: of a fault that is announced, from the notice until its targets must be gone; `drain`: the last part of
+    it, which the targets get to end. `load`: records per second over all probe partitions, while a run is under way.
     """
 
     name: str
@@ -32,10 +35,17 @@ class ExperimentSpec:
     grace: float = 60.0
     jitter: float = 0.0
     allow_unavailability: bool = False
+    notice: float = 0.0
+    drain: float = 0.0
+    load: float | None = None
 
     def __post_init__(self) -> None:
         if self.grace < 1 or self.jitter < 0 or self.duration < 0:
             raise ValueError(f"experiment {self.name}: needs grace >= 1, jitter >= 0 and duration >= 0 seconds")
+        if not 0 <= self.drain <= self.notice <= MAX_NOTICE:
+            raise ValueError(f"experiment {self.name}: needs 0 <= drain <= notice <= {MAX_NOTICE:g} seconds")
+        if self.load is not None and not 0 < self.load <= MAX_LOAD:
+            raise ValueError(f"experiment {self.name}: load is {self.load}; allowed is more than 0, up to {MAX_LOAD:g}")
         if wrong := misfit(self.fault, self.target):
             raise ValueError(f"experiment {self.name}: {wrong}")
 

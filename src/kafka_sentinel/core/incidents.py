@@ -24,7 +24,7 @@ from kafka_sentinel.core.incident import FREEZE_AFTER, FREEZE_AFTER_LOSS, Cause,
 from kafka_sentinel.core.incident_book import MAX_CLOSED, MAX_OPEN, IncidentBook
 from kafka_sentinel.core.outages import Outages
 from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
-from kafka_sentinel.core.types import Acks, Instant, ProbePartition
+from kafka_sentinel.core.types import Acks, Instant, NodeRef, ProbePartition
 
 RETIME = 60.0  # seconds by which t0 of a natural incident may move back to an earlier sign
 RECHECK_LIMIT = 600.0  # seconds after which a recheck that was asked for is given up
@@ -93,7 +93,14 @@ class Incidents:
             incident.unavailable = {key for key in incident.unavailable if key[1] in probed}
 
     def on_fault(
-        self, at: Instant, *, experiment_run: str, fault: str, target: str, brokers: Iterable[int]
+        self,
+        at: Instant,
+        *,
+        experiment_run: str,
+        fault: str,
+        target: str,
+        brokers: Iterable[int],
+        node: NodeRef | None = None,
     ) -> Incident:
         """Note an injected fault. What its first signs have opened just before becomes its incident."""
         hit = set(brokers)
@@ -115,6 +122,8 @@ class Incidents:
             incident = self._begin(at, at, Cause.EXPERIMENT, hit)
         incident.fault, incident.target, incident.experiment_run = fault, target, experiment_run
         incident.fault_active = True
+        if node is not None:
+            incident.nodes[node.uid] = node.name
         return incident
 
     def on_healed(self, experiment_run: str) -> None:

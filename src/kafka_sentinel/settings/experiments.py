@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kafka_sentinel.core import schedule as schedules
-from kafka_sentinel.core.faults import FaultKind, Reach, fault_named
+from kafka_sentinel.core.faults import FAULTS, MAX_LOAD, MAX_NOTICE, FaultKind, Reach, fault_named
 from kafka_sentinel.core.guard_input import MAX_DAILY_BUDGET, ExperimentSpec, GuardSettings
 from kafka_sentinel.core.targets import ALLOWED as ALLOWED_TARGETS
 from kafka_sentinel.core.targets import misfit, parse_target
@@ -90,8 +90,21 @@ class Experiment(Section):
     schedule: Cron | None = Field(default=None, description="When, by the clock of `zone`.")
     every: Every | None = Field(default=None, description="How often, instead of `schedule`.")
     zone: Zone = Field(default="UTC", description="Time zone of `schedule`.")
-    duration: Annotated[float, Duration(0.1, 3600)] = Field(
-        default=10.0, description="How long the fault is held before it is undone."
+    duration: Annotated[float, Duration(0.1, 14_400)] | None = Field(
+        default=None, description="How long the fault is held before it is undone. Null: as docs/experiments.md says."
+    )
+    notice: Annotated[float, Duration(0, MAX_NOTICE)] | None = Field(
+        default=None, description="For `node-reclaim`: from the notice until the pods must be gone. Null: 2m."
+    )
+    drain: Annotated[float, Duration(0, MAX_NOTICE)] = Field(
+        default=0.0,
+        description="For `node-reclaim`: the last part of the notice, in which the pods may end in good order.",
+    )
+    load: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_LOAD,
+        description="Probe records per second while it runs, over all partitions together. Null: as many as ever.",
     )
     grace: Annotated[float, Duration(1, 86400)] = Field(
         default=60.0, description="How long a run that is due waits for the guards before it is skipped."
@@ -120,6 +133,19 @@ class Experiment(Section):
     def needs_kubernetes(self) -> bool:
         return fault_named(self.fault).reach is not Reach.PROCESS
 
+    @model_validator(mode="after")
+    def _gives_notice(self) -> Experiment:
+        given = "notice" if self.notice is not None else "drain" if self.drain else ""
+        if given and not FAULTS[self.fault].announced:
+            raise ValueError(f"{given} is for the fault {FaultKind.NODE_RECLAIM}, found {self.fault}")
+        if self.drain > self._notice:
+            raise ValueError(f"drain is {self.drain:g} s, longer than the notice of {self._notice:g} s it is a part of")
+        return self
+
+    @property
+    def _notice(self) -> float:
+        return FAULTS[self.fault].notice if self.notice is None else self.notice
+
     def spec(self) -> ExperimentSpec:
         """Return the experiment in the core's words."""
         return ExperimentSpec(
@@ -127,7 +153,10 @@ class Experiment(Section):
             fault=self.fault,
             target=parse_target(self.target),
             schedule=schedules.parse_schedule(cron=self.schedule, every=self.every, zone=self.zone),
-            duration=self.duration,
+            duration=FAULTS[self.fault].duration if self.duration is None else self.duration,
+            notice=self._notice,
+            drain=self.drain,
+            load=self.load,
             grace=self.grace,
             jitter=self.jitter,
             allow_unavailability=self.allow_unavailability,

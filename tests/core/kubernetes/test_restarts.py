@@ -464,7 +464,7 @@ def test_a_pod_that_its_node_pushes_out(world, message, cause):
 
 
 def test_what_an_experiment_of_ours_does_is_ours_whatever_else_is_said(world):
-    world.restarts.expect("uid-kafka-0")
+    world.restarts.expect(["uid-kafka-0"], at(5))
     world.node(5, cordoned=True)
     world.remove(10, conditions=[eviction()])
     world.node(200)
@@ -472,7 +472,7 @@ def test_what_an_experiment_of_ours_does_is_ours_whatever_else_is_said(world):
 
 
 def test_what_we_did_to_a_pod_does_not_explain_the_end_of_its_replacement(world):
-    world.restarts.expect("uid-kafka-0")
+    world.restarts.expect(["uid-kafka-0"], at(5))
     world.remove(10)
     world.tick(100)
     world.drop(101, Kind.POD, world.pod(uid="uid-new", created=13, deleted=101))

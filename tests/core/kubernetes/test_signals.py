@@ -84,11 +84,13 @@ def test_a_cordon_is_one_signal_however_it_shows():
     assert on(node(cordoned=True)) == [(Source.KUBERNETES, DRAIN, Hint.CORDON)]
 
 
-def test_our_own_cordon_is_no_signal_but_what_others_say_of_the_node_is():
-    ours = {"key": "kafka-sentinel.io/reclaim", "effect": "NoSchedule"}
+def test_the_mark_of_a_reclaim_we_rehearse_is_no_signal_but_what_others_say_of_the_node_is():
+    ours = {"key": "kafka-sentinel.io/reclaim", "value": "a.b", "effect": "NoSchedule"}
     notice = {"key": NTH + "spot-itn", "effect": "NoSchedule"}
-    assert on(node(cordoned=True, taints=[ours])) == []
-    assert on(node(cordoned=True, taints=[ours, notice])) == [(Source.NTH, NOTICE, Hint.SPOT)]
+    marked = {"labels": {"kafka-sentinel.io/reclaim": "a.b"}, "annotations": {"karpenter.sh/do-not-disrupt": "true"}}
+    assert on(node(taints=[ours], **marked)) == []
+    assert on(node(taints=[ours, notice], **marked)) == [(Source.NTH, NOTICE, Hint.SPOT)]
+    assert on(node(cordoned=True, taints=[ours], **marked)) == [(Source.KUBERNETES, DRAIN, Hint.CORDON)]
 
 
 def test_the_autoscalers_taint_tells_since_when():

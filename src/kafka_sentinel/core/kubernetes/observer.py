@@ -25,7 +25,7 @@ from kafka_sentinel.core.kubernetes.report import report
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings, surroundings
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
 from kafka_sentinel.core.slots import Edge
-from kafka_sentinel.core.types import Instant
+from kafka_sentinel.core.types import Instant, PodRef
 
 REPORT_EVERY = 2.0  # seconds; a report goes over all pods of the fleet and all that happened to nodes
 NOT_THERE = "404"  # the cluster does not have the resource, as one without Strimzi or Karpenter
@@ -86,6 +86,18 @@ class Observer:
     def surroundings(self) -> Surroundings:
         """Return what the guards may look at."""
         return surroundings(self.desk)
+
+    def expect(self, pods: Iterable[PodRef], now: Instant) -> None:
+        """Note that an experiment of ours is ending these pods, as of now: it, and nobody else, is why they go."""
+        self.desk.restarts.expect((pod.uid for pod in pods), now)
+
+    def are_replaced(self, pods: Iterable[PodRef]) -> bool:
+        """Tell whether each of these pods has a successor of its name that is ready."""
+        return all(self._is_replaced(pod) for pod in pods)
+
+    def _is_replaced(self, pod: PodRef) -> bool:
+        view = self.desk.inventory.pod(pod.name, pod.namespace)
+        return view is not None and view.meta.uid != pod.uid and view.ready and view.meta.deleted is None
 
     def status(self, now: Instant) -> dict[str, Any]:
         """Return the `kubernetes` part of the status snapshot, as of at most `REPORT_EVERY` seconds ago."""

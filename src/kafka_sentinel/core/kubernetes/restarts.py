@@ -29,7 +29,8 @@ LONGEST = 600.0  # seconds until it is final in any case
 AROUND = 60.0  # seconds by which a drain may be told after the pod went, or be over before
 MAX_OPEN = 200  # restarts followed at a time; of more, the oldest is counted early
 MAX_DONE = 500  # restarts remembered, so that none is counted twice
-MAX_EXPECTED = 100  # pods that experiments of ours are about to end
+EXPECTED_FOR = 60.0  # seconds after the end of an experiment in which what it did to a pod may yet show
+NEVER = float("-inf")
 REVISIONS = ("controller-revision-hash",)  # labels; Strimzi's is an annotation
 STRIMZI_REVISION = "strimzi.io/revision"
 
@@ -85,7 +86,7 @@ class Restarts:
         self._members: dict[str, BrokerPod] = {}  # by pod uid
         self._open: dict[Life, Restart] = {}
         self._done: deque[Life] = deque(maxlen=MAX_DONE)
-        self._expected: deque[str] = deque(maxlen=MAX_EXPECTED)
+        self._expected: dict[str, float] = {}  # pods that experiments of ours end → until when, monotonic
         self._changes: list[RestartChange] = []
         self._commands: list[Count] = []
 
@@ -112,9 +113,10 @@ class Restarts:
             return pod
         return replace(pod, node_uid=before.node_uid)
 
-    def expect(self, pod_uid: str) -> None:
-        """Note that an experiment of ours is about to end that pod or a process in it."""
-        self._expected.append(pod_uid)
+    def expect(self, pod_uids: Iterable[str], now: Instant) -> None:
+        """Note that an experiment of ours is ending those pods or processes in them, as of now."""
+        self._expected = {uid: until for uid, until in self._expected.items() if until >= now.mono}
+        self._expected |= dict.fromkeys(pod_uids, now.mono + EXPECTED_FOR)
 
     def take(self, changes: Iterable[Change]) -> None:
         """Take changes of pods; other kinds are looked at when the cause is judged."""
@@ -172,7 +174,7 @@ class Restarts:
                 node_cause=disruption.cause if disruption is not None else Cause.UNKNOWN,
                 node_text="; ".join(disruption.reasons) if disruption is not None else "",
                 rolled=self._was_rolled(restart),
-                injected=restart.life.pod_uid in self._expected,
+                injected=self._expected.get(restart.life.pod_uid, NEVER) >= restart.at.mono,
             )
         )
 

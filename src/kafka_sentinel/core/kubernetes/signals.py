@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kafka_sentinel.core.kubernetes.inventory import Inventory
-from kafka_sentinel.core.kubernetes.kept import OUR_ANNOTATIONS
 from kafka_sentinel.core.kubernetes.signal_table import (
     CLAIM_CONDITIONS,
     CLAIM_DEADLINE,
@@ -40,8 +39,7 @@ STRIMZI_ACTION = "StrimziInitiatedPodRestart"
 
 
 def node_signals(node: NodeView) -> tuple[Signal, ...]:
-    """Return what stands on the node itself. A cordon of our own, marked by our own taint, is none."""
-    ours = any(taint.key.startswith(OUR_ANNOTATIONS) for taint in node.taints)
+    """Return what stands on the node itself. The mark of a reclaim that we rehearse is none."""
     found = [
         _signal(rule, f"taint {taint.key}", since=_scale_down_time(taint.value) or taint.added)
         for taint in node.taints
@@ -55,7 +53,7 @@ def node_signals(node: NodeView) -> tuple[Signal, ...]:
         if key in node.meta.labels and rule.value in {None, node.meta.labels[key]}
     ]
     cordoned = node.unschedulable or any(taint.key == CORDON_TAINT for taint in node.taints)
-    if cordoned and not ours:
+    if cordoned:
         found.append(_signal(TAINTS[CORDON_TAINT], CORDON_RULE))
     if node.meta.deleted is not None:
         found.append(_signal(NODE_DELETED, "node deletion", since=node.meta.deleted))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kafka_sentinel.core.kubernetes.inventory import Inventory
+from kafka_sentinel.core.kubernetes.kept import RECLAIM
 from kafka_sentinel.core.kubernetes.views import NodeView, PodView, VolumeView
 
 PATIENCE = 15.0  # seconds: a pod that was just made is not stuck yet
@@ -125,13 +126,24 @@ def _volume_on_lost_node(pod: PodView, inventory: Inventory) -> str | None:
         if found and not any(_is_usable(node) for node in found):
             name = ", ".join(volume.hostnames)
             node = found[0]
-            how = "does not exist" if node is None else "is not ready" if not node.ready else "is closed to new pods"
-            return f"its volume {volume.meta.name} is on node {name}, which {how}"
+            return f"its volume {volume.meta.name} is on node {name}, which {_why_not(node)}"
     return None
 
 
 def _is_usable(node: NodeView | None) -> bool:
-    return node is not None and node.ready and not node.unschedulable
+    return node is not None and node.ready and not node.unschedulable and not _is_rehearsed(node)
+
+
+def _why_not(node: NodeView | None) -> str:
+    if node is None:
+        return "does not exist"
+    if not node.ready:
+        return "is not ready"
+    return "is closed while its reclaim is rehearsed" if _is_rehearsed(node) else "is closed to new pods"
+
+
+def _is_rehearsed(node: NodeView) -> bool:
+    return any(taint.key == RECLAIM for taint in node.taints)
 
 
 def _volumes(pod: PodView, inventory: Inventory) -> list[VolumeView]:

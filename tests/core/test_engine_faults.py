@@ -1,0 +1,136 @@
+"""What our experiments do to pods and nodes is known as ours, and for as long as it is ours."""
+
+from __future__ import annotations
+
+from tests.core.kubernetes_world import KubernetesWorld, broker_name
+
+from kafka_sentinel.core.commands import Heal
+from kafka_sentinel.core.events import FaultHealed, FaultInjected
+from kafka_sentinel.core.experiment_run import Run, RunState
+from kafka_sentinel.core.types import NodeRef, PodRef
+
+MARK = {"key": "kafka-sentinel.io/reclaim", "value": "a.b", "effect": "NoSchedule"}
+DRILL = {"name": "drill", "fault": "node-reclaim", "target": "broker:1", "every": "1d"}
+PENDS = "0/3 nodes are available: 1 node(s) had untolerated taint {kafka-sentinel.io/reclaim: a.b}."
+
+
+class Experiment(KubernetesWorld):
+    """A run under way, as if the guards had allowed it. Heals asked for are kept."""
+
+    def __init__(self, fault, *brokers, node=None, state=RunState.INJECTING):
+        super().__init__(experiments={"items": [DRILL]})
+        self.heals = []
+        self.run(20)
+        pods = tuple(PodRef("kafka", broker_name(one), f"uid-{broker_name(one)}", one) for one in brokers)
+        run = Run("r-1", "drill", fault, brokers, 600, self.wall, self.wall, pods, node, state)
+        self.engine.experiments._run = run
+        self.engine.experiments._entered = self.mono
+        self.engine.experiments._ask_at = float("inf")  # the guards are not asked during a notice
+        self.wait(1)
+
+    def step(self, event):
+        commands = super().step(event)
+        if hasattr(self, "heals"):
+            self.heals += [command for command in commands if isinstance(command, Heal)]
+        return commands
+
+    def hit(self, *brokers):
+        for one in brokers:
+            self.delete_pod(one)
+        self.step(FaultInjected(self.now(), "r-1", brokers))
+
+    def healed(self):
+        self.step(FaultHealed(self.now(), "r-1"))
+
+    @property
+    def causes(self):
+        return sorted(name.split()[1] for name in self.counts if name.startswith("broker_restarts_total"))
+
+
+def test_a_reclaim_that_is_rehearsed_is_one_incident_of_ours_and_no_disruption():
+    world = Experiment("node-reclaim", 1, node=NodeRef("n1", "uid-n1"))
+    world.taint("n1", MARK)
+    world.hit(1)
+    world.lose(1, leader=2)
+    world.pending_pod(1, PENDS)
+    world.run(60)
+    [incident] = world.incidents
+    assert (incident["cause"], incident["fault"], incident["state"]) == ("experiment", "node-reclaim", "open")
+    assert (incident["target"], incident["nodes"]) == ("node n1 (broker 1)", ["n1"])
+    assert any("kafka-sentinel.io/reclaim" in reason for reason in incident["reasons"])
+    world.taint("n1")
+    world.healed()
+    world.make_pod(1, "n1", uid="pending")
+    world.listed = (1, 2, 3)
+    world.run(150)
+    [incident] = world.incidents
+    assert (incident["cause"], incident["state"], incident["verdict"]) == ("experiment", "closed", "passed")
+    assert world.causes == ["experiment"]
+    assert world.engine.casebook.natural_losses == ()
+    assert [name for name in world.counts if "disruption" in name] == []
+    assert [name for name in world.samples if "disruption" in name] == []
+
+
+def test_a_notice_of_ours_opens_no_incident():
+    world = Experiment("node-reclaim", 1, node=NodeRef("n1", "uid-n1"), state=RunState.ANNOUNCED)
+    world.taint("n1", MARK)
+    world.wait(5)
+    assert world.incidents == []
+    assert world.kubernetes["disruptions"] == []
+
+
+def test_a_pod_that_goes_before_we_strike_is_not_ours():
+    world = Experiment("node-reclaim", 1, node=NodeRef("n1", "uid-n1"), state=RunState.ANNOUNCED)
+    world.delete_pod(1)
+    world.wait(1)
+    assert [one["cause"] for one in world.incidents] == ["pod_deleted"]
+
+
+def test_a_pod_that_we_did_not_mean_is_not_ours():
+    world = Experiment("pod-crash", 1)
+    world.hit(1)
+    world.wait(1)
+    world.delete_pod(2)
+    world.wait(1)
+    assert sorted((one["cause"], one["brokers"]) for one in world.incidents) == [
+        ("experiment", [1]),
+        ("pod_deleted", [2]),
+    ]
+
+
+def test_what_we_did_may_show_before_we_know_that_we_did_it():
+    world = Experiment("pod-crash", 1)
+    world.delete_pod(1)
+    world.wait(1)
+    assert world.incidents == []
+    world.step(FaultInjected(world.now(), "r-1", (1,)))
+    assert [one["cause"] for one in world.incidents] == ["experiment"]
+
+
+def test_a_pod_that_we_left_alone_is_not_ours_for_ever():
+    world = Experiment("pod-crash", 1)
+    world.engine.experiments._run = None
+    world.run(70)
+    world.delete_pod(1)
+    world.wait(1)
+    assert [one["cause"] for one in world.incidents] == ["pod_deleted"]
+
+
+def test_a_rolling_restart_is_over_when_every_pod_was_replaced_and_is_ready():
+    world = Experiment("rolling-restart", 1, 2, 3)
+    world.step(FaultInjected(world.now(), "r-1", (1, 2, 3)))
+    for number in (1, 2, 3):
+        world.delete_pod(number)
+        world.make_pod(number, f"n{number}", ready=False)
+        world.run(10)
+        assert world.heals == []
+        world.make_pod(number, f"n{number}")
+        world.run(10)
+    assert [heal.experiment_run for heal in world.heals] == ["r-1"]
+    world.run(5)
+    assert len(world.heals) == 1
+    world.healed()
+    world.run(120)
+    assert world.causes == ["experiment"]
+    assert world.counts["broker_restarts_total experiment"] == 3
+    assert [(one["cause"], one["state"]) for one in world.incidents] == [("experiment", "closed")]
