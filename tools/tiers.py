@@ -67,6 +67,7 @@ def kubernetes() -> str | None:
     """Have what the lab needs: Debian's packages, and Kubernetes built from source: minutes, once."""
     command = [sys.executable, "-m", "tests.kubernetes.lab.build"]
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=BUILD, check=False)
+    print(done.stderr, end="", flush=True)
     return None if done.returncode == 0 else (done.stderr.strip() or "for an unknown reason").splitlines()[0]
 
 

@@ -9,6 +9,7 @@ from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post
 from kafka_sentinel.adapters.kubernetes.access import from_kubeconfig, in_cluster, own_namespace
 from kafka_sentinel.adapters.kubernetes.access_review import Places
 from kafka_sentinel.adapters.kubernetes.api import Api, Timeouts
+from kafka_sentinel.adapters.kubernetes.events import EventEmitter
 from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.lease import Lease
 from kafka_sentinel.adapters.kubernetes.order_reader import OrderReader
@@ -54,6 +55,7 @@ class KubernetesAdapters:
         owner = self.shared.place if self.shared is not None else f"{settings.kubernetes.namespace}/{settings.name}"
         objection = self.shared.objection if self.shared is not None else lambda: ""
         self.fleet = PodFleet(self.api, owner=owner, objection=objection, post=post, now=now, on_death=on_death)
+        self.events = EventEmitter(self.api, post=post, now=now, on_death=on_death, instance=socket.gethostname())
         self._watches = Watches(self.api, surroundings(settings.kubernetes), post=post, now=now, on_death=on_death)
 
     def stand_by(self) -> None:
@@ -66,6 +68,7 @@ class KubernetesAdapters:
         if self.shared is not None:
             self.shared.orders.look()
             self.shared.orders.start()
+        self.events.start()
         self._watches.start()
 
     def stop(self, timeout: float) -> bool:
@@ -75,6 +78,7 @@ class KubernetesAdapters:
 
     def close(self, timeout: float) -> None:
         """End what is left. To be called after the last write of the state."""
+        self.events.stop(timeout)
         if self.shared is not None:
             self.shared.close(timeout)
         self.api.close()

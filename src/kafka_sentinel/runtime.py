@@ -30,6 +30,7 @@ from kafka_sentinel.core.commands import (
     EnsureTopic,
     Heal,
     Inject,
+    LeaveEvent,
     Log,
     Observe,
     Probe,
@@ -39,6 +40,7 @@ from kafka_sentinel.core.commands import (
     SetLoad,
     StandDown,
     StartRun,
+    Sweep,
 )
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import Event, LeaseObserved, Tick
@@ -66,7 +68,7 @@ class Fleet(Protocol):
 
     def start(self) -> None: ...
     def stop(self, timeout: float) -> bool: ...
-    def submit(self, command: Announce | Inject | Heal) -> None: ...
+    def submit(self, command: Announce | Inject | Heal | Sweep) -> None: ...
 
 
 FleetFactory = Callable[[Post, Now, OnDeath], Fleet]
@@ -296,9 +298,12 @@ class Runtime:
             case SaveState():
                 if not self._taken_over:
                     self._writer.submit(command)
-            case Announce() | Inject() | Heal():
+            case Announce() | Inject() | Heal() | Sweep():
                 if self._fleet is not None:
                     self._fleet.submit(command)
+            case LeaveEvent():
+                if self._kubernetes is not None and not self._kubernetes.events.emit(command):
+                    logs.write("warning", "too many Kubernetes Events wait", {"dropped": command.message})
             case StartRun():
                 self._start_run()
             case StandDown(reason=reason):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.core.kubernetes.fleets import fleet
+
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView, TopicView
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
+from kafka_sentinel.core.kubernetes.inventory import Problem, WatchStanding
+from kafka_sentinel.core.kubernetes.surroundings import NodeState, Surroundings
+from kafka_sentinel.core.kubernetes.views import BudgetView, KafkaResourceView, Kind, Meta
 from kafka_sentinel.core.schedule import parse_schedule
 from kafka_sentinel.core.targets import parse_target
 from kafka_sentinel.core.types import Acks, Instant
@@ -80,3 +85,66 @@ def world(seconds: float = 1_000.0, **changes) -> World:
 def given(**changes) -> GuardInput:
     healthy = GuardInput(world=world(), settings=settings(), spec=spec(), due=world().now.wall)
     return replace(healthy, **changes)
+
+
+# --- on Kubernetes
+
+
+def budget(name="orders-kafka", *, allowed: int | None = 1, generation=3, observed: int | None = 3) -> BudgetView:
+    return BudgetView(
+        meta=meta(name, generation), selector=None, allowed=allowed, healthy=3, desired=2, observed_generation=observed
+    )
+
+
+def kafka_resource(**changes) -> KafkaResourceView:
+    plain = KafkaResourceView(
+        meta=meta("orders", 7),
+        api_version="kafka.strimzi.io/v1",
+        cluster_id=CLUSTER,
+        ready=True,
+        paused=False,
+        observed_generation=7,
+        reason="",
+    )
+    return replace(plain, **changes)
+
+
+def meta(name, generation) -> Meta:
+    return Meta("kafka", name, f"uid-{name}", "1", generation, {}, {}, START, None)
+
+
+def node_state(name, **changes) -> NodeState:
+    plain = NodeState(name, f"uid-{name}", ready=True, cordoned=False, ours=False)
+    return replace(plain, **changes)
+
+
+def watch(kind, *, scope="kafka", seconds: float | None = 999.0, code=None) -> WatchStanding:
+    problem = Problem(instant(900), code, f"{code} it said") if code is not None else None
+    return WatchStanding(kind, scope, instant(seconds) if seconds is not None else None, problem)
+
+
+WATCHED = {Kind.POD: "kafka", Kind.BUDGET: "kafka", Kind.KAFKA: "kafka", Kind.STATEFUL_SET: "kafka", Kind.NODE: ""}
+
+
+def watches(*changed, seconds=999.0) -> tuple[WatchStanding, ...]:
+    """All are well but those that are given instead."""
+    kinds = {each.kind for each in changed}
+    well = (watch(kind, scope=scope, seconds=seconds) for kind, scope in WATCHED.items() if kind not in kinds)
+    return (*well, *changed)
+
+
+def around(seconds: float = 1_000.0, **changes) -> Surroundings:
+    """A Strimzi cluster of three brokers on three nodes, all well."""
+    healthy = Surroundings(
+        fleet=fleet(kafka=kafka_resource()),
+        watches=watches(seconds=seconds - 1),
+        budgets={"orders-kafka": budget()},
+        nodes={f"uid-{name}": node_state(name) for name in ("n1", "n2", "n3")},
+    )
+    return replace(healthy, **changes)
+
+
+def on_kubernetes(fault: str = "pod-crash", target: str = "broker:1", *, world_changes=(), **changes) -> GuardInput:
+    """Return what the guards are given for an experiment on pods; `changes` are of the surroundings."""
+    seen = world(kubernetes=around(**changes), **dict(world_changes))
+    return given(world=seen, spec=spec(fault=fault, target=parse_target(target)))

@@ -6,7 +6,7 @@ import copy
 import json
 
 from tests.core.engine_world import INTERVAL, RUN, Sentinel, view
-from tests.core.kubernetes.raw import at, condition, container, node, pod, stamp
+from tests.core.kubernetes.raw import at, condition, container, meta, node, pod, stamp
 
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.commands import Recheck, SaveState
@@ -46,6 +46,26 @@ def broker(number, on, **more):
     return pod(broker_name(number), on=on, labels=kafka_labels(number), **more)
 
 
+OPERATOR = "strimzi-cluster-operator-1"
+
+
+def budget(name="orders-kafka", allowed=1):
+    return {
+        "metadata": meta(name, "kafka", generation=1),
+        "spec": {"selector": {"matchLabels": {"strimzi.io/name": "orders-kafka"}}},
+        "status": {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 3, "desiredHealthy": 2},
+    }
+
+
+def kafka(**status):
+    """The Kafka resource as its operator leaves it when all is done."""
+    return {
+        "apiVersion": "kafka.strimzi.io/v1",
+        "metadata": meta("orders", "kafka", generation=4),
+        "status": {"clusterId": "cluster", "observedGeneration": 4, "conditions": [condition("Ready")], **status},
+    }
+
+
 class KubernetesWorld(Sentinel):
     """Brokers 1, 2, 3, of which `places` says the node. `dead`: give no answers; `listed`: those metadata names."""
 
@@ -68,6 +88,12 @@ class KubernetesWorld(Sentinel):
     @property
     def second(self):
         return self.mono - at(0).mono
+
+    def be_well_run(self):
+        """There is an operator, a Kafka resource and a disruption budget, as the guards want them."""
+        self.put(Kind.BUDGET, budget())
+        self.put(Kind.KAFKA, kafka())
+        self.put(Kind.POD, pod(OPERATOR, on="n3", labels={"strimzi.io/kind": "cluster-operator"}))
 
     # --- what watches tell
 

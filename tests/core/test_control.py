@@ -9,10 +9,18 @@ from tests.core.kubernetes_world import KubernetesWorld
 
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.cluster import QuorumView
-from kafka_sentinel.core.commands import Inject, SaveState, StandDown
+from kafka_sentinel.core.commands import Inject, SaveState, StandDown, Sweep
 from kafka_sentinel.core.control import MAX_ORDERS
 from kafka_sentinel.core.engine import Engine
-from kafka_sentinel.core.events import LeaseObserved, OrderGiven, PauseSeen, QuorumObserved, StateSaved, StateSaveFailed
+from kafka_sentinel.core.events import (
+    FaultInjected,
+    LeaseObserved,
+    OrderGiven,
+    PauseSeen,
+    QuorumObserved,
+    StateSaved,
+    StateSaveFailed,
+)
 from kafka_sentinel.core.standby import Standby
 from kafka_sentinel.core.types import OrderKind
 from kafka_sentinel.engine_config import engine_config
@@ -67,6 +75,7 @@ class Armed(Told, KubernetesWorld):
     def __init__(self):
         armed = {"armed_for": "cluster", "dry_run": False, "warm_up": 0, "steady": 5}
         super().__init__(**{**IN_CLUSTER, "experiments": {"items": [KILL], **armed}})
+        self.be_well_run()
         self.injected = []
 
     def pass_by(self, seconds):
@@ -207,8 +216,10 @@ def test_resume_lifts_the_latch_and_the_answer_is_saved():
 
 def test_heal_without_a_fault_says_so():
     sentinel = Shared()
-    sentinel.order(OrderKind.HEAL)
-    assert sentinel.answers == [("heal", "no fault was under way", True)]
+    commands = sentinel.order(OrderKind.HEAL)
+    [(_, answer, done)] = sentinel.answers
+    assert (answer.startswith("no fault was under way"), done) == (True, True)
+    assert len(of(commands, Sweep)) == 1
 
 
 def test_an_order_with_a_problem_is_refused_aloud_and_not_obeyed():
@@ -247,7 +258,10 @@ def test_a_run_that_was_ordered_is_injected_after_its_intent_was_saved_and_told(
     sentinel.pass_by(5)
     [inject] = sentinel.injected
     assert [(pod.namespace, pod.name) for pod in inject.pods] == [("kafka", "orders-broker-1")]
-    assert sentinel.answers == [("run-now", f"run {inject.experiment_run} is injecting", True)]
+    assert sentinel.answers == [("run-now", f"run {inject.experiment_run} is injecting", False)]
+    sentinel.step(FaultInjected(sentinel.now(), inject.experiment_run, inject.targets))
+    sentinel.pass_by(1)
+    assert sentinel.answers == [("run-now", f"run {inject.experiment_run} is injected", True)]
 
 
 def test_orders_are_bounded_and_the_newest_is_first():

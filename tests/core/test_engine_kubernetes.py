@@ -6,6 +6,7 @@ import pytest
 from tests.core.kubernetes.raw import ended
 from tests.core.kubernetes_world import NOTICE, ON_DEMAND, KubernetesWorld
 
+from kafka_sentinel.core.events import AdapterError
 from kafka_sentinel.core.kubernetes.objects import Kind
 
 
@@ -295,3 +296,13 @@ def test_a_node_that_went_while_sentinel_was_down_is_told():
     world.wait(70)
     assert world.counts["node_disruptions_total spot true"] == 1
     assert world.incidents[0]["cause"] == "spot"
+
+
+@pytest.mark.parametrize("subject", ["kubernetes", "orders", "fleet"])
+def test_an_error_of_the_api_server_is_not_counted_as_one_of_kafka(subject):
+    world = KubernetesWorld()
+    world.step(AdapterError(world.now(), subject, "403", "no"))
+    world.step(AdapterError(world.now(), "verifier-all", "_TRANSPORT", "down"))
+    assert world.counts["kubernetes_errors_total 403"] == 1
+    assert world.counts["kafka_errors_total 403"] == 0
+    assert world.counts["kafka_errors_total _TRANSPORT"] == 1

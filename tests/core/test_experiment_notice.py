@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.core.experiment_life import DUE, Life
-from tests.core.experiment_worlds import START, instant, spec
+from tests.core.experiment_worlds import START, around, instant, kafka_resource, spec
 from tests.core.kubernetes.fleets import broker_pod, fleet
 
 from kafka_sentinel.core.commands import Announce, Heal, Inject
@@ -14,7 +15,6 @@ from kafka_sentinel.core.events import FaultAnnounced, FaultFailed, FaultHealed,
 from kafka_sentinel.core.experiment_run import RunState
 from kafka_sentinel.core.experiments import ASK_EVERY
 from kafka_sentinel.core.faults import INJECT_LIMIT
-from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.types import NodeRef
 
 NOTICE = 30.0
@@ -24,13 +24,12 @@ class Notice(Life):
     """The life of a reclaim of the node of broker 1."""
 
     def __init__(self, saved=None, *, notice=NOTICE, drain=0.0, **options):
-        self.kubernetes = Surroundings(fleet(*(broker_pod(number) for number in (1, 2, 3))))
+        self.surroundings = {}
         reclaim = spec(fault="node-reclaim", notice=notice, drain=drain, duration=100)
         super().__init__(saved, specs=[reclaim], **options)
 
     def world(self):
-        self.world_changes.setdefault("kubernetes", self.kubernetes)
-        return super().world()
+        return replace(super().world(), kubernetes=around(self.now, **self.surroundings))
 
     def run_id(self):
         return self.of(Announce)[-1].experiment_run
@@ -78,9 +77,7 @@ def test_the_notice_comes_once_the_intent_is_saved_and_hits_nothing():
 
 
 def test_at_the_end_of_the_notice_the_same_pods_are_hit_and_no_others():
-    life = Notice().announced()
-    life.kubernetes = Surroundings(fleet(broker_pod(1, node="n2"), broker_pod(2), broker_pod(3)))
-    life.tick(DUE + NOTICE)
+    life = Notice().announced().tick(DUE + NOTICE)
     [announce], [inject] = life.of(Announce), life.of(Inject)
     assert (inject.experiment_run, inject.pods, inject.node) == (announce.experiment_run, announce.pods, announce.node)
     assert (inject.duration, inject.drain) == (100, 0.0)
@@ -92,6 +89,14 @@ def test_the_notice_counts_from_when_it_was_given():
     life = Notice().tick(DUE).save().tick(DUE + 20).fault(FaultAnnounced).tick(DUE + NOTICE)
     assert life.of(Inject) == []
     assert len(life.tick(DUE + 20 + NOTICE).of(Inject)) == 1
+
+
+def test_pods_that_moved_during_the_notice_are_not_hit_elsewhere():
+    life = Notice().announced()
+    life.surroundings["fleet"] = fleet(broker_pod(1, node="n2"), broker_pod(2), broker_pod(3), kafka=kafka_resource())
+    life.tick(DUE + NOTICE)
+    assert life.of(Inject) == []
+    assert len(life.of(Heal)) == 1
 
 
 def test_a_drain_is_the_last_part_of_the_notice():

@@ -378,7 +378,10 @@ def test_heal_undoes_what_is_under_way_and_nothing_else(state, heals, then):
 
 
 def test_heal_without_anything_under_way_says_so():
-    assert Life().core.heal(instant(900)) == ([], "no fault was under way")
+    assert Life().core.heal(instant(900)) == (
+        [],
+        "no fault was under way; what an earlier life left behind is looked for",
+    )
 
 
 # --- run now
@@ -391,7 +394,16 @@ def test_a_run_that_is_demanded_is_judged_at_once_and_as_any_other():
     assert life.state() is RunState.INTENDED
     assert life.core.fate("kill", instant(900).wall) == (f"run {life.core.under_way.id} is intended", False)
     life.save()
-    assert life.core.fate("kill", instant(900).wall) == (f"run {life.run_id()} is injecting", True)
+    assert life.core.fate("kill", instant(900).wall) == (f"run {life.run_id()} is injecting", False)
+    life.fault(FaultInjected, (1,))
+    assert life.core.fate("kill", instant(900).wall) == (f"run {life.run_id()} is injected", True)
+
+
+def test_a_demanded_run_whose_fault_failed_says_why():
+    life = Life()
+    life.core.run_now("kill", instant(900))
+    life.tick(900.1).save().fault(FaultFailed, "the pod is gone")
+    assert life.core.fate("kill", instant(900).wall) == ("its run ended: aborted: the pod is gone", True)
 
 
 def test_a_run_that_is_demanded_waits_for_the_guards_and_is_skipped_as_any_other():

@@ -22,7 +22,7 @@ from tests.core.experiment_worlds import (
     world,
 )
 
-from kafka_sentinel.core import guards
+from kafka_sentinel.core import guards, guards_kubernetes
 from kafka_sentinel.core.events import LeaseObserved
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
 from kafka_sentinel.core.guards import GUARD_NAMES, GUARDS, evaluate, first_denial, guard_table
@@ -31,6 +31,7 @@ from kafka_sentinel.core.targets import Target, parse_target
 from kafka_sentinel.core.types import Acks
 
 ONE = Target(frozenset({1}))
+KUBERNETES_GUARDS = {guard.__name__ for guard in GUARDS if guard.__module__ == guards_kubernetes.__name__}
 NOW = world().now
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
 
@@ -152,13 +153,20 @@ def test_each_guard_allows_up_to_its_limit(guard, case):
 
 
 def test_every_guard_was_seen_to_deny():
-    target_guards = {"target_known", "single_target"}
-    assert {guard for guard, _ in SPOILT} | target_guards == set(GUARD_NAMES)
+    target_guards = {"target_known", "target_size"}
+    assert {guard for guard, _ in SPOILT} | target_guards | KUBERNETES_GUARDS == set(GUARD_NAMES)
+
+
+def test_where_there_is_no_kubernetes_its_guards_have_nothing_to_see():
+    for target in (ONE, Target(frozenset())):
+        answers = [answer for answer in evaluate(given(), target) if answer.guard in KUBERNETES_GUARDS]
+        assert {answer.seen for answer in answers} == {"not on Kubernetes"}
+        assert all(answer.allowed for answer in answers)
 
 
 def test_an_unresolved_target_denies_in_every_guard_that_judges_targets():
     found = denials(given(), Target(frozenset(), "partition 0 has no leader"))
-    assert found == ["target_known", "single_target", "min_isr_without_targets", "quorum_without_targets"]
+    assert found == ["target_known", "target_size", "min_isr_without_targets", "quorum_without_targets"]
     assert answer_of("target_known", given(), Target(frozenset(), "no leader")).reason == "no leader"
     assert answer_of("target_known", given(), Target(frozenset())).reason == "no target"
 
@@ -178,8 +186,28 @@ def test_a_controller_that_is_no_broker_is_known_by_the_quorum():
 
 def test_two_targets_are_judged_as_a_set_and_capped_whatever_is_allowed():
     found = denials(given(spec=spec(allow_unavailability=True)), Target(frozenset({1, 2})))
-    assert found == ["single_target", "quorum_without_targets"]
+    assert found == ["target_size", "quorum_without_targets"]
     assert "min_isr_without_targets" in denials(given(), Target(frozenset({1, 2})))
+
+
+def test_a_roll_takes_one_at_a_time_so_each_is_judged_by_itself():
+    roll = Target(frozenset({1, 2, 3}), one_by_one=True)
+    assert denials(given(), roll) == []
+    assert denials(given(), replace(roll, one_by_one=False)) == [
+        "target_size",
+        "min_isr_without_targets",
+        "quorum_without_targets",
+    ]
+    lagging = with_world(quorum=replace(QUORUM, caught_up_voters=(1, 2)))
+    assert "quorum_without_targets" in denials(lagging, roll)
+    third = topic("orders", partition(0, leader=2, replicas=(2, 3), isr=(2, 3)), min_isr=2)
+    assert "min_isr_without_targets" in denials(with_topics(third), roll)
+
+
+def test_the_words_of_a_roll_name_each_fault_once():
+    short_of = topic("orders", partition(0, replicas=(1, 2), isr=(1, 2)), min_isr=2)
+    answer = answer_of("min_isr_without_targets", with_topics(short_of), Target(frozenset({1, 2, 3}), one_by_one=True))
+    assert answer.reason == "orders (replication factor 2, min.insync.replicas 2: none to spare)"
 
 
 # --- min ISR
@@ -262,7 +290,7 @@ def test_the_defaults_inject_nothing_and_nothing_known_denies_everything_that_ne
     case = given(world=fresh, settings=GuardSettings(), spec=default, due=None)
     allowed = {answer.guard for answer in evaluate(case, Target(frozenset({1}))) if answer.allowed}
     harmless = {"paused", "latched", "lease", "blackout", "one_at_a_time", "incident_open", "min_gap", "daily_budget"}
-    assert allowed == harmless | {"single_target"}
+    assert allowed == harmless | {"target_size"} | KUBERNETES_GUARDS
     assert GuardSettings().dry_run
 
 

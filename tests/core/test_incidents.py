@@ -379,6 +379,31 @@ def test_an_outage_belongs_to_the_incident_that_struck_the_leader(partition, sin
     assert [bool(one.unavailable) for one in opened] == [chosen == 0, chosen == 1]
 
 
+def unwritable(*partitions, since=10):
+    edges = tuple(Edge(Operation.PRODUCE, part, available=False, at=at(since)) for part in partitions)
+    return SlotChanges({}, edges, {}, {}, 0.0)
+
+
+@pytest.mark.parametrize("order", [(P0, P1, P2), (P2, P1, P0)])
+def test_a_partition_that_an_announced_node_leaves_below_min_isr_is_part_of_its_incident(order):
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incidents.on_announced(at(5), "uid-n1", "n1", {1, 2}, Cause.SPOT)
+    incidents.on_slots(unwritable(*order), at(12))
+    [incident] = incidents.open
+    assert (incident.cause, incident.foretold, incident.started) == (Cause.SPOT, False, at(10))
+    assert {part for _, part in incident.unavailable} == set(order)
+
+
+def test_a_partition_that_can_do_without_the_announced_node_is_not_its_matter():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    announced = incidents.on_announced(at(5), "uid-n1", "n1", {1}, Cause.SPOT)
+    incidents.on_slots(unwritable(P2), at(12))
+    assert announced.foretold
+    assert [one.cause for one in incidents.open if one is not announced] == [Cause.UNKNOWN]
+
+
 def test_open_incidents_are_bounded():
     incidents = new_incidents()
     for number in range(MAX_OPEN + 5):

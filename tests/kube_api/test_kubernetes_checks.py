@@ -6,7 +6,7 @@ import pytest
 from tests.core.kubernetes.raw import stamp
 from tests.core.kubernetes_world import broker
 from tests.kube_api.cluster import Cluster, strimzi
-from tests.kube_api.server import refuse
+from tests.kube_api.server import refuse, say
 
 from kafka_sentinel.adapters.checks import Outcome
 from kafka_sentinel.adapters.kubernetes.checks import kubernetes_findings
@@ -22,11 +22,11 @@ SAYS = KafkaSays("c", frozenset({1, 2, 3}))
 
 @pytest.fixture
 def findings(server, kubeconfig, script):
-    def look(cluster, says=SAYS, *, keeps_state=False, breaks_pods=False, **spec):
+    def look(cluster, says=SAYS, *, keeps_state=False, faults=(), **spec):
         script.world = cluster
         file = kubeconfig(server)
         settings = Settings(kubernetes=KubernetesSettings(enabled=True, namespace="kafka", kubeconfig=file))
-        options = {"keeps_state": keeps_state, "breaks_pods": breaks_pods}
+        options = {"keeps_state": keeps_state, "faults": faults}
         found = kubernetes_findings(answers(settings, now), FleetSpec("kafka", **spec), says, now(), **options)
         return list(found)
 
@@ -69,9 +69,29 @@ def test_a_missing_permission_is_named_with_what_is_off(findings, kind, outcome,
     assert any(words in one for one in of(found, outcome))
 
 
-def test_permissions_for_what_is_not_configured_are_not_asked_for(findings):
-    found = findings(Cluster(*strimzi(), forbidden=()))
-    assert "permissions: we may do all that is needed" in of(found, Outcome.OK)
+class ReadOnly(Cluster):
+    """Nothing of it may be changed."""
+
+    def _review(self, asked):
+        verb = asked.body["spec"]["resourceAttributes"]["verb"]
+        return say({"status": {"allowed": verb in {"list", "watch"}}}, 201)
+
+
+@pytest.mark.parametrize(
+    ("faults", "missing"),
+    [
+        ((), []),
+        (("process-kill",), []),
+        (("pod-evict",), ["get pods", "create pods/eviction"]),
+        (("pod-crash",), ["get pods", "delete pods"]),
+        (("node-reclaim",), ["get pods", "delete pods", "get, update nodes"]),
+        (("rolling-restart",), ["get pods", "update pods", "get, update statefulsets.apps"]),
+    ],
+)
+def test_only_the_permissions_of_the_faults_that_are_configured_are_needed(findings, faults, missing):
+    failures = of(findings(ReadOnly(*strimzi()), faults=faults), Outcome.FAIL)
+    asked = [one.removeprefix("permissions: we may not ").split(":")[0].split(" in namespace")[0] for one in failures]
+    assert asked == missing
 
 
 def test_no_brokers_fail_and_say_where_they_were_looked_for(findings):

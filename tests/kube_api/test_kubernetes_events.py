@@ -5,15 +5,16 @@ import threading
 import pytest
 from tests.kube_api.server import refuse, say
 
-from kafka_sentinel.adapters.kubernetes.events import WAITING, EventEmitter, Note, Subject
+from kafka_sentinel.adapters.kubernetes.events import WAITING, EventEmitter
+from kafka_sentinel.core.commands import LeaveEvent
 from kafka_sentinel.core.events import AdapterError
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
-from kafka_sentinel.core.types import Instant
+from kafka_sentinel.core.types import Instant, ObjectRef
 from kafka_sentinel.runtime import now
 
 PATH = "/api/v1/namespaces/kafka/events"
-POD = Subject("v1", "Pod", "kafka", "k-0", "uid-0")
-KAFKA = Subject("kafka.strimzi.io/v1", "Kafka", "kafka", "my", "uid-my")
+POD = ObjectRef("v1", "Pod", "kafka", "k-0", "uid-0")
+KAFKA = ObjectRef("kafka.strimzi.io/v1", "Kafka", "kafka", "my", "uid-my")
 AT = Instant(0.0, 1_800_000_000.0)
 
 
@@ -30,7 +31,7 @@ def emitter(api, mailbox):
 @pytest.mark.parametrize("subject", [POD, KAFKA])
 def test_an_event_says_who_what_when_and_about_whom(emitter, script, subject):
     script.on("POST", PATH, say({}, 201))
-    assert emitter.emit(Note(AT, subject, "BrokerKilled", "experiment x", warning=True))
+    assert emitter.emit(LeaveEvent(AT, subject, "BrokerKilled", "experiment x", warning=True))
     script.wait_asked(1)
     body = script.asked[0].body
     assert body["metadata"].pop("name").startswith(f"{subject.name}.")
@@ -59,7 +60,7 @@ def test_an_event_says_who_what_when_and_about_whom(emitter, script, subject):
 
 def test_what_we_write_we_can_read(emitter, script):
     script.on("POST", PATH, say({}, 201))
-    emitter.emit(Note(AT, POD, "BrokerKilled", "x"))
+    emitter.emit(LeaveEvent(AT, POD, "BrokerKilled", "x"))
     script.wait_asked(1)
     body = script.asked[0].body
     body["metadata"].update(uid="u", resourceVersion="1")
@@ -75,14 +76,14 @@ def test_what_we_write_we_can_read(emitter, script):
 def test_every_event_has_a_name_of_its_own(emitter, script):
     script.on("POST", PATH, say({}, 201))
     for _ in range(20):
-        emitter.emit(Note(AT, POD, "A", "x"))
+        emitter.emit(LeaveEvent(AT, POD, "A", "x"))
     script.wait_asked(20)
     assert len({one.body["metadata"]["name"] for one in script.asked}) == 20
 
 
 def test_texts_are_cut_to_what_the_server_takes(emitter, script):
     script.on("POST", PATH, say({}, 201))
-    emitter.emit(Note(AT, Subject("v1", "Pod", "kafka", "k" * 250, "u"), "R" * 300, "m" * 5000))
+    emitter.emit(LeaveEvent(AT, ObjectRef("v1", "Pod", "kafka", "k" * 250, "u"), "R" * 300, "m" * 5000))
     script.wait_asked(1)
     body = script.asked[0].body
     assert [len(body["message"]), len(body["reason"])] == [1000, 128]
@@ -98,9 +99,9 @@ def test_nobody_waits_and_what_is_too_much_is_dropped(emitter, script):
         say({}, 201)(handler, asked)
 
     script.on("POST", PATH, slow)
-    assert emitter.emit(Note(AT, POD, "A", "x"))
+    assert emitter.emit(LeaveEvent(AT, POD, "A", "x"))
     assert begun.wait(10.0)
-    taken = [emitter.emit(Note(AT, POD, "A", "x")) for _ in range(WAITING + 5)]
+    taken = [emitter.emit(LeaveEvent(AT, POD, "A", "x")) for _ in range(WAITING + 5)]
     hold.set()
     assert taken == [True] * WAITING + [False] * 5
     script.wait_asked(1 + WAITING)
@@ -109,7 +110,7 @@ def test_nobody_waits_and_what_is_too_much_is_dropped(emitter, script):
 def test_a_refusal_is_said_once_and_each_new_one_too(emitter, script, mailbox):
     script.on("POST", PATH, refuse(403), refuse(403), refuse(500), say({}, 201), refuse(500), say({}, 201))
     for _ in range(6):
-        emitter.emit(Note(AT, POD, "A", "x"))
+        emitter.emit(LeaveEvent(AT, POD, "A", "x"))
     script.wait_asked(6)
     assert emitter.stop(10.0)
     assert [(one.subject, one.code) for one in mailbox.of(AdapterError)] == [
@@ -129,7 +130,7 @@ def test_what_waits_at_the_end_is_still_made(emitter, script):
 
     script.on("POST", PATH, slow)
     for _ in range(10):
-        emitter.emit(Note(AT, POD, "A", "x"))
+        emitter.emit(LeaveEvent(AT, POD, "A", "x"))
     emitter.stop(0.0)
     hold.set()
     assert emitter.stop(10.0)

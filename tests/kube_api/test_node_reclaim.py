@@ -10,7 +10,7 @@ from tests.kube_api.store import Store
 from kafka_sentinel.adapters.kubernetes.edit import ATTEMPTS
 from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.node_mark import KEEP_OFF, NodeMarks
-from kafka_sentinel.core.commands import Announce, Heal, Inject
+from kafka_sentinel.core.commands import Announce, Heal, Inject, Sweep
 from kafka_sentinel.core.events import AdapterError, FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.types import NodeRef, PodRef
@@ -468,6 +468,15 @@ def test_without_the_lease_no_mark_is_looked_for(start, nodes, script, monkeypat
     life.objection = ""
     life.mailbox.wait(FaultHealed, 2)
     assert nodes.taints == []
+
+
+def test_a_sweep_that_is_asked_for_looks_at_once(start, nodes):
+    crashed(start, nodes)
+    life = start(sweep_after=3_600.0)
+    life.do(Heal("r", (), FaultKind.POD_CRASH), FaultHealed)
+    assert len(nodes.taints) == 1
+    life.do(Sweep(), FaultHealed, 2)
+    assert same(nodes.node) == node()
 
 
 def test_who_may_not_see_nodes_is_not_bothered(start, nodes, script):

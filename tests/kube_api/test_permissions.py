@@ -9,7 +9,7 @@ from tests.kube_api.store import Store
 
 from kafka_sentinel.adapters.kubernetes.access_review import Places, ask
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
-from kafka_sentinel.adapters.kubernetes.events import EventEmitter, Note, Subject
+from kafka_sentinel.adapters.kubernetes.events import EventEmitter
 from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.lease import Lease
 from kafka_sentinel.adapters.kubernetes.order_reader import OrderReader
@@ -19,14 +19,16 @@ from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Sc
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
 from kafka_sentinel.adapters.kubernetes.watched import WatchOptions
 from kafka_sentinel.adapters.kubernetes.watches import Surroundings, Watches, watched
-from kafka_sentinel.core.commands import Announce, Inject
-from kafka_sentinel.core.events import FaultFailed, FaultInjected, ObjectsListed, WatchAlive
+from kafka_sentinel.core.commands import Announce, Heal, Inject, LeaveEvent
+from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected, ObjectsListed, WatchAlive
 from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 from kafka_sentinel.core.kubernetes.objects import Kind
-from kafka_sentinel.core.types import NodeRef, PodRef
+from kafka_sentinel.core.types import NodeRef, ObjectRef, PodRef
 from kafka_sentinel.runtime import now
 
-FAULTS = of_reach(Reach.PODS, Reach.NODE)
+FAULTS = of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)
+POD_PATH = "/api/v1/namespaces/kafka/pods/k-0"
+OWNER = {"kind": "StatefulSet", "name": "k", "uid": "uid-set"}
 POD = PodRef("kafka", "k-0", "uid-k-0", 0)
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 PLACES = Places(kafka="kafka", own="own", operator="strimzi", state="sentinel")
@@ -94,6 +96,25 @@ def everything_watches(api, script, mailbox):
     return watches
 
 
+def inject_and_heal(fleet, fault, script, store):
+    """Twice: an answer is lost the first time, or Strimzi owns the pods; then it is not, or a StatefulSet does."""
+    for lost in (True, False):
+        script.on("DELETE", POD_PATH, drop() if lost else say(obj("k-0")))
+        script.on("POST", f"{POD_PATH}/eviction", drop() if lost else say({}, 201))
+        owned = {"labels": {"strimzi.io/cluster": "k"}} if lost else {"ownerReferences": [OWNER]}
+        rolls = fault is FaultKind.ROLLING_RESTART
+        store.objects.pop(POD_PATH, None)
+        if rolls:
+            store.put(POD_PATH, {"metadata": {**obj("k-0")["metadata"], **owned}})
+        store.put(f"/apis/apps/v1/namespaces/kafka/statefulsets/{OWNER['name']}", obj("k", uid=OWNER["uid"]))
+        store.put("/api/v1/nodes/n1", obj("n1"))
+        run, node = f"{fault}-{lost}", NodeRef("n1", "uid-n1") if fault is FaultKind.NODE_RECLAIM else None
+        if node is not None:
+            fleet._give_notice(Announce(run, fault, (0,), 1.0, (POD,), node))
+        fleet._inject(Inject(run, fault, (0,), 1.0, (POD,), node))
+        fleet._heal(Heal(run, (0,), fault, node, (POD,)))
+
+
 def everything_else(api, script, mailbox):
     common = {"now": now, "on_death": nothing_died}
     script.world = store = Store()
@@ -111,19 +132,11 @@ def everything_else(api, script, mailbox):
     OrderReader(state, post=mailbox.post, **common).look()
     emitter = EventEmitter(api, post=mailbox.post, instance="me", **common)
     for kind in ("Pod", "Kafka", "StatefulSet"):
-        emitter._make(Note(now(), Subject("v1", kind, "kafka", "k-0", "u"), "Reason", "message"))
+        emitter._make(LeaveEvent(now(), ObjectRef("v1", kind, "kafka", "k-0", "u"), "Reason", "message"))
     fleet = PodFleet(api, owner="own/sentinel", objection=lambda: "", post=mailbox.post, look_pause=0.0, **common)
-    pods = "/api/v1/namespaces/kafka/pods/k-0"
-    for lost in (False, True):
-        script.on("DELETE", pods, drop() if lost else say(obj("k-0")))
-        script.on("POST", f"{pods}/eviction", drop() if lost else say({}, 201))
-        for fault in FAULTS:
-            run, node = f"{fault}-{lost}", NodeRef("n1", "uid-n1")
-            if fault is FaultKind.NODE_RECLAIM:
-                store.put("/api/v1/nodes/n1", obj("n1"))
-                fleet._give_notice(Announce(run, fault, (0,), 1.0, (POD,), node))
-            fleet._inject(Inject(run, fault, (0,), 1.0, (POD,), node))
-    assert len(mailbox.of(FaultInjected)) == 2 * len(FAULTS)
+    for fault in FAULTS:
+        inject_and_heal(fleet, fault, script, store)
+    assert len(mailbox.of(FaultInjected)) == len(mailbox.of(FaultHealed)) == 2 * len(FAULTS)
     assert mailbox.of(FaultFailed) == []
     script.on("POST", REVIEWS, say({"status": {"allowed": True}}, 201))
     list(ask(api, PLACES))
@@ -133,6 +146,23 @@ def test_every_call_is_in_the_table_and_every_row_is_called(api, script, mailbox
     everything_watches(api, script, mailbox)
     everything_else(api, script, mailbox)
     assert calls(script) == table(PLACES)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_asks_for_what_its_rows_say_and_nothing_else(api, script, mailbox, fault):
+    script.world = store = Store()
+    common = {"post": mailbox.post, "now": now, "on_death": nothing_died}
+    fleet = PodFleet(api, owner="own/sentinel", objection=lambda: "", look_pause=0.0, **common)
+    inject_and_heal(fleet, fault, script, store)
+    assert len(mailbox.of(FaultInjected)) == 2
+    rows = {
+        (one.title, verb, namespace)
+        for one in PERMISSIONS
+        if fault in one.faults
+        for namespace in PLACES.namespaces(one.scope)
+        for verb in one.verbs
+    }
+    assert calls(script) == rows
 
 
 @pytest.mark.parametrize(

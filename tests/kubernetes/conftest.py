@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.kubernetes.deploy.evidence import gather
+from tests.kubernetes.deploy.installation import Flavour
+from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.layout import Layout
+from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
+from tests.kubernetes.deploy.shared import CAPACITY, SPOT, Kind, SharedKafka
 from tests.kubernetes.lab import build
 from tests.kubernetes.lab.access import Access
 from tests.kubernetes.lab.cluster import Cluster
@@ -16,6 +22,7 @@ NODES = 4
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kubeconfig", metavar="FILE", help="use this cluster, as its admin, instead of the lab's own")
+    parser.addoption("--lab", metavar="NAME", help="use this lab, which `python -m tests.kubernetes.lab up` has put up")
 
 
 def give_up(reason: str) -> None:
@@ -35,7 +42,11 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Access]:
     reason = build.cannot_run()
     if reason is not None:
         give_up(f"the kubernetes tier cannot run: {reason}")
-    with Cluster(NODES) as lab:
+    kept = request.config.getoption("--lab")
+    if kept is not None:
+        yield Cluster.attach(kept)
+        return
+    with Cluster(NODES, labels={node: {SPOT: kind} for node, kind in CAPACITY.items()}) as lab:
         yield lab
 
 
@@ -45,3 +56,55 @@ def lab(cluster: Access) -> Cluster:
     if not isinstance(cluster, Cluster):
         give_up("it switches nodes off, which it can do only to a cluster of the lab's own")
     return cluster
+
+
+@pytest.fixture(scope="session")
+def _shared_kafka(cluster: Access) -> Iterator[SharedKafka]:
+    if not isinstance(cluster, Cluster):
+        give_up("it brings images and disks of its own, which it can do only to a cluster of the lab's own")
+    shared = SharedKafka(cluster)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def kafka(_shared_kafka: SharedKafka) -> Kafka:
+    """Strimzi's kind of Kafka, each broker on a node of its own, well and without topics."""
+    return _shared_kafka.get(Kind())
+
+
+@pytest.fixture
+def shared_kafka(_shared_kafka: SharedKafka) -> Kafka:
+    """The same with brokers 0 and 1 on one node."""
+    return _shared_kafka.get(Kind(layout=Layout.SHARED))
+
+
+@pytest.fixture
+def older_kafka(_shared_kafka: SharedKafka) -> Kafka:
+    """The same as Strimzi 0.45 has it, whose resources are of version v1beta2."""
+    return _shared_kafka.get(Kind(flavour=Flavour.OLDER_STRIMZI))
+
+
+@pytest.fixture
+def deploy() -> Iterator[Deployer]:
+    """What puts up a Sentinel: `sentinel = deploy(kafka, replicas=2, experiments={…})`. All go down after the test."""
+    deployer = Deployer()
+    yield deployer
+    deployer.close()
+
+
+@pytest.fixture
+def sentinel(kafka: Kafka, deploy: Deployer) -> Sentinel:
+    """A Sentinel of usual settings beside `kafka`."""
+    return deploy(kafka)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what it may be understood by, while all is still up."""
+    report = yield
+    if report.failed:
+        report.sections += list(gather(getattr(item, "funcargs", {})))
+    return report

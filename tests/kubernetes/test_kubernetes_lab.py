@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from tests.kubernetes.lab import images
+from tests.kubernetes.lab import images, teardown
 from tests.kubernetes.lab.access import RefusedError
+from tests.kubernetes.lab.build import ROOT
 from tests.kubernetes.lab.cluster import Cluster
 
 from kafka_sentinel.lab.errors import LabError
@@ -94,10 +102,13 @@ def pod(lab: Cluster) -> Iterator[Web]:
     """A pod on n2 that keeps its page on disk d1."""
     name = f"web{next(NUMBERS)}"
     lab.wipe_disk("n2", "d1")
+    ports = {"clusterIP": "None", "selector": {"app": name}, "ports": [{"port": 8080}]}
+    lab.api.create("/api/v1/namespaces/default/services", {"metadata": {"name": name}, "spec": ports})
     lab.api.create(STATEFUL_SETS, web(name, "n2", "/mnt/disks/d1"))
     found = Web(lab, name)
     lab.wait(lambda: found.ready, SECONDS, "the pod ready")
     yield found
+    lab.api.delete(f"/api/v1/namespaces/default/services/{name}")
     lab.api.delete(f"{STATEFUL_SETS}/{name}", {"propagationPolicy": "Background"})
     lab.api.delete(f"{PODS}/{name}-0", {"gracePeriodSeconds": 0})
 
@@ -158,3 +169,99 @@ def test_a_dead_kubelet_leaves_the_containers_alive(lab: Cluster, pod: Web) -> N
     finally:
         lab.start_kubelet("n2")
     lab.wait(lambda: lab.is_ready("n2"), SECONDS, "n2 ready")
+
+
+def test_a_wiped_disk_is_empty(lab: Cluster) -> None:
+    lab.exec_node("n3", "sh", "-c", "mkdir -p /mnt/disks/d2/log && echo kept > /mnt/disks/d2/log/0")
+    assert (lab.disk("n3", "d2") / "log" / "0").read_text() == "kept\n"
+    lab.wipe_disk("n3", "d2")
+    assert lab.exec_node("n3", "ls", "-A", "/mnt/disks/d2") == ""
+    with pytest.raises(LabError, match="no disk d3; its disks are d1, d2"):
+        lab.wipe_disk("n3", "d3")
+
+
+def test_a_deleted_node_returns_as_another_one_with_the_labels_it_boots_with(lab: Cluster) -> None:
+    before = lab.api.get("/api/v1/nodes/n4")["metadata"]["uid"]
+    lab.kill_node("n4")
+    lab.delete_node("n4")
+    with pytest.raises(LabError, match="node n4 is off"):
+        lab.exec_node("n4", "true")
+    lab.start_node("n4", labels={"example.com/born": "again"})
+    lab.wait(lambda: lab.is_ready("n4"), SECONDS, "n4 ready")
+    found = lab.api.get("/api/v1/nodes/n4")["metadata"]
+    assert found["uid"] != before
+    assert found["labels"]["example.com/born"] == "again"
+    lab.node_labels("n4", {"example.com/born": None})
+    assert "example.com/born" not in lab.api.get("/api/v1/nodes/n4")["metadata"]["labels"]
+
+
+def test_a_process_of_the_host_resolves_the_names_of_pods(lab: Cluster, pod: Web) -> None:
+    ask_name = f"import socket; print(socket.gethostbyname('{pod.name}-0.{pod.name}.default.svc.cluster.local'))"
+    found = ""
+    deadline = time.monotonic() + SECONDS
+    while not found and time.monotonic() < deadline:  # the name server hears of the pod a moment later
+        with lab.popen([sys.executable, "-c", ask_name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            found = process.stdout.read().decode().strip()
+    assert found == pod.address
+
+
+OWNER = """
+import sys, time
+from tests.kubernetes.lab.build import ROOT
+from tests.kubernetes.lab.cluster import Cluster
+lab = Cluster(1, name=sys.argv[1])
+lab.up()
+print(lab.plan.tag, lab.plan.folder, lab._guardian._process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@dataclass(frozen=True)
+class SecondLab:
+    owner: subprocess.Popen[str]
+    tag: str
+    folder: Path
+    guardian: int
+
+    @property
+    def remains(self) -> list[str]:
+        return teardown.remains(self.folder, self.tag)
+
+
+@pytest.fixture
+def second_lab() -> Iterator[SecondLab]:
+    """A small lab beside the other one, owned by a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, f"second-{os.getpid()}"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        tag, folder, guardian = owner.stdout.readline().split()
+        yield SecondLab(owner, tag, Path(folder), int(guardian))
+        owner.kill()
+
+
+def test_the_guardian_of_a_killed_owner_leaves_nothing(lab: Cluster, second_lab: SecondLab) -> None:
+    kinds = {line.split()[0] for line in second_lab.remains}
+    assert kinds == {"process", "link", "network", "control", "folder"}
+    second_lab.owner.kill()
+    lab.wait(lambda: not second_lab.remains, SECONDS, lambda: second_lab.remains)
+    assert all(lab.is_ready(node) for node in lab.nodes)
+
+
+@pytest.mark.full
+def test_what_a_killed_guardian_left_goes_when_the_next_lab_is_put_up(lab: Cluster, second_lab: SecondLab) -> None:
+    os.kill(second_lab.guardian, signal.SIGKILL)
+    second_lab.owner.kill()
+    second_lab.owner.wait()
+    assert second_lab.remains
+    assert second_lab.folder in teardown.sweep_left_overs()
+    assert second_lab.remains == []
+    assert all(lab.is_ready(node) for node in lab.nodes)
+
+
+@pytest.mark.full
+def test_down_leaves_nothing(lab: Cluster) -> None:
+    with Cluster(1, name=f"third-{os.getpid()}") as third:
+        assert third.plan.tag != lab.plan.tag
+        with pytest.raises(LabError, match="is up already"):
+            Cluster(1, name=f"third-{os.getpid()}").up()
+    assert teardown.remains(third.plan.folder, third.plan.tag) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.kafka import truth
 from tests.kafka.sentinel import assert_identities
-from tests.kubernetes.deploy.crds import Strimzi
+from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
 
@@ -44,7 +44,7 @@ def test_every_record_is_verified_and_none_is_lost(kafka: Kafka, sentinel: Senti
 
 @pytest.mark.full
 def test_the_older_version_of_the_api_is_found_as_well(older_kafka: Kafka, deploy: Deployer):
-    assert older_kafka.version is Strimzi.V1BETA2
+    assert older_kafka.flavour is Flavour.OLDER_STRIMZI
     sentinel = deploy(older_kafka)
     done = sentinel.exec("kafka-sentinel", "check")
     assert done.returncode == 0, done.stdout + done.stderr

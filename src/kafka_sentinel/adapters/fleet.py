@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
-from kafka_sentinel.core.commands import Announce, Heal, Inject
+from kafka_sentinel.core.commands import Announce, Heal, Inject, Sweep
 from kafka_sentinel.core.events import AdapterError, Event, FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.faults import INJECT_LIMIT
 
 COMMANDS = 64  # waiting commands; the engine has at most one fault under way, so more mean that the thread hangs
 REMEMBERED = 64  # runs known to be over
 
-FleetCommand = Announce | Inject | Heal
+FleetCommand = Announce | Inject | Heal | Sweep
 NEVER = float("inf")
 
 
@@ -94,6 +94,10 @@ class FleetWorker(ABC):
     def _pause(self, fault: FaultInEffect, error: Exception) -> float | None:
         """Return the seconds until it is tried again to undo a fault; None: it is given up."""
 
+    @abstractmethod
+    def _sweep(self) -> None:
+        """Look soon for what an earlier life left behind."""
+
     def _may_be_done(self, error: Exception) -> bool:
         """Tell whether a notice that failed may have been given all the same."""
         del error
@@ -142,6 +146,8 @@ class FleetWorker(ABC):
                 self._inject(command)
             case Heal():
                 self._heal(command)
+            case Sweep():
+                self._sweep()
 
     def _give_notice(self, command: Announce) -> None:
         run = command.experiment_run

@@ -62,6 +62,9 @@ class LocalFleet(FleetWorker):
     def _patience(self) -> float:
         return WATCH_EVERY
 
+    def _sweep(self) -> None:
+        """Nothing is left behind: processes of this machine end with us."""
+
     def _look_after(self) -> None:
         """Report every process that is gone though we did not end it."""
         for broker in self._control.brokers:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from kafka.errors import UnsupportedVersionError
 
 from kafka import KafkaAdminClient
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
@@ -13,6 +15,7 @@ from kafka_sentinel.core.cluster import QuorumView
 from kafka_sentinel.core.events import QuorumObserved, QuorumUnreachable
 
 CAUGHT_UP_MS = 1_000  # a voter that far behind the leader, or less, can take over at once
+NO_QUORUM = QuorumView(leader=-1, epoch=-1, voters=(), caught_up_voters=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class QuorumOptions:
 
 
 class QuorumWatcher:
-    """Posts QuorumObserved or QuorumUnreachable once every interval. A ZooKeeper cluster is always the latter."""
+    """Posts QuorumObserved or QuorumUnreachable once every interval. A cluster with ZooKeeper has no voters."""
 
     def __init__(self, options: QuorumOptions, *, post: Post, now: Now, on_death: OnDeath) -> None:
         self._options = options
@@ -66,9 +69,12 @@ class QuorumWatcher:
         if self._client is None:
             limits = {"request_timeout_ms": milliseconds, "bootstrap_timeout_ms": milliseconds}
             self._client = KafkaAdminClient(client_id="kafka-sentinel-quorum", **limits, **self._options.client)
-        quorum = self._client.describe_metadata_quorum()
+        try:
+            quorum = quorum_view(self._client.describe_metadata_quorum())
+        except UnsupportedVersionError:  # brokers with ZooKeeper do not offer the request
+            quorum = NO_QUORUM
         moving = self._client.list_partition_reassignments(timeout_ms=milliseconds)
-        return quorum_view(quorum, frozenset((one.topic, one.partition) for one in moving))
+        return replace(quorum, reassigning=frozenset((one.topic, one.partition) for one in moving))
 
     def _close(self) -> None:
         client, self._client = self._client, None
@@ -76,7 +82,7 @@ class QuorumWatcher:
             client.close()
 
 
-def quorum_view(answer: Mapping[str, Any], reassigning: frozenset[tuple[str, int]] = frozenset()) -> QuorumView:
+def quorum_view(answer: Mapping[str, Any]) -> QuorumView:
     """Read a DescribeQuorum response. Raises ValueError if it says that it failed."""
     partition = answer["topics"][0]["partitions"][0]
     if partition.get("error") or partition.get("error_code"):
@@ -94,7 +100,6 @@ def quorum_view(answer: Mapping[str, Any], reassigning: frozenset[tuple[str, int
                 if voter["replica_id"] == leader or _caught_up(voter, newest, partition["high_watermark"])
             )
         ),
-        reassigning=reassigning,
     )
 
 

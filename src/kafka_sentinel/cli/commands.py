@@ -23,9 +23,9 @@ from kafka_sentinel.cli.common import (
     config_option,
     load_settings,
 )
+from kafka_sentinel.cli.control import heal, pause, resume, run_now
 from kafka_sentinel.cli.experiments import experiments, table
 from kafka_sentinel.cli.kubernetes import check_kubernetes
-from kafka_sentinel.cli.resume import resume
 from kafka_sentinel.settings import Settings
 
 EPILOG = """\b
@@ -188,8 +188,8 @@ def version() -> None:
     click.echo(f"kafka-sentinel {__version__} (librdkafka {libversion()[0]})")
 
 
-cli.add_command(experiments)
-cli.add_command(resume)
+for command in (experiments, pause, resume, run_now, heal):
+    cli.add_command(command)
 
 
 def main() -> None:

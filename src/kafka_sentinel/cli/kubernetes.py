@@ -34,7 +34,7 @@ def check_kubernetes(settings: Settings) -> Callable[[KafkaSays], Iterator[Findi
             says,
             now(),
             keeps_state=settings.config_map is not None,
-            breaks_pods=any(item.needs_kubernetes for item in settings.experiments.items),
+            faults={item.fault for item in settings.experiments.items},
         )
 
     return look

@@ -9,7 +9,7 @@ from dataclasses import replace
 from kafka_sentinel.core.cluster import probe_partitions
 from kafka_sentinel.core.events import ClusterObserved
 from kafka_sentinel.core.recovery import Baseline, Recovery
-from kafka_sentinel.core.types import Instant, ProbePartition
+from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 MAX_RECENT = 64  # metadata answers (their probe topics only) and lags remembered
 
@@ -32,6 +32,15 @@ class Backdrop:
     def replicas(self, partition: ProbePartition) -> set[int]:
         part = probe_partitions(self._answers[-1].view).get(partition) if self._answers else None
         return set(part.replicas) if part is not None else set()
+
+    def starves(self, partition: ProbePartition, brokers: set[int], at: Instant) -> bool:
+        """Tell whether a partition, as it stood at `at`, is left below min.insync.replicas without these brokers."""
+        answer = next((event for event in reversed(self._answers) if event.asked.mono <= at.mono), None)
+        topic = answer.view.probe_topic(partition.acks) if answer is not None else None
+        if topic is None or topic.min_isr is None or partition.acks is not Acks.ALL:
+            return False
+        parts = (part for part in topic.partitions if part.partition == partition.partition)
+        return any(brokers & set(part.isr) and len(set(part.isr) - brokers) < topic.min_isr for part in parts)
 
     def observe(self, event: ClusterObserved) -> None:
         view = event.view

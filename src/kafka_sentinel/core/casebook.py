@@ -4,6 +4,8 @@ with which incidents end.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kafka_sentinel.core.commands import Command, Count, Log
 from kafka_sentinel.core.incident import Cause, Incident
 from kafka_sentinel.core.incidents import IncidentChange, Incidents
@@ -24,8 +26,13 @@ class Casebook:
         self._truth = truth
         self._lows: dict[str, dict[ProbePartition, int]] = {}  # per open incident: from where its recheck reads
         self._rechecking: dict[str, set[ProbePartition]] = {}  # per incident: partitions whose recheck is awaited
-        self._debited: set[str] = set()  # open incidents that are among the natural losses
+        self._debited: dict[str, frozenset[int]] = {}  # open incident → its brokers that are among the losses, or ours
         self._unasked: dict[str, Incident] = {}  # wait for their recheck until partitions are known, after a restart
+
+    def restore(self, losses: list[dict[str, object]], natural_losses: Iterable[float]) -> None:
+        """Take over what an earlier life saved; the incidents are restored before."""
+        self.losses, self.natural_losses = losses, tuple(natural_losses)
+        self._debited = {incident.id: frozenset(incident.brokers) for incident in self.incidents.open}
 
     # --- findings
 
@@ -87,9 +94,7 @@ class Casebook:
                     partition: min(ledger.position or 0, ledger.highest_acked + 1)
                     for partition, ledger in self._truth.ledgers.items()
                 }
-                self._debit(change)
-            case "broker_lost":
-                self._debit(change)
+                self._debit(incident, change.at)
             case "needs_recheck":
                 self._recheck(incident, change.at)
             case "reopened":
@@ -102,15 +107,21 @@ class Casebook:
         level = "warning" if change.kind == "opened" else "info"
         return [_log(level, f"incident {change.kind.replace('_', ' ')}", **incident.as_dict())]
 
-    def _debit(self, change: IncidentChange) -> None:
-        """Note the natural loss of brokers, once for each incident."""
-        incident = change.incident
-        if incident.cause is not Cause.EXPERIMENT and incident.brokers and incident.id not in self._debited:
-            self._debited = {*(one.id for one in self.incidents.open if one.id in self._debited), incident.id}
-            self.natural_losses = (*self.natural_losses, change.at.wall)[-MAX_NATURAL_LOSSES:]
+    def _debit(self, incident: Incident, at: Instant) -> None:
+        """Note each natural loss of a broker, once. What our own fault hit is debited when it is injected."""
+        known = self._debited.get(incident.id, frozenset())
+        if incident.id not in self._debited and incident.cause is Cause.EXPERIMENT:
+            known = frozenset(incident.brokers)
+        lost = (at.wall,) * len(incident.brokers - known)
+        self._debited[incident.id] = known | incident.brokers
+        self.natural_losses = (*self.natural_losses, *lost)[-MAX_NATURAL_LOSSES:]
 
     def tick(self, now: Instant) -> None:
-        """Ask for the rechecks that could not be asked for while no partition was known."""
+        """Note the brokers that were lost since, and ask for the rechecks that had to wait for partitions."""
+        is_open = {incident.id: incident for incident in self.incidents.open}
+        self._debited = {name: brokers for name, brokers in self._debited.items() if name in is_open}
+        for incident in is_open.values():
+            self._debit(incident, now)
         if self._unasked and self._truth.ledgers:
             waiting, self._unasked = self._unasked, {}
             for incident in waiting.values():

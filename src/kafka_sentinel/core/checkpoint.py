@@ -49,8 +49,7 @@ def restore(engine: Engine, state: Mapping[str, object]) -> None:
         engine.kubernetes.restore(_map(state, "kubernetes"), engine.started)
     if state.get("control") is not None:
         engine.control.restore(_map(state, "control"))
-    engine.casebook.losses = losses
-    engine.casebook.natural_losses = tuple(natural_losses)
+    engine.casebook.restore(losses, natural_losses)
     engine.availability.lived_blind(max(engine.started.wall - alive_at, 0.0))
     engine.resume_with(engine.experiments.restore(experiments, engine.started))
 

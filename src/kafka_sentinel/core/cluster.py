@@ -43,7 +43,7 @@ class ClusterView:
 
 @dataclass(frozen=True, slots=True)
 class QuorumView:
-    """The KRaft quorum as its leader describes it."""
+    """The KRaft quorum as its leader describes it. Without voters: the cluster has none, but ZooKeeper."""
 
     leader: int  # -1: none
     epoch: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka_sentinel.core.types import Acks, Fence, NodeRef, PodRef, ProbePartition
+from kafka_sentinel.core.types import Acks, Fence, Instant, NodeRef, ObjectRef, PodRef, ProbePartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,11 @@ class Heal:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """Undo whatever of ours is found and belongs to no fault under way: what an earlier life left behind."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetLoad:
     """Probe with so many records per second, over all partitions together, but no fewer than usual. None: as usual."""
 
@@ -108,6 +113,17 @@ class StandDown:
     """End this process: another Sentinel has taken over. Nothing more is written."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveEvent:
+    """Leave a Kubernetes Event on an object. `reason`: a word like `KafkaSentinelInjected`."""
+
+    at: Instant
+    about: ObjectRef
+    reason: str
+    message: str
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +169,11 @@ Command = (
     | Announce
     | Inject
     | Heal
+    | Sweep
     | SetLoad
     | SaveState
     | StandDown
+    | LeaveEvent
     | EnsureTopic
     | Count
     | Observe

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from kafka_sentinel.core.commands import Command, Log, StandDown
+from kafka_sentinel.core.commands import Command, Log, StandDown, Sweep
 from kafka_sentinel.core.events import LeaseObserved, OrderGiven, PauseSeen
 from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.types import Instant, OrderKind
@@ -92,6 +92,7 @@ class Control:
                     commands, answer = self._experiments.resume(event.at)
                 case OrderKind.HEAL:
                     commands, answer = self._experiments.heal(event.at)
+                    commands = [*commands, Sweep()]
                 case OrderKind.RUN_NOW:
                     answer, done = self._experiments.run_now(event.subject, event.at)
         order = Order(event.at.wall, event.kind, event.subject, event.nonce, answer, done)

@@ -63,6 +63,7 @@ from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.group import GroupAccount
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
 from kafka_sentinel.core.incidents import IncidentChange, Incidents
+from kafka_sentinel.core.kubernetes import notes
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.observer import Observer
 from kafka_sentinel.core.latency import Latency
@@ -77,6 +78,7 @@ STARTUP = 30.0  # seconds a partition has to work for the first time: client, to
 EXPLAIN_EVERY = 5.0  # seconds; every guard looks at every partition of the cluster
 TICK = 0.2  # seconds; work that depends on time alone is done at most this often
 SAY_AGAIN = 60.0  # seconds before an adapter error that goes on is logged again
+KUBERNETES_PARTS = frozenset({"kubernetes", "orders", "fleet"})  # subjects of adapter errors that are not Kafka's
 LATELY = 5.0  # seconds within which a success shows that Kafka was reachable
 
 
@@ -200,7 +202,7 @@ class Engine:
 
     def _adapter_error(self, event: AdapterError) -> None:
         """Count it, and say it in the log unless the same was said a moment ago: an outage repeats itself."""
-        self._error(event.code)
+        self._error(event.code, kubernetes=self.kubernetes is not None and event.subject in KUBERNETES_PARTS)
         key = (event.subject, event.code)
         if event.at.mono - self._said.get(key, float("-inf")) >= SAY_AGAIN:
             self._said[key] = event.at.mono
@@ -281,7 +283,10 @@ class Engine:
             self._log("warning", "broker process ended", broker=event.broker, status=event.status)
             return
         run = self.experiments.under_way
-        if isinstance(event, FaultInjected) and run is not None and run.id == event.experiment_run:
+        mine = run is not None and run.id == event.experiment_run
+        if run is not None and mine and isinstance(event, FaultAnnounced | FaultInjected):
+            self._commands += notes.of_fault(event, run)
+        if run is not None and mine and isinstance(event, FaultInjected):
             self.incidents.on_fault(
                 event.at,
                 experiment_run=run.id,
@@ -368,6 +373,8 @@ class Engine:
             self._commands += self.experiments.on_incident_closed(
                 incident.experiment_run, verdict, incident.lost[Acks.ALL], self.now
             )
+            if self.kubernetes is not None:
+                self._commands += self.kubernetes.incident_ended(incident, self.now)
         self.save()
 
     def _note_healed_faults(self) -> None:
@@ -484,8 +491,9 @@ class Engine:
     def _log(self, level: str, event: str, **fields: object) -> None:
         self._commands.append(Log(level, event, fields))
 
-    def _error(self, code: str) -> None:
-        self._commands.append(Count("kafka_errors_total", (("code", code),)))
+    def _error(self, code: str, *, kubernetes: bool = False) -> None:
+        metric = "kubernetes_errors_total" if kubernetes else "kafka_errors_total"
+        self._commands.append(Count(metric, (("code", code),)))
 
     def _count(self, metric: str, amount: int) -> None:
         if amount:

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kafka_sentinel.core.agenda import Plan, Planner
+from kafka_sentinel.core.answers import Answer
 from kafka_sentinel.core.commands import Announce, Command, Count, Heal, Inject, Log, SetLoad
 from kafka_sentinel.core.events import FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import (
@@ -38,7 +39,7 @@ from kafka_sentinel.core.experiment_run import (
 from kafka_sentinel.core.experiment_view import explanation, item
 from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT, Reach, fault_named
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardInput, GuardSettings, World
-from kafka_sentinel.core.guards import Answer, first_denial
+from kafka_sentinel.core.guards import first_denial
 from kafka_sentinel.core.resolution import resolve
 from kafka_sentinel.core.targets import Target
 from kafka_sentinel.core.types import Instant
@@ -46,6 +47,7 @@ from kafka_sentinel.core.types import Instant
 RESULTS = ("passed", "failed", "inconclusive", "aborted", "dry_run")  # closed set of experiments_total{result}
 MAX_EXPERIMENTS = 64
 SAVE_LIMIT = 30.0  # seconds a write of the state may take
+NOT_BEGUN = frozenset({RunState.INTENDED, RunState.ANNOUNCING, RunState.INJECTING})
 ASK_EVERY = 1.0  # seconds between two rounds of the guards during a notice; they look at every partition
 
 
@@ -62,6 +64,7 @@ class Experiments:
         self._settings = settings
         self._recovery_limit = recovery_limit
         self._planner = Planner(found)
+        self._reasons: dict[str, str] = {}  # what cut the last run short, by experiment; of this life
         self._waiting: dict[str, Answer] = {}  # why a run that is due has not begun, by experiment
         self._past = dict.fromkeys(self._specs, Past())
         self._run: Run | None = None
@@ -203,7 +206,8 @@ class Experiments:
 
     def _denial(self, run: Run, world: World, due: float) -> Answer | None:
         given, _ = self._question(self._specs[run.experiment], world)
-        return first_denial(replace(given, due=due, under_way=None), _target(run))
+        announced = run.state in HITS_NOTHING_YET
+        return first_denial(replace(given, due=due, under_way=None, announced=announced), _target(run))
 
     def _strike(self, run: Run, world: World, happening: Happening) -> list[Command]:
         self._remember_injection(world.now.wall, len(run.targets))
@@ -294,7 +298,7 @@ class Experiments:
         """Undo the fault that is under way, and end its run. Returns what was done, in words, too."""
         run = self._run
         if run is None or run.state is RunState.RECHECKED:
-            return [], "no fault was under way"
+            return [], "no fault was under way; what an earlier life left behind is looked for"
         return self._stop(now, "healed by order"), f"run {run.id} was ended, what it did is undone"
 
     def _stop(self, now: Instant, reason: str) -> list[Command]:
@@ -315,9 +319,10 @@ class Experiments:
         """Say what became of the run that was demanded at the wall-clock second `since`, and whether that is all."""
         run, past = self._run, self._past[name]
         if run is not None and run.experiment == name and run.started >= since:
-            return f"run {run.id} is {run.state}", run.state is not RunState.INTENDED
+            return f"run {run.id} is {run.state}", run.state not in NOT_BEGUN
         if past.last_run is not None and past.last_run >= since:
-            return f"its run ended: {past.last_result}", True
+            reason = self._reasons.get(name, "")
+            return f"its run ended: {past.last_result}" + (f": {reason}" if reason else ""), True
         if past.last_skip is not None and float(str(past.last_skip["at"])) >= since:
             return f"it did not run: {past.last_skip['guard']}: {past.last_skip['reason']}", True
         waiting = self._waiting.get(name)
@@ -362,6 +367,7 @@ class Experiments:
         if run.experiment in self._past:  # it may have left the configuration since
             began = run.started if run.injected is None else run.injected
             self._past[run.experiment] = replace(self._past[run.experiment], last_run=began, last_result=run.result)
+            self._reasons[run.experiment] = run.reason
         level = "info" if run.result in {"passed", "dry_run"} else "warning"
         labels = (("experiment", run.experiment), ("result", run.result))
         return [Count("experiments_total", labels), _log(level, "experiment_ended", run)]

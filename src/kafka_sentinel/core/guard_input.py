@@ -61,7 +61,9 @@ class GuardSettings:
     warm_up: float = 300.0
     steady: float = 120.0
     max_view_age: float = 15.0
+    max_watch_age: float = 30.0  # a watch says at the latest after 25 s that it has missed nothing
     max_state_age: float = 180.0
+    min_pod_age: float = 300.0
     accept_unavailable: tuple[str, ...] = ()  # name patterns of topics that may become unavailable
     blackouts: tuple[Blackout, ...] = ()
 
@@ -112,7 +114,10 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class GuardInput:
-    """Everything a guard may look at. `due` (wall-clock seconds) is when this run was to start."""
+    """Everything a guard may look at. `due` (wall-clock seconds) is when this run was to start.
+
+    `announced`: the notice of this run was given, so the mark on its own node is ours.
+    """
 
     world: World
     settings: GuardSettings
@@ -121,4 +126,5 @@ class GuardInput:
     paused: str | None = None  # who paused the experiments, in their words
     latched: str | None = None
     under_way: str | None = None  # the run of another experiment
+    announced: bool = False
     injections: tuple[float, ...] = ()  # wall-clock seconds of ours, this run's own not included

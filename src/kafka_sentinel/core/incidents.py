@@ -21,7 +21,7 @@ from kafka_sentinel.core.backdrop import Backdrop
 from kafka_sentinel.core.commands import Count, Observe
 from kafka_sentinel.core.events import ClusterObserved, ClusterUnreachable
 from kafka_sentinel.core.incident import FREEZE_AFTER, FREEZE_AFTER_LOSS, Cause, Incident, IncidentState, Verdict
-from kafka_sentinel.core.incident_book import MAX_CLOSED, MAX_OPEN, IncidentBook
+from kafka_sentinel.core.incident_book import ABSORB, MAX_CLOSED, MAX_OPEN, IncidentBook
 from kafka_sentinel.core.outages import Outages
 from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
 from kafka_sentinel.core.types import Acks, Instant, NodeRef, ProbePartition
@@ -177,7 +177,11 @@ class Incidents:
                 incident.blind = True
 
     def _outage_began(self, edge: Edge, now: Instant) -> None:
-        incident = self._book.that_struck(edge.partition, edge.at) or self._book.newest_since(edge.at)
+        incident = (
+            self._book.that_struck(edge.partition, edge.at)
+            or self._that_starved(edge.partition, edge.at)
+            or self._book.newest_since(edge.at)
+        )
         if incident is None:
             incident = self._begin(edge.at, now, Cause.UNKNOWN)
         self._strike(incident, edge.at)
@@ -186,6 +190,14 @@ class Incidents:
         incident.recovery.sign(now)
         self._disturb(incident, now)
         self._outages.began(edge.operation, edge.partition, incident)
+
+    def _that_starved(self, partition: ProbePartition, since: Instant) -> Incident | None:
+        """Return the newest open incident whose brokers leave a partition with too few replicas to take writes."""
+        begun = (one for one in reversed(self.open) if one.started.mono <= since.mono + ABSORB)
+        return next(
+            (one for one in begun if self._past.starves(partition, one.brokers | one.announced, since)),
+            None,
+        )
 
     def _outage_ended(self, edge: Edge) -> None:
         for incident in self.open:

@@ -184,10 +184,8 @@ def _with_node(found: Target, fleet: FleetView | None) -> Target:
     pod = fleet.members[next(iter(chosen.brokers))]
     if pod.node is None or pod.node_uid is None:
         return _nobody(f"the node of pod {pod.name} is not known")
-    brokers = fleet.on_node(pod.node_uid)
-    beside = [side for side in fleet.sides if side.node_uid == pod.node_uid and side.side is not Side.CLUSTER_OPERATOR]
-    pods = _refs([*(fleet.members[number] for number in brokers), *beside])
-    return Target(brokers, pods=pods, node=NodeRef(pod.node, pod.node_uid))
+    pods = _refs(fleet.taken_with(pod.node_uid))
+    return Target(fleet.on_node(pod.node_uid), pods=pods, node=NodeRef(pod.node, pod.node_uid))
 
 
 def _refs(pods: Iterable[BrokerPod | SidePod]) -> tuple[PodRef, ...]:

@@ -101,6 +101,16 @@ class PodRef(NamedTuple):
     broker: int | None = None
 
 
+class ObjectRef(NamedTuple):
+    """One life of an object of Kubernetes, of whatever kind."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
 class NodeRef(NamedTuple):
     """One life of a node of Kubernetes: a machine that takes its name later has another uid."""
 

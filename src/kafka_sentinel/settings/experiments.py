@@ -183,10 +183,13 @@ class ExperimentSettings(Section):
         default=4,
         ge=0,
         le=MAX_DAILY_BUDGET,
-        description="Experiments and natural losses of a broker in 24 hours, together.",
+        description="Brokers that may be lost in 24 hours, by experiments and of themselves together.",
     )
     steady: Annotated[float, Duration(0, 86400)] = Field(
         default=60.0, description="How long everything must have been well just before an experiment."
+    )
+    min_pod_age: Annotated[float, Duration(0, 86400)] = Field(
+        default=300.0, description="Age from which a pod may be hit, on Kubernetes."
     )
     blackouts: list[Blackout] = Field(default=[], max_length=50, description="Windows in which no experiment starts.")
     accept_unavailable: list[str] = Field(
@@ -213,6 +216,7 @@ class ExperimentSettings(Section):
             daily_budget=self.daily_budget,
             warm_up=self.warm_up,
             steady=self.steady,
+            min_pod_age=self.min_pod_age,
             accept_unavailable=tuple(self.accept_unavailable),
             blackouts=tuple(blackout.window() for blackout in self.blackouts),
         )

@@ -21,7 +21,7 @@ def kept(
     """Return the file for these inputs; `build(work folder, file)` makes it once. The last few of its kind are kept."""
     folder = default_cache() / "kubernetes-lab" / folder_name
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{kind}.{hashlib.sha256(inputs).hexdigest()[:DIGITS]}{suffix}"
+    target = folder / f"{kind}.{digest(inputs)}{suffix}"
     with _alone(folder / f"{kind}.lock"):
         if not target.exists():
             print(f"building {folder_name}/{kind}", flush=True)  # noqa: T201 - it may take a minute or two
@@ -33,6 +33,10 @@ def kept(
         for old in sorted(folder.glob(f"{kind}.*{suffix}"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
             old.unlink()
     return target
+
+
+def digest(inputs: bytes) -> str:
+    return hashlib.sha256(inputs).hexdigest()[:DIGITS]
 
 
 @contextmanager

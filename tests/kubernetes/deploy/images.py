@@ -6,21 +6,22 @@ made of; only Sentinel's own layer is made anew when its source changes.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.kubernetes.deploy import archive, debian
-from tests.kubernetes.deploy.cache import kept
+from tests.kubernetes.deploy.cache import digest, kept
 from tests.kubernetes.deploy.errors import DeployError
+from tests.kubernetes.lab.cluster import Cluster
 
-from kafka_sentinel.lab.jars import KAFKA_VERSION, fetch_kafka
+from kafka_sentinel.lab.jars import fetch_kafka
 
 ROOT = Path(__file__).resolve().parents[3]
-KAFKA_IMAGE = f"sentinel.test/kafka:{KAFKA_VERSION}"
-SENTINEL_IMAGE = "sentinel.test/kafka-sentinel:test"
 
 KAFKA_PACKAGES = ("openjdk-17-jre-headless",)
 PYTHON_PACKAGES = ("python3", "ca-certificates")
@@ -31,27 +32,45 @@ PACKAGES_HOME, SOURCE_HOME = "opt/sentinel/packages", "opt/sentinel/src"
 IDLE_JAVA = ("lib/server/classes_nocoops.jsa", "lib/src.zip", "lib/ct.sym", "legal", "man")
 SCRIPT = b"#!/usr/bin/python3\nfrom kafka_sentinel.cli import main\n\nmain()\n"
 UV_SECONDS = 600.0
+NAMES_OF_IMAGES = ("ctr", "--namespace", "k8s.io", "images", "ls", "--quiet")
 # An image is made anew when what makes it has changed.
 _RECIPE = b"".join(Path(each).read_bytes() for each in (__file__, debian.__file__, archive.__file__))
 
 
-def kafka_image() -> Path:
-    """Return the archive of Debian, a Java runtime and the jars of Kafka."""
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`name` has a hash of the content in it, so that a node that knows the name has the image."""
+
+    name: str
+    archive: Path
+
+    def load(self, cluster: Cluster, nodes: Sequence[str]) -> None:
+        """Have it in these nodes."""
+        without = [node for node in nodes if self.name not in cluster.exec_node(node, *NAMES_OF_IMAGES).split()]
+        if without:
+            cluster.load_image(self.archive, without)
+
+
+@cache
+def kafka_image() -> Image:
+    """Return Debian with a Java runtime and the jars of Kafka."""
     jars = fetch_kafka()
+    inputs = _RECIPE + jars.name.encode()
+    name = f"sentinel.test/kafka:{digest(inputs)}"
 
     def build(work: Path, out: Path) -> None:
         root = _system(KAFKA_PACKAGES, work)
         java = next((root / "usr/lib/jvm").glob("java-17-openjdk-*"))
-        for name in IDLE_JAVA:
-            _remove(java / name)
+        for idle in IDLE_JAVA:
+            _remove(java / idle)
         libs = root / KAFKA_HOME
         libs.mkdir(parents=True)
         for jar in jars.iterdir():
             shutil.copy(jar, libs)
-        recipe = archive.Recipe(KAFKA_IMAGE, ("/bin/sh",))
+        recipe = archive.Recipe(name, ("/bin/sh",))
         archive.write(recipe, (archive.pack(root, work / "layer.tar"),), out)
 
-    return kept("images", "kafka", _RECIPE + jars.name.encode(), build)
+    return Image(name, kept("images", "kafka", inputs, build))
 
 
 def python_layer() -> Path:
@@ -66,20 +85,21 @@ def python_layer() -> Path:
     return kept("images", "python", _RECIPE + lock, build)
 
 
-def sentinel_image() -> Path:
-    """Return the archive of Sentinel as it is in this checkout, on top of Python. Other Python runs in it too."""
+@cache
+def sentinel_image() -> Image:
+    """Return Sentinel as it is in this checkout, on top of Python. Other Python runs in it too."""
     base = python_layer()
     files = _source()
-    digest = hashlib.sha256()
-    for name, (content, _) in sorted(files.items()):
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    content = b"".join(f"{path}\0{len(text)}\0".encode() + text for path, (text, _) in sorted(files.items()))
+    inputs = base.name.encode() + content
+    name = f"sentinel.test/kafka-sentinel:{digest(inputs)}"
 
     def build(work: Path, out: Path) -> None:
         layer = archive.pack_files(files, work / "source.tar")
-        recipe = archive.Recipe(SENTINEL_IMAGE, ("kafka-sentinel", "run"), _variables())
+        recipe = archive.Recipe(name, ("kafka-sentinel", "run"), _variables())
         archive.write(recipe, (archive.of(base), layer), out)
 
-    return kept("images", "sentinel", base.name.encode() + digest.digest(), build)
+    return Image(name, kept("images", "sentinel", inputs, build))
 
 
 def _variables() -> dict[str, str]:

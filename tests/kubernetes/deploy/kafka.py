@@ -87,8 +87,11 @@ class Kafka:
         return ",".join(f"{self._addresses[name]}:{HOST_PORT}" for name in names if name in self._addresses)
 
     def up(self) -> None:
-        self.cluster.load_image(images.kafka_image())
-        self.cluster.load_image(images.sentinel_image(), (CONTROLLER_NODE,))
+        """Put it up, and wait until all is ready. What an interrupted session has left in its place goes first."""
+        if objects.get(self.cluster, f"/api/v1/namespaces/{self.namespace}") is not None:
+            self.down()
+        images.kafka_image().load(self.cluster, self.cluster.nodes)
+        images.sentinel_image().load(self.cluster, (CONTROLLER_NODE,))
         if self._plan.definitions:
             objects.apply(self.cluster, self._plan.definitions)
             wait_for(self._served, "Strimzi's resources to be served", 30)
@@ -126,13 +129,15 @@ class Kafka:
         return [member.pod for member in self.members if not objects.is_ready(pods.get(member.pod))]
 
     def admin(self) -> AdminClient:
+        """Return a new client. What it has promised is void once nobody holds it any more."""
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     def create_topic(self, name: str, replicas: list[list[int]], **config: str) -> None:
         """Create a topic with these replicas for each partition, and wait until it has its leaders."""
         dotted = {key.replace("_", "."): value for key, value in config.items()}
         new = NewTopic(name, len(replicas), replica_assignment=replicas, config=dotted)
-        self.admin().create_topics([new])[name].result(30)
+        admin = self.admin()
+        admin.create_topics([new])[name].result(30)
         wait_for(lambda: self._led(name, len(replicas)), f"leaders of {name}", 30)
 
     def topics(self) -> list[str]:
@@ -146,7 +151,8 @@ class Kafka:
         return read_controller_log(folder, topic)
 
     def delete_topic(self, name: str) -> None:
-        self.admin().delete_topics([name])[name].result(30)
+        admin = self.admin()
+        admin.delete_topics([name])[name].result(30)
 
     def leader(self, topic: str, partition: int = 0) -> int:
         """Return the leader as the brokers that can be reached say; -1 if there is none."""

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
-from tests.kubernetes.lab.access import ApiRefusal
+from tests.kubernetes.lab.access import RefusedError
 from tests.kubernetes.lab.build import BIN
 from tests.kubernetes.lab.cluster import Cluster
 
@@ -25,7 +25,7 @@ def get(cluster: Cluster, path: str) -> dict | None:
     """Return an object; None if it is not there."""
     try:
         return cluster.api.get(path)
-    except ApiRefusal as refusal:
+    except RefusedError as refusal:
         if refusal.status == NOT_FOUND:
             return None
         raise

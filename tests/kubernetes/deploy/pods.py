@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kubernetes.deploy.images import KAFKA_IMAGE
+from tests.kubernetes.deploy.images import kafka_image
 from tests.kubernetes.deploy.layout import (
     CONTROL_PORT,
     DATA,
@@ -69,7 +69,7 @@ def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
         "containers": [
             {
                 "name": "kafka",
-                "image": KAFKA_IMAGE,
+                "image": kafka_image().name,
                 "imagePullPolicy": "IfNotPresent",
                 "command": ["/opt/kafka/custom-config/kafka_run.sh"],
                 "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from tests.kubernetes.lab.cluster import Cluster
+
 from kafka_sentinel.adapters.kubernetes.access_review import Places
 from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Permission
 
 RBAC = "rbac.authorization.k8s.io"
+LABEL = "sentinel.test/account-in"
 
 
 def manifests(account: str, places: Places, wanted: Callable[[Permission], bool] = lambda _: True) -> list[dict]:
@@ -21,8 +24,14 @@ def manifests(account: str, places: Places, wanted: Callable[[Permission], bool]
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": places.own}}
     ]
     for namespace, allowed in rules.items():
-        found += _role(account, namespace, allowed, subject)
+        found += _role(f"{places.own}-{account}", namespace, allowed, subject)
     return found
+
+
+def remove(cluster: Cluster, own: str) -> None:
+    """Remove the rights of the account in namespace `own`, wherever they are."""
+    kinds = "clusterrolebindings,clusterroles,rolebindings,roles"
+    cluster.kubectl("delete", kinds, "--all-namespaces", "--selector", f"{LABEL}={own}", "--wait=false")
 
 
 def _rule(permission: Permission, places: Places) -> dict:
@@ -35,7 +44,9 @@ def _rule(permission: Permission, places: Places) -> dict:
 
 def _role(name: str, namespace: str, rules: Iterable[dict], subject: dict) -> list[dict]:
     kind = "Role" if namespace else "ClusterRole"
-    metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    metadata: dict = {"name": name, "labels": {LABEL: subject["namespace"]}}
+    if namespace:
+        metadata["namespace"] = namespace
     return [
         {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": metadata, "rules": list(rules)},
         {

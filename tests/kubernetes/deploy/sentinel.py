@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -29,6 +30,7 @@ GET_SECONDS = 3.0
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode(), end='')"
 TOLERATED = 3  # seconds on a node that is lost, before its pod is replaced
 LOG_LINES = 40  # shown of a failed test
+_NUMBERS = itertools.count(1)  # each has a namespace of its own: none waits until another is gone
 FILE = "/etc/kafka-sentinel/config.yaml"
 
 
@@ -39,7 +41,7 @@ class Sentinel:
         self,
         kafka: Kafka,
         *,
-        namespace: str = "sentinel",
+        namespace: str | None = None,
         node: str | None = CONTROLLER_NODE,
         replicas: int = 1,
         wanted: Callable[[Permission], bool] = lambda _: True,
@@ -49,14 +51,14 @@ class Sentinel:
     ) -> None:
         self.kafka = kafka
         self.cluster = kafka.cluster
-        self.namespace = namespace
+        self.namespace = namespace or f"sentinel-{next(_NUMBERS)}"
         self.topic = topic
         self._node, self._replicas, self._environment = (
             node,
             replicas,
             {"KAFKA_SENTINEL_CONFIG": FILE, **(environment or {})},
         )
-        self._places = Places(kafka=kafka.namespace, own=namespace)
+        self._places = Places(kafka=kafka.namespace, own=self.namespace)
         self._wanted = wanted
         self._seen: dict[str | None, dict] = {}  # pods, by the name they were asked for
         kubernetes = {"enabled": True, "namespace": kafka.namespace, **kafka.settings, **sections.pop("kubernetes", {})}
@@ -73,8 +75,8 @@ class Sentinel:
 
     def up(self, *, ready: bool = True) -> None:
         """Deploy it, and wait until it is ready unless told not to."""
-        nodes = (self._node,) if self._node is not None else ()
-        self.cluster.load_image(images.sentinel_image(), nodes)
+        nodes = self.cluster.nodes if self._node is None else (self._node,)
+        images.sentinel_image().load(self.cluster, nodes)
         objects.apply(self.cluster, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}])
         objects.apply(self.cluster, rbac.manifests(NAME, self._places, self._wanted))
         objects.apply(self.cluster, [self._config_map(), self._deployment()])
@@ -82,13 +84,12 @@ class Sentinel:
             self.wait_ready()
 
     def down(self) -> None:
-        """Remove it, with its state and its rights, and the topics it made."""
-        self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=60s")
-        for kind in ("clusterrolebinding", "clusterrole"):
-            self.cluster.kubectl("delete", kind, NAME, "--ignore-not-found")
-        for kind in ("rolebinding", "role"):
-            for namespace in {self.kafka.namespace, "default"}:
-                self.cluster.kubectl("delete", kind, NAME, "-n", namespace, "--ignore-not-found")
+        """Remove it at once, with its state and its rights; its topics stay."""
+        pods = ("pods", "--all", "-n", self.namespace)
+        self.cluster.kubectl("delete", "deployment", "--all", "-n", self.namespace)
+        self.cluster.kubectl("delete", *pods, "--grace-period=0", "--force", "--ignore-not-found")
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
+        rbac.remove(self.cluster, self.namespace)
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         wait_for(lambda: len(self.pods()) == self._replicas, "Sentinel to be ready", seconds, self._standing)
@@ -230,7 +231,7 @@ class Sentinel:
         ]
         container = {
             "name": "sentinel",
-            "image": images.SENTINEL_IMAGE,
+            "image": images.sentinel_image().name,
             "imagePullPolicy": "IfNotPresent",
             "command": ["kafka-sentinel", "run"],
             "env": [{"name": name, "value": value} for name, value in self._environment.items()],

@@ -48,9 +48,12 @@ class SharedKafka:
     def _restore_nodes(self) -> None:
         """Have every node on and reachable, labelled as at first, and free of what a test has put on it."""
         for node in self._cluster.nodes:
-            self._cluster.thaw(node)
-            self._cluster.heal(node)
-            self._cluster.start_node(node)
+            self._cluster.start_kubelet(node)
+            if self._cluster.is_on(node):
+                self._cluster.heal(node)
+                self._cluster.thaw(node)
+            else:
+                self._cluster.start_node(node)
         self._cluster.wait(
             lambda: all(self._cluster.is_ready(node) for node in self._cluster.nodes),
             RESTORE_SECONDS,

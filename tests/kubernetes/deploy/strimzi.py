@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.kubernetes.deploy import pods
 from tests.kubernetes.deploy.crds import Strimzi
-from tests.kubernetes.deploy.images import SENTINEL_IMAGE
+from tests.kubernetes.deploy.images import sentinel_image
 from tests.kubernetes.deploy.layout import CONTROLLER_ID, CONTROLLER_NODE, PLACES, Layout, Member
 from tests.kubernetes.deploy.pods import Place
 
@@ -212,7 +212,7 @@ def _operator(where: Place, version: Strimzi) -> list[dict]:
 def _deployment(where: Place, name: str, labels: dict[str, str], container: dict, more: dict) -> dict:
     """Return one replica on the on-demand node, where no reclaim takes it."""
     full = {
-        "image": SENTINEL_IMAGE,
+        "image": sentinel_image().name,
         "imagePullPolicy": "IfNotPresent",
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
         **container,

@@ -48,6 +48,12 @@ APT_SECONDS = 600.0
 GO_SECONDS = 1_800.0  # of one program, from nothing, on two slow cores
 OLDEST_GO = (1, 24)
 
+# Reasons why the lab cannot run, with what then fails.
+_PROBES = {
+    "the lab makes namespaces": ["unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "true"],
+    "the lab makes control groups": ["test", "-w", "/sys/fs/cgroup"],
+    "containers need the overlay file system": ["sh", "-c", "grep -qw overlay /proc/filesystems || modprobe overlay"],
+}
 _MAJOR, _MINOR, _ = KUBERNETES.split(".")
 _VERSION = "k8s.io/component-base/version"
 _KUBERNETES_FLAGS = (
@@ -87,13 +93,12 @@ def cannot_run() -> str | None:
         return "the lab makes namespaces, bridges and mounts, so it needs root"
     if shutil.which("apt-get") is None:
         return "the lab installs Debian packages, and there is no apt-get"
-    for needed in ("/proc/self/ns/net", "/proc/self/ns/pid", "/proc/self/ns/mnt"):
-        if not Path(needed).exists():
-            return f"the kernel has no {needed}"
-    if "overlay" not in Path("/proc/filesystems").read_text():
-        subprocess.run(["modprobe", "overlay"], check=False, capture_output=True)
-        if "overlay" not in Path("/proc/filesystems").read_text():
-            return "the kernel has no overlay file system"
+    for what, command in _PROBES.items():
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            return f"{what}: {' '.join(command)} does not work"
+    kind = subprocess.run(["stat", "-fc", "%T", ROOT], capture_output=True, text=True, check=False).stdout.strip()
+    if kind == "overlayfs":
+        return f"containers cannot lie on the overlay file system that {ROOT} is on"
     return None if all(_is_built(each) for each in PROGRAMS) else _no_go()
 
 

@@ -13,14 +13,13 @@ from typing import Any, Self
 
 from kafka_sentinel.lab.errors import LabError
 
-from . import audit, build, images, network, processes, teardown
+from . import audit, build, images, network, processes, store, teardown
 from .access import Access, Tree
 from .control_plane import ControlPlane
 from .guardian import Guardian
 from .node import Node
 from .plan import Plan, check, load
 
-RUNS = build.LAB_CACHE / "run"
 GRACE_SECONDS = 10
 TOLERATION_SECONDS = 10
 _UP_SECONDS = 120.0
@@ -40,23 +39,26 @@ class Cluster(Access):
         grace: int = GRACE_SECONDS,
         tolerations: int = TOLERATION_SECONDS,
         labels: Mapping[str, Mapping[str, str]] | None = None,
+        archives: Sequence[Path] = (),
     ) -> None:
         """`grace`: seconds without heartbeats until a node is NotReady; `tolerations`: more until its pods are evicted.
 
-        `labels` are given to nodes by name, beside their zones z1, z2, z3, z1 …
+        `labels` are given to nodes by name, beside their zones z1, z2, z3, z1 … All nodes have the images in `archives`
+        from the start, which takes much less than loading them later.
         """
-        folder = RUNS / (name or f"test-{os.getpid()}")
+        folder = teardown.RUNS / (name or f"test-{os.getpid()}")
         check(folder, nodes)
         names = tuple(f"n{index}" for index in range(1, nodes + 1))
         super().__init__(folder / "admin.kubeconfig")
         self._guardian: Guardian | None = None
         self._plan = Plan(folder, 0, names, grace, tolerations, labels or {})
+        self._archives = tuple(archives)
         self._use(self._plan)
 
     @classmethod
     def attach(cls, name: str) -> Self:
         """Return the lab `name` that somebody else has put up. Raises LabError if none is up."""
-        found = load(RUNS / name)
+        found = load(teardown.RUNS / name)
         cluster = cls(len(found.nodes), name=name)
         cluster._use(found)
         return cluster
@@ -87,12 +89,8 @@ class Cluster(Access):
         """Build what is missing, put the cluster up and return when all nodes are ready. Raises LabError."""
         build.ensure()
         folder = self._plan.folder
-        teardown.sweep_left_overs(RUNS)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            raise LabError(f"the lab in {folder} is up already") from None
-        teardown.own(folder)
+        teardown.sweep_left_overs()
+        teardown.create(folder)
         self._guardian = Guardian(folder)
         try:
             self._start()
@@ -157,7 +155,9 @@ class Cluster(Access):
 
     def load_image(self, archive: Path, nodes: Sequence[str] | None = None) -> None:
         """Import a container image (an archive as of `images.write_archive`) into nodes that are on; all by default."""
-        self._load([archive], nodes or self.nodes)
+        wanted = nodes or self.nodes
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            list(pool.map(lambda node: self._node(node).load_image(archive), wanted))
 
     def exec_node(self, node: str, *command: str) -> str:
         """Run a command in the node and return what it prints."""
@@ -187,12 +187,12 @@ class Cluster(Access):
         """Return `command` wrapped so that it can resolve the cluster's names."""
         return ["unshare", "--mount", "sh", "-c", _RESOLVING, str(self.resolv_conf), *command]
 
-    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait until `done`. Raises LabError after `seconds`, or at once if the API server refuses what `done` asks."""
+    def wait(self, done: Callable[[], bool], seconds: float, what: str | Callable[[], object]) -> None:
+        """Wait until `done`. Raises LabError after `seconds`, which says `what` was waited for."""
         deadline = time.monotonic() + seconds
         while not done():
             if time.monotonic() > deadline:
-                raise LabError(f"not within {seconds:.0f} s: {what}")
+                raise LabError(f"not within {seconds:.0f} s: {what() if callable(what) else what}")
             time.sleep(_ROUND_SECONDS)
 
     def is_ready(self, node: str) -> bool:
@@ -212,26 +212,25 @@ class Cluster(Access):
         self._use(
             Plan(self._plan.folder, number, self.nodes, self._plan.grace, self._plan.tolerations, self._plan.labels)
         )
+        processes.allow_watches()
         self._plan.logs.mkdir()
         self._plan.save()
         network.up(self._plan)
         self._control.configure()
         self._control.start()
+        shared = store.prepared([*images.base_images(), *self._archives])
         for node in self.nodes:
+            store.give(shared, self._plan.node_folder(node) / "lib" / "containerd")
             self.start_node(node)
-        self._load(images.base_images(), self.nodes)
         self._control.wait_names()
-        self.wait(lambda: all(self.is_ready(node) for node in self.nodes), _UP_SECONDS, "all nodes ready")
+        self.wait(lambda: not self._not_ready(), _UP_SECONDS, lambda: f"all nodes ready; {self._not_ready()}")
         accounts = "/api/v1/namespaces/default/serviceaccounts"
         self.wait(lambda: bool(self.api.list(accounts)), _UP_SECONDS, "the default service account")
 
-    def _load(self, archives: Sequence[Path], nodes: Sequence[str]) -> None:
-        def load(node: str) -> None:
-            for archive in archives:
-                self._node(node).load_image(archive)
-
-        with ThreadPoolExecutor(len(nodes)) as pool:
-            list(pool.map(load, nodes))
+    def _not_ready(self) -> str:
+        """Name the nodes that are not ready, each with the last lines of its kubelet; empty if all are."""
+        late = [node for node in self.nodes if not self.is_ready(node)]
+        return "\n".join(f"{node} is not:\n{self._node(node).closing('kubelet')}" for node in late)
 
     def _node(self, name: str) -> Node:
         return Node(self._plan, name)

@@ -17,10 +17,11 @@ from .shell import attempt, run
 
 
 def labs() -> dict[int, Path]:
-    """Return the folder of each lab of this machine, up or left over, by its number."""
+    """Return the folder of each lab of this machine, up or left over, by its number. It is the bridge's alias."""
     found = json.loads(run("ip", "-json", "link", "show", "type", "bridge") or "[]")
     numbers = {f"kslab{number}": number for number in range(MAX_LABS)}
-    return {numbers[each["ifname"]]: Path(each.get("ifalias", "")) for each in found if each.get("ifname") in numbers}
+    ours = [each for each in found if each.get("ifname") in numbers and "ifalias" in each]
+    return {numbers[each["ifname"]]: Path(each["ifalias"]) for each in ours}
 
 
 def claim(folder: Path) -> int:

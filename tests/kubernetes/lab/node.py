@@ -129,14 +129,15 @@ class Node:
         deadline = time.monotonic() + _SECONDS
         while not done():
             if time.monotonic() > deadline:
-                raise LabError(f"node {self.name} did not {what} within {_SECONDS:.0f} s{self._closing()}")
+                raise LabError(
+                    f"node {self.name} did not {what} within {_SECONDS:.0f} s; its log ends:\n{self.closing('init')}"
+                )
             time.sleep(_ROUND_SECONDS)
 
-    def _closing(self) -> str:
-        """Return the last lines of its first process's log, if it said anything."""
-        log = self._folder / "log" / "init.log"
-        lines = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
-        return ":\n" + "\n".join(lines) if lines else ""
+    def closing(self, part: str) -> str:
+        """Return the last lines that a part of the node has logged."""
+        log = self._folder / "log" / f"{part}.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-5:]) if log.exists() else "nothing"
 
 
 def _thread_states(pid: int) -> list[str]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MARK = "KAFKA_SENTINEL_KUBERNETES_LAB"
+INOTIFY_INSTANCES = 1_024
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _ROUND_SECONDS = 0.02
 _END_SECONDS = 20.0
 _QUIET_ROUNDS = 2  # a process that was between fork and exec during one round shows in the next
@@ -26,6 +28,12 @@ class Process:
     arguments: tuple[str, ...]
     state: str  # R, S, D, T (stopped) …
     inner: int  # its pid in its own pid namespace
+
+
+def allow_watches() -> None:
+    """Let the machine's root watch more files at a time: Debian's 128 inotify instances do for two labs."""
+    if int(_INOTIFY.read_text()) < INOTIFY_INSTANCES:
+        _INOTIFY.write_text(str(INOTIFY_INSTANCES))
 
 
 def marked(folder: Path) -> dict[str, str]:

@@ -7,16 +7,27 @@ import os
 import shutil
 from pathlib import Path
 
+from kafka_sentinel.lab.errors import LabError
+
 from . import cgroups, network, processes
+from .build import LAB_CACHE
 from .shell import attempt, run
 
+RUNS = LAB_CACHE / "run"  # a folder for each lab
 _OWNER = "owner"
 _KEPT = "kept"
 
 
-def own(folder: Path) -> None:
-    """Write down that this process owns the lab in `folder`."""
-    folder.joinpath(_OWNER).write_text(f"{os.getpid()} {_started(os.getpid())}")
+def create(folder: Path) -> None:
+    """Make the folder of a lab that this process owns. Raises LabError if it is there."""
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
+    fresh.mkdir(parents=True)
+    fresh.joinpath(_OWNER).write_text(f"{os.getpid()} {_started(os.getpid())}")
+    try:
+        fresh.rename(folder)  # never seen without an owner
+    except OSError:
+        shutil.rmtree(fresh)
+        raise LabError(f"the lab in {folder} is up already") from None
 
 
 def keep(folder: Path) -> None:
@@ -35,6 +46,8 @@ def is_left_over(folder: Path) -> bool:
 
 def sweep(folder: Path) -> None:
     """Kill all processes of a lab and remove its namespaces, links, control groups and folder."""
+    if folder.parts[-3:-1] != RUNS.parts[-2:]:
+        raise LabError(f"{folder} is no folder of a lab, so it is not removed")
     processes.kill_all(folder)
     for number, owner in network.labs().items():
         if owner == folder:
@@ -42,9 +55,9 @@ def sweep(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep_left_overs(runs: Path) -> list[Path]:
+def sweep_left_overs() -> list[Path]:
     """Take down every lab of this machine whose owner has gone, and return their folders."""
-    known = {*network.labs().values(), *(each for each in runs.glob("*") if each.is_dir())}
+    known = {*network.labs().values(), *RUNS.glob("[!.]*")}
     gone = [folder for folder in sorted(known) if is_left_over(folder)]
     for folder in gone:
         sweep(folder)

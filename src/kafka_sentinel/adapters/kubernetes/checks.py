@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from kafka_sentinel.adapters.checks import Finding, Outcome
@@ -10,6 +10,7 @@ from kafka_sentinel.adapters.kubernetes.access_review import Answer
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.permissions import Need, Permission, Scope
 from kafka_sentinel.core.events import ObjectsListed, WatchBroken
+from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.kubernetes.discovery import HEADINGS, discover, mismatches, rows
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec, FleetView, KafkaSays
 from kafka_sentinel.core.kubernetes.inventory import FORBIDDEN, Inventory
@@ -32,9 +33,15 @@ class Answers(Protocol):
 
 
 def kubernetes_findings(
-    answers: Answers, spec: FleetSpec, says: KafkaSays, now: Instant, *, keeps_state: bool, breaks_pods: bool
+    answers: Answers,
+    spec: FleetSpec,
+    says: KafkaSays,
+    now: Instant,
+    *,
+    keeps_state: bool,
+    faults: Collection[FaultKind],
 ) -> Iterator[Finding]:
-    """Yield findings. `keeps_state`: the state is kept in the cluster; `breaks_pods`: there are faults for pods."""
+    """Yield findings. `keeps_state`: the state is kept in the cluster; `faults`: of the experiments there are."""
     inventory = Inventory()
     broken: list[WatchBroken] = []
     for event in answers.survey():
@@ -45,7 +52,7 @@ def kubernetes_findings(
         yield Finding(Outcome.FAIL, "kubernetes", f"{answers.server} cannot be asked: {broken[0].message}")
         return
     yield Finding(Outcome.OK, "kubernetes", f"{answers.server} answers")
-    yield from _permissions(answers, keeps_state=keeps_state, breaks_pods=breaks_pods)
+    yield from _permissions(answers, keeps_state=keeps_state, faults=faults)
     yield from (_unlisted(event) for event in broken if event.code not in FORBIDDEN | {NOT_THERE})
     fleet = discover(spec, inventory, says)
     yield _pods(fleet)
@@ -76,7 +83,7 @@ def _unlisted(event: WatchBroken) -> Finding:
     return Finding(outcome, "kubernetes", f"{PLURALS[event.kind]}{where} cannot be listed: {event.message}")
 
 
-def _permissions(answers: Answers, *, keeps_state: bool, breaks_pods: bool) -> Iterator[Finding]:
+def _permissions(answers: Answers, *, keeps_state: bool, faults: Collection[FaultKind]) -> Iterator[Finding]:
     refused: dict[tuple[Permission, str], list[str]] = {}
     try:
         for answer in answers.refusals():
@@ -87,7 +94,8 @@ def _permissions(answers: Answers, *, keeps_state: bool, breaks_pods: bool) -> I
     wanted = {
         key: verbs
         for key, verbs in refused.items()
-        if (keeps_state or key[0].scope is not Scope.OWN) and (breaks_pods or key[0].need is not Need.EXPERIMENTS)
+        if (keeps_state or key[0].scope is not Scope.OWN)
+        and (key[0].need is not Need.EXPERIMENTS or key[0].faults.intersection(faults))
     }
     for (permission, namespace), verbs in wanted.items():
         outcome = Outcome.WARN if permission.need is Need.OPTIONAL else Outcome.FAIL

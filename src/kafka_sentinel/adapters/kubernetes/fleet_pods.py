@@ -1,13 +1,14 @@
 """Breaks brokers that are pods, and opens again the nodes that were closed for it.
 
 The pods are those the guards judged, by name and UID; no other is ever hit, whatever it is called. A pod is made anew
-by whoever owns it, so there is nothing to undo but the mark on a node. That is taken off when it is time, when somebody
-says so, at the end, and, where an earlier life died over it and its state was lost, at the start of the next.
+by whoever owns it, so there is nothing to undo but the mark on a node, and restarts that were asked for and not begun.
+That is done when it is time, when somebody says so, at the end, and at the start of a life after one that died over it;
+a mark is found even if the state was lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import ClassVar
 
@@ -18,12 +19,13 @@ from kafka_sentinel.adapters.kubernetes.backoff import Backoff
 from kafka_sentinel.adapters.kubernetes.errors import ApiError, ChangedError
 from kafka_sentinel.adapters.kubernetes.node_mark import NodeMarks
 from kafka_sentinel.adapters.kubernetes.pod_faults import LOOK_PAUSE, PodFaults
+from kafka_sentinel.adapters.kubernetes.rolling import Rolls
 from kafka_sentinel.core.commands import Announce, Heal, Inject
 from kafka_sentinel.core.events import AdapterError
-from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
+from kafka_sentinel.core.faults import FaultKind, Reach, fault_named, of_reach
 from kafka_sentinel.core.types import PodRef
 
-FAULTS = of_reach(Reach.PODS, Reach.NODE)
+FAULTS = of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)
 PAUSES = (1.0, 30.0)  # seconds until what failed is tried again: at first, and at most
 SWEEP_EVERY = 300.0  # seconds between two looks for marks of ours that nobody knows of, in a life that marked a node
 SWEEP_AFTER = 10.0  # seconds from the start to the first of them: what the state tells is healed by then
@@ -57,6 +59,7 @@ class PodFleet(FleetWorker):
         self._objection = objection
         self._pods = PodFaults(api, self._worker.stopping.wait, look_pause=look_pause)
         self._marks = NodeMarks(api, owner)
+        self._rolls = Rolls(api)
         self._undoing = Backoff(*pauses, Random())  # noqa: S311 - spreads load, guards nothing
         self._sweeping = Backoff(*pauses, Random())  # noqa: S311 - spreads load, guards nothing
         self._sweep_at: float | None = now().mono + sweep_after  # None: no mark of ours can be there
@@ -86,6 +89,9 @@ class PodFleet(FleetWorker):
 
     def _strike(self, command: Inject) -> tuple[int, ...]:
         run, node = command.experiment_run, command.node
+        if command.fault == FaultKind.ROLLING_RESTART:
+            self._rolls.ask(command.pods, run, self._now().wall)
+            return _brokers(command.pods)
         if command.fault == FaultKind.NODE_RECLAIM and node is not None:
             self._marks.check(node, run)
         hit: list[PodRef] = []
@@ -99,16 +105,18 @@ class PodFleet(FleetWorker):
                 self._post([AdapterError(self._now(), "fleet", "partial", text)])
                 break
             hit.append(pod)
-        return tuple(sorted(pod.broker for pod in hit if pod.broker is not None))
+        return _brokers(hit)
 
     def _held_for(self, command: Inject) -> float:
-        return command.duration if command.fault == FaultKind.NODE_RECLAIM else 0.0
+        return command.duration if fault_named(command.fault).undoes else 0.0
 
     # --- undoing
 
     def _undo(self, heal: Heal) -> None:
         if heal.node is not None:
             self._marks.remove(heal.node, heal.experiment_run)
+        if heal.fault == FaultKind.ROLLING_RESTART:
+            self._rolls.take_back(heal.pods, heal.experiment_run)
         self._undoing.reset()
 
     def _pause(self, fault: FaultInEffect, error: Exception) -> float:
@@ -120,6 +128,9 @@ class PodFleet(FleetWorker):
         return error.code if isinstance(error, ApiError) else super()._code(error)
 
     # --- what an earlier life left behind
+
+    def _sweep(self) -> None:
+        self._sweep_at = self._now().mono
 
     def _patience(self) -> float | None:
         return None if self._sweep_at is None else max(self._sweep_at - self._now().mono, 0.0)
@@ -147,3 +158,7 @@ class PodFleet(FleetWorker):
                 self._post([AdapterError(now, "fleet", "leftover", text)])
                 heal = Heal(value, (), FaultKind.NODE_RECLAIM, node)
                 self._faults[value] = FaultInEffect(heal, undo_at=now.mono)
+
+
+def _brokers(pods: Iterable[PodRef]) -> tuple[int, ...]:
+    return tuple(sorted(pod.broker for pod in pods if pod.broker is not None))

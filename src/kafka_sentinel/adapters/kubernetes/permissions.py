@@ -23,6 +23,7 @@ from kafka_sentinel.adapters.kubernetes.resources import (
     VOLUMES,
     Resource,
 )
+from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 
 
 class Scope(StrEnum):
@@ -45,7 +46,10 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """`verbs` on a resource, or a part of it, in a scope. `named`: RBAC can limit it to one object."""
+    """`verbs` on a resource, or a part of it, in a scope. `named`: RBAC can limit it to one object.
+
+    `faults`: those that need it, if only faults do.
+    """
 
     resource: Resource
     verbs: tuple[str, ...]
@@ -55,6 +59,7 @@ class Permission:
     without: str
     subresource: str | None = None
     named: bool = False
+    faults: frozenset[FaultKind] = frozenset()
 
     @property
     def title(self) -> str:
@@ -129,7 +134,7 @@ PERMISSIONS = (
         Scope.KAFKA,
         Need.OPTIONAL,
         "rolling updates of brokers that no operator runs",
-        "such a rolling update is not told from deleted pods",
+        "such a rolling update is not told from deleted pods, and there are no experiments on pods of a StatefulSet",
     ),
     Permission(
         KAFKAS,
@@ -200,8 +205,9 @@ PERMISSIONS = (
         ("get",),
         Scope.KAFKA,
         Need.EXPERIMENTS,
-        "what became of a pod when the answer to its deletion was lost",
-        "a fault whose answer was lost counts as failed",
+        "what became of a pod when the answer to its deletion was lost; whose it is, before it is restarted",
+        "a fault whose answer was lost counts as failed, and rolling-restart is refused",
+        faults=frozenset(of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)),
     ),
     Permission(
         PODS,
@@ -210,6 +216,7 @@ PERMISSIONS = (
         Need.EXPERIMENTS,
         "the faults pod-delete, pod-crash and node-reclaim",
         "these faults are refused by the API server",
+        faults=frozenset({FaultKind.POD_DELETE, FaultKind.POD_CRASH, FaultKind.NODE_RECLAIM}),
     ),
     Permission(
         PODS,
@@ -219,6 +226,25 @@ PERMISSIONS = (
         "the fault pod-evict",
         "this fault is refused by the API server",
         subresource="eviction",
+        faults=frozenset({FaultKind.POD_EVICT}),
+    ),
+    Permission(
+        PODS,
+        ("update",),
+        Scope.KAFKA,
+        Need.EXPERIMENTS,
+        "the fault rolling-restart where Strimzi owns the pods: its annotation on each",
+        "this fault is refused by the API server",
+        faults=frozenset({FaultKind.ROLLING_RESTART}),
+    ),
+    Permission(
+        STATEFUL_SETS,
+        ("get", "update"),
+        Scope.KAFKA,
+        Need.EXPERIMENTS,
+        "the fault rolling-restart where a StatefulSet owns the pods: an annotation of its pod template",
+        "this fault is refused by the API server",
+        faults=frozenset({FaultKind.ROLLING_RESTART}),
     ),
     Permission(
         NODES,
@@ -227,5 +253,6 @@ PERMISSIONS = (
         Need.EXPERIMENTS,
         "the fault node-reclaim: our own taint, label and annotations on the node, and off again",
         "this fault is refused by the API server",
+        faults=frozenset({FaultKind.NODE_RECLAIM}),
     ),
 )

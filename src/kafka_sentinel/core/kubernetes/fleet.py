@@ -141,6 +141,11 @@ class FleetView:
     def side_pods(self, side: Side) -> tuple[SidePod, ...]:
         return tuple(pod for pod in self.sides if pod.side is side)
 
+    def taken_with(self, node_uid: str) -> tuple[BrokerPod | SidePod, ...]:
+        """Return every pod of the Kafka cluster on a node. Strimzi's operator is none: it serves others as well."""
+        sides = (pod for pod in self.sides if pod.side is not Side.CLUSTER_OPERATOR)
+        return tuple(pod for pod in (*self, *sides) if pod.node_uid == node_uid)
+
     def __iter__(self) -> Iterator[BrokerPod]:
         """Brokers and controllers, by id."""
         members = self.members

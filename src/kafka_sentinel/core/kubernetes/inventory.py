@@ -64,6 +64,16 @@ class Problem:
         return self.code in FORBIDDEN
 
 
+@dataclass(frozen=True, slots=True)
+class WatchStanding:
+    """How one watch stands. `as_of`: when everything in its scope was last known; None: never, or not all of it."""
+
+    kind: Kind
+    scope: str  # a namespace, "" for all
+    as_of: Instant | None
+    problem: Problem | None = None
+
+
 class Inventory:
     def __init__(self) -> None:
         self._objects: dict[Kind, dict[str, View]] = {kind: {} for kind in Kind}
@@ -154,6 +164,18 @@ class Inventory:
         """Return why a watch of that kind does not work now, if so; of several, the oldest."""
         problems = [problem for (one, _), problem in self._problems.items() if one is kind]
         return min(problems, key=lambda problem: problem.at.mono, default=None)
+
+    def standings(self) -> tuple[WatchStanding, ...]:
+        """Return how each watch stands that ever told anything."""
+        return tuple(
+            WatchStanding(
+                kind,
+                scope,
+                None if kind in self._too_many else self._alive.get((kind, scope)),
+                self._problems.get((kind, scope)),
+            )
+            for kind, scope in dict.fromkeys((*self._alive, *self._problems))
+        )
 
     # --- events
 

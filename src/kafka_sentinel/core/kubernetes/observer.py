@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
-from kafka_sentinel.core.commands import Command, Count, Log
+from kafka_sentinel.core.commands import Command, Count, LeaveEvent, Log
 from kafka_sentinel.core.events import (
     ClusterObserved,
     ClusterUnreachable,
@@ -15,12 +15,14 @@ from kafka_sentinel.core.events import (
     QuorumUnreachable,
     WatchBroken,
 )
+from kafka_sentinel.core.incident import Incident
 from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.kubernetes.attribution import Attribution
 from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.forewarning import Forewarning
 from kafka_sentinel.core.kubernetes.inventory import WatchEvent
+from kafka_sentinel.core.kubernetes.notes import of_incident
 from kafka_sentinel.core.kubernetes.report import report
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings, surroundings
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
@@ -98,6 +100,10 @@ class Observer:
     def _is_replaced(self, pod: PodRef) -> bool:
         view = self.desk.inventory.pod(pod.name, pod.namespace)
         return view is not None and view.meta.uid != pod.uid and view.ready and view.meta.deleted is None
+
+    def incident_ended(self, incident: Incident, now: Instant) -> list[LeaveEvent]:
+        """Return what is left in Kubernetes of an incident that was closed."""
+        return of_incident(incident, self.desk.fleet, self.desk.inventory, now)
 
     def status(self, now: Instant) -> dict[str, Any]:
         """Return the `kubernetes` part of the status snapshot, as of at most `REPORT_EVERY` seconds ago."""

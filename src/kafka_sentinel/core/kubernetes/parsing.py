@@ -251,6 +251,7 @@ def _kafka(raw: Fields) -> KafkaResourceView:
         or (paused is not None and paused.status == "True"),
         observed_generation=status.whole("observedGeneration"),
         reason=f"{failing.reason}: {failing.message}" if failing is not None else "",
+        zookeepers=raw.at("spec").at("zookeeper").whole("replicas"),
     )
 
 

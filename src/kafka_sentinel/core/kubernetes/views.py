@@ -232,6 +232,7 @@ class KafkaResourceView:
     paused: bool
     observed_generation: int | None
     reason: str  # why it is not ready
+    zookeepers: int | None = None  # servers of the ensemble that are wanted; None: not run by ZooKeeper
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`kafka-sentinel resume`: what a failed experiment has latched is lifted in the state of a daemon that is stopped."""
+"""`pause` and `resume` with a state file: they change the state of a daemon that is stopped."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from kafka_sentinel.core.checkpoint import to_state
 
 
 @pytest.fixture
-def resume(monkeypatch, capsys, tmp_path):
+def sentinel(monkeypatch, capsys, tmp_path):
     for name in [name for name in os.environ if name.startswith("KAFKA_SENTINEL")]:
         monkeypatch.delenv(name)
     (tmp_path / "sentinel.yaml").write_text(f"state: {{file: {tmp_path / 'state'}}}")
 
-    def run():
-        monkeypatch.setattr(sys, "argv", ["kafka-sentinel", "resume", "--config", str(tmp_path / "sentinel.yaml")])
+    def run(verb, *options):
+        arguments = ["kafka-sentinel", verb, *options, "--config", str(tmp_path / "sentinel.yaml")]
+        monkeypatch.setattr(sys, "argv", arguments)
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capsys.readouterr()
@@ -29,6 +30,11 @@ def resume(monkeypatch, capsys, tmp_path):
         return ended.value.code or 0, out + err
 
     return run
+
+
+@pytest.fixture
+def resume(sentinel):
+    return lambda: sentinel("resume")
 
 
 @pytest.fixture
@@ -68,7 +74,7 @@ def test_the_state_of_a_running_daemon_is_left_alone(resume, state_file):
 def test_where_there_is_no_state_it_says_so(resume, state_file):
     state_file.close()
     code, said = resume()
-    assert (code, "holds nothing to resume: it does not exist" in said) == (3, True)
+    assert (code, "holds no state: it does not exist" in said) == (3, True)
 
 
 def test_what_is_no_state_is_kept(resume, state_file, tmp_path):
@@ -78,3 +84,26 @@ def test_what_is_no_state_is_kept(resume, state_file, tmp_path):
     assert (code, "it was not written by Kafka Sentinel (kept as " in said) == (3, True)
     (kept,) = tmp_path.glob("state.unreadable-*")
     assert kept.read_text() == "something else"
+
+
+def test_a_pause_stands_in_the_state_until_it_is_lifted(sentinel, state_file):
+    state_file.save(state_of(Sentinel()))
+    state_file.close()
+    code, said = sentinel("pause", "--reason", "by anna")
+    assert (code, said.startswith("paused: by anna. ")) == (0, True)
+    assert state_file.load().state["experiments"]["paused"] == "by anna"
+    assert sentinel("resume") == (0, "lifted: paused: by anna. Start the daemon again\n")
+
+
+@pytest.mark.parametrize("verb", [("run-now", "kill"), ("heal",)])
+def test_what_only_a_running_daemon_can_do_is_refused_in_a_sentence(sentinel, verb):
+    code, said = sentinel(*verb)
+    assert code == 2
+    assert "tells a running Sentinel by its state ConfigMap, and here state.file is set" in said
+
+
+@pytest.mark.parametrize("verb", [("pause",), ("resume",), ("run-now", "kill"), ("heal",)])
+def test_without_any_state_nobody_can_be_told(sentinel, tmp_path, verb):
+    (tmp_path / "sentinel.yaml").write_text("name: x")
+    code, said = sentinel(*verb)
+    assert (code, "neither state.config_map nor state.file is set" in said) == (2, True)
