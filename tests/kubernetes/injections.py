@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from tests.kubernetes.deploy.kafka import Kafka
@@ -29,7 +28,9 @@ def writes(cluster: Cluster, sentinel: Sentinel, *verbs: str, resource: str = "p
     return [
         entry
         for entry in cluster.audit(sentinel.namespace)
-        if entry["verb"] in verbs and entry["objectRef"]["resource"] == resource and entry["responseStatus"]["code"] < 300
+        if entry["verb"] in verbs
+        and entry["objectRef"]["resource"] == resource
+        and entry["responseStatus"]["code"] < 300
     ]
 
 
@@ -55,9 +56,7 @@ def item(sentinel: Sentinel, name: str) -> dict:
 def allowed(sentinel: Sentinel, name: str, *but: str, seconds: float = GUARD_SECONDS) -> None:
     """Wait until every guard allows the experiment; `but` those of the schedule, until it is due."""
     expected = {"schedule", *but}
-    sentinel.wait_for(
-        lambda status: not denying(status, name) - expected, f"the guards to allow {name}", seconds
-    )
+    sentinel.wait_for(lambda status: not denying(status, name) - expected, f"the guards to allow {name}", seconds)
 
 
 def denying(status: dict, name: str) -> set[str]:
@@ -69,14 +68,31 @@ def denying(status: dict, name: str) -> set[str]:
 
 
 def closed(sentinel: Sentinel, cause: str, seconds: float) -> dict:
-    """Wait for the newest incident to be closed, of that cause, and return it."""
+    """Wait for all incidents to be closed, the newest of that cause, and return it."""
+    incident = settled(sentinel, seconds)
+    assert incident["cause"] == cause, incident
+    return incident
+
+
+def settled(sentinel: Sentinel, seconds: float) -> dict:
+    """Wait until all incidents are closed, and return the newest."""
 
     def over(status: dict) -> bool:
         return bool(status["incidents"]) and all(each["verdict"] for each in status["incidents"])
 
-    incident = sentinel.wait_for(over, f"an incident of cause {cause} to close", seconds)["incidents"][0]
-    assert incident["cause"] == cause, incident
-    return incident
+    return sentinel.wait_for(over, "the incidents to close", seconds)["incidents"][0]
+
+
+def refused(sentinel: Sentinel, name: str, guard: str, seconds: float) -> None:
+    """Wait until that guard denies, order a run, and see it skipped and a denying guard named."""
+    sentinel.wait_for(lambda status: guard in denying(status, name), f"guard {guard} to deny", seconds)
+    done = sentinel.exec("kafka-sentinel", "run-now", name)
+    assert done.returncode == 1, done.stdout + done.stderr
+    status = sentinel.status()
+    named = item(sentinel, name)["last_skip"]["guard"]
+    assert guard in denying(status, name), f"{guard} denies no more"
+    assert named in done.stdout + done.stderr
+    assert named in denying(status, name) - {"schedule"}, f"it was skipped by {named}"
 
 
 def values(metrics: str, name: str, **labels: str) -> list[float]:
@@ -84,7 +100,3 @@ def values(metrics: str, name: str, **labels: str) -> list[float]:
     wanted = [f'{key}="{value}"' for key, value in labels.items()]
     lines: Iterable[str] = (line for line in metrics.splitlines() if line.startswith((f"{name}{{", f"{name} ")))
     return [float(line.rpartition(" ")[2]) for line in lines if all(each in line for each in wanted)]
-
-
-def now() -> float:
-    return time.time()

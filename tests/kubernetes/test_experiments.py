@@ -58,7 +58,9 @@ def test_a_scheduled_crash_of_the_leader_is_one_deletion_bound_to_its_uid_and_pa
     assert "passed" in ending["message"]
     sentinel.wait_for(lambda _: item(sentinel, "crash")["last_result"] == "passed", "the run to be done", 30)
     sentinel.wait_for(
-        lambda _: (item(sentinel, "crash")["last_skip"] or {}).get("guard") == "daily_budget", "the next one skipped", 90
+        lambda _: (item(sentinel, "crash")["last_skip"] or {}).get("guard") == "daily_budget",
+        "the next one skipped",
+        90,
     )
     assert len(deletions(lab, sentinel)) == 1
     assert_identities(sentinel.records())
