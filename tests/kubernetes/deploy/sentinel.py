@@ -58,13 +58,15 @@ class Sentinel:
             replicas,
             {"KAFKA_SENTINEL_CONFIG": FILE, **(environment or {})},
         )
-        self._places = Places(kafka=kafka.namespace, own=self.namespace)
         self._wanted = wanted
         self._seen: dict[str | None, dict] = {}  # pods, by the name they were asked for
         kubernetes = {"enabled": True, "namespace": kafka.namespace, **kafka.settings, **sections.pop("kubernetes", {})}
         self.config = configuration(
             kafka.inside, topic, kubernetes=kubernetes, **{"http": {"host": "0.0.0.0", "port": PORT}, **sections}
         )
+        # Its state and its Lease are named after it, unless the configuration names them.
+        state = self.config.get("state", {}).get("config_map") or f"{self.config['name']}-state"
+        self._places = Places(kafka=kafka.namespace, own=self.namespace, state=state)
 
     def __enter__(self) -> Self:
         self.up()
