@@ -11,7 +11,7 @@ from tests.kubernetes.injections import armed, bound_uid, closed, deletions, exp
 from tests.kubernetes.lab.cluster import Cluster
 from tests.kubernetes.phases import PLACED, SECTIONS, check_phases, watched
 
-from kafka_sentinel.adapters.kubernetes.fleet_pods import CRASH_GRACE
+from kafka_sentinel.adapters.kubernetes.pod_faults import CRASH_GRACE
 
 
 def wall(stamp: str) -> float:
