@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Sentinel
@@ -28,10 +29,16 @@ def writes(cluster: Cluster, sentinel: Sentinel, *verbs: str, resource: str = "p
     return [
         entry
         for entry in cluster.audit(sentinel.namespace)
-        if entry["verb"] in verbs
+        if wall(entry["requestReceivedTimestamp"]) >= sentinel.made
+        and entry["verb"] in verbs
         and entry["objectRef"]["resource"] == resource
         and entry["responseStatus"]["code"] < 300
     ]
+
+
+def wall(stamp: str) -> float:
+    """Return a time as Kubernetes writes it, in seconds."""
+    return datetime.fromisoformat(stamp).timestamp()
 
 
 def deletions(cluster: Cluster, sentinel: Sentinel) -> list[dict]:
