@@ -8,9 +8,12 @@ from kafka_sentinel.core.record import instance_id
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
+# Seconds of silence from everything outside that are no chance. With a Lease the API server is asked every two; without
+# one it is heard of when a watch begins anew, and each does so within twenty.
+CUT_OFF_WITH_LEASE, CUT_OFF = 6.0, 45.0
 
-def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineConfig:
-    """`witness`: whether something besides Kafka shows that Sentinel is not cut off (None: there is nothing)."""
+
+def engine_config(settings: Settings) -> EngineConfig:
     return EngineConfig(
         name=settings.name,
         version=__version__,
@@ -29,10 +32,16 @@ def engine_config(settings: Settings, *, witness: bool | None = None) -> EngineC
         give_up_margin=settings.probe.socket_timeout + settings.cluster.session_timeout,
         checkpoint_interval=settings.checkpoint_interval,
         manage_topic=settings.probe.manage_topic,
-        witness=witness,
         experiments=tuple(item.spec() for item in settings.experiments.items),
         guards=settings.experiments.guards(),
         group_id=settings.group_consumer.group_id,
         fleet=settings.kubernetes.fleet(),
+        cut_off=_cut_off(settings),
         lease=settings.config_map is not None,
     )
+
+
+def _cut_off(settings: Settings) -> float | None:
+    if not settings.kubernetes.enabled:
+        return None
+    return CUT_OFF_WITH_LEASE if settings.config_map is not None else CUT_OFF

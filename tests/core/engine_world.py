@@ -51,7 +51,7 @@ class Sentinel:
         self.following: Counter[ProbePartition] = Counter()
         self.end: Counter[ProbePartition] = Counter()  # of the log
         settings = Settings.model_validate({"probe": {"interval": INTERVAL}, **sections})
-        self.engine = Engine(engine_config(settings, witness=True), run=RUN, started=self.now(), state=None)
+        self.engine = Engine(engine_config(settings), run=RUN, started=self.now(), state=None)
         self.partitions = [ProbePartition(Acks.ALL, number) for number in range(partitions)]
         if partitions:
             self.sees(view(partitions=partitions))

@@ -11,7 +11,7 @@ from tests.core.kubernetes.raw import at, condition, container, meta, node, pod,
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.commands import Recheck, SaveState
 from kafka_sentinel.core.engine import Engine
-from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed, RecheckDone, StateSaved
+from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed, RecheckDone, StateSaved, WatchAlive
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.types import Sighting, SightingKind
 
@@ -168,6 +168,7 @@ class KubernetesWorld(Sentinel):
                 self.acked(offset, waiting)
                 self.read(offset, offset, waiting)
             self.look()
+            self.step(WatchAlive(self.now(), Kind.POD))
             self.wait(INTERVAL)
             self._answer_rechecks()
 

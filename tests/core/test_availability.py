@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_sentinel.core.availability import MAX_PENDING, STALL, Availability, is_blind
+from kafka_sentinel.core.availability import MAX_PENDING, RETURN, STALL, Availability
 from kafka_sentinel.core.slots import Edge, Operation, SlotResult, Totals
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
@@ -192,18 +192,73 @@ def test_a_new_run_drops_what_can_no_longer_be_matched():
     assert ticks(judge, 0.5, 2.0)[0] == {(PRODUCE, GOOD): 1}
 
 
-@pytest.mark.parametrize(
-    ("reachable", "lately", "witness", "blind"),
-    [
-        (False, False, False, True),
-        (False, False, None, False),  # nothing but brokers to go by: that they are down is what the user wants to hear
-        (False, False, True, False),
-        (True, False, False, False),
-        (False, True, False, False),
-    ],
-)
-def test_blind_needs_a_witness_that_is_gone_too(reachable, lately, witness, blind):
-    assert is_blind(brokers_reachable=reachable, succeeded_lately=lately, witness_alive=witness) is blind
+def test_a_slot_since_which_nothing_was_heard_waits_and_is_bad_once_something_is():
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    assert judge.tick(at(2.5), blind=False, heard=at(-0.5).mono).slots == {}
+    changes = judge.tick(at(3.0), blind=False, heard=at(2.9).mono)
+    assert changes.slots == {(PRODUCE, BAD): 1, (CONSUME, BAD): 1}
+    assert [edge.at for edge in changes.edges] == [at(0), at(0)]
+    assert changes.partition_seconds[PRODUCE, P0] == pytest.approx(2.9)
+
+
+def test_a_slot_since_which_nothing_was_heard_is_blind_if_that_goes_on():
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    judge.tick(at(2.5), blind=False, heard=at(-0.5).mono)
+    changes = judge.tick(at(5.0), blind=True, heard=at(-0.5).mono)
+    assert changes.slots[PRODUCE, BLIND] >= 1
+    assert {(PRODUCE, BAD), (CONSUME, BAD)}.isdisjoint(changes.slots)
+    assert changes.edges == ()
+    assert changes.blind_seconds == pytest.approx(5.5)  # from when something was heard last
+
+
+def test_what_fails_while_nothing_is_heard_waits_too():
+    judge = availability()
+    judge.tick(at(0.1), blind=False, heard=at(0).mono)
+    judge.sent(P0, 0, at(0.2))
+    judge.failed(P0, 0, 1)
+    assert judge.tick(at(0.5), blind=False, heard=at(0).mono).slots == {}
+    assert judge.tick(at(3.0), blind=False, heard=at(2.9).mono).slots[PRODUCE, BAD] == 1
+
+
+def cut_off_until(end):
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    judge.acked(P0, 0, 1, at(0.1))
+    judge.read(P0, 0, 1, at(0.1))
+    for step in range(1, int(end) + 1):
+        judge.tick(at(step), blind=step > 5, heard=at(0.1).mono if step > 1 else at(step).mono)
+    return judge
+
+
+def test_what_is_late_just_after_a_cut_off_may_be_our_own_clients():
+    judge = cut_off_until(20)
+    judge.sent(P0, 20, at(20.0))
+    changes = judge.tick(at(23.0), blind=False, heard=at(22.9).mono)
+    assert changes.slots[PRODUCE, BLIND] >= 1
+    assert (PRODUCE, BAD) not in changes.slots
+    assert changes.edges == ()
+
+
+def test_what_is_late_after_the_partition_worked_again_is_not():
+    judge = cut_off_until(20)
+    judge.sent(P0, 20, at(20.5))
+    judge.acked(P0, 20, 1, at(20.6))
+    judge.sent(P0, 21, at(21.0))
+    changes = judge.tick(at(22.5), blind=False, heard=at(22.4).mono)
+    assert changes.slots[PRODUCE, BAD] == 1
+
+
+def test_a_partition_that_does_not_come_back_after_a_cut_off_is_down():
+    judge = cut_off_until(20)
+    bad = []
+    for step in range(1, int(RETURN) + 5):
+        judge.sent(P0, 19 + step, at(20 + step))
+        changes = judge.tick(at(20.5 + step), blind=False, heard=at(20.4 + step).mono)
+        bad.append(changes.slots[PRODUCE, BAD])
+    assert sum(bad[: int(RETURN)]) == 0
+    assert sum(bad) > 0
 
 
 def test_a_slot_that_ends_while_blind_is_neither_good_nor_bad():

@@ -113,7 +113,6 @@ class World:
             give_up_margin=options.give_up_margin,
             checkpoint_interval=options.checkpoint,
             manage_topic=False,
-            witness=None,
             experiments=specs,
             group_id="sim",
             guards=GuardSettings(

@@ -5,8 +5,9 @@ its probe. For `produce` it is good if the probe is acknowledged within the SLO 
 deadline passes or the send fails. For `consume` it is good if the probe is read within the SLO of its send, else bad:
 what cannot be written cannot be read either, so a partition that takes no writes is down for both.
 
-A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`is_blind`), it stood
-still (two ticks further apart than `STALL`), or its producer sent nothing for longer than that.
+A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`hearing.py`) or still on
+its way back, it stood still (two ticks further apart than `STALL`), or its producer sent nothing for longer than that.
+A slot since which nothing was heard from outside waits until something is, or until it is known that we are cut off.
 
 A partition that has not worked once is not judged for the first `startup` seconds: what is late then is Sentinel's own
 start, and the slots are not counted.
@@ -25,18 +26,9 @@ from kafka_sentinel.core.slots import Edge, Operation, SlotChanges, SlotResult, 
 from kafka_sentinel.core.types import Instant, ProbePartition
 
 STALL = 3.0  # seconds without a tick, or without a send, after which Sentinel itself is taken to have stood still
+RETURN = 10.0  # seconds after a cut-off in which what is late may be our own clients, on their way back
 MAX_PENDING = 1024  # slots awaiting their probe, per partition and operation; further ones widen the newest
 MAX_COVERED = 64  # disjoint spells of unavailability a late judgement can still overlap
-
-
-def is_blind(*, brokers_reachable: bool, succeeded_lately: bool, witness_alive: bool | None) -> bool:
-    """Tell whether it is Sentinel that is cut off, rather than Kafka that is down.
-
-    `witness_alive`: something other than the brokers (the fleet of local processes, the Kubernetes API server) answers
-    (True), does not (False), or was never there to be asked (None). A cut-off needs a witness that is gone too: who
-    gave us nothing but brokers wants to be told that none can be reached, and from outside both look the same.
-    """
-    return witness_alive is False and not brokers_reachable and not succeeded_lately
 
 
 @dataclass(slots=True)
@@ -73,13 +65,13 @@ class _Track:
         """Tell whether a slot sent at that monotonic second is from before the partition was ever known to work."""
         return self.last_good == float("-inf") and self.opened is not None and sent - self.opened < startup
 
-    def take(self, first: int, count: int) -> list[_Slot]:
-        """Remove and return the slots whose probe is among [first, first + count)."""
+    def take(self, first: int, count: int, *, before: float = float("inf")) -> list[_Slot]:
+        """Remove and return the slots whose probe is among [first, first + count) and was sent `before`."""
         found = []
-        for sequence in self.pending:
+        for sequence, slot in self.pending.items():
             if sequence >= first + count:
                 break
-            if sequence >= first:
+            if sequence >= first and slot.sent.mono < before:
                 found.append(sequence)
         return [self.pending.pop(sequence) for sequence in found]
 
@@ -117,6 +109,8 @@ class Availability:
         self._last_tick: float | None = None
         self._blind = False
         self._blind_until = float("-inf")
+        self._heard = float("inf")  # when anything outside was heard last, as of the last tick
+        self._back = float("-inf")  # the last tick at which we were cut off
         self._absence = 0.0  # seconds whose slots are still to be counted
         self._clear()
 
@@ -162,9 +156,12 @@ class Availability:
         return self._succeeded(Operation.CONSUME, partition, first, count, at)
 
     def failed(self, partition: ProbePartition, first: int, count: int) -> None:
-        """Note sequences that were rejected, or given up as uncertain: their produce slots are bad at once."""
+        """Note sequences that were rejected, or given up as uncertain: their produce slots are bad at once.
+
+        Not those since which nothing was heard from outside: they have to wait like the others.
+        """
         track = self._tracks.get((Operation.PRODUCE, partition))
-        for slot in track.take(first, count) if track is not None else ():
+        for slot in track.take(first, count, before=self._heard) if track is not None else ():
             self._judge(Operation.PRODUCE, partition, slot, good=False, at=slot.sent)
 
     def lived_blind(self, seconds: float) -> None:
@@ -181,19 +178,25 @@ class Availability:
             self._slots[operation, SlotResult.BLIND] += round(self._absence / self._interval) * len(self._last_slot)
         self._absence = 0.0
 
-    def tick(self, now: Instant, *, blind: bool) -> SlotChanges:
-        """Judge what is overdue and return everything that came to be known since the tick before."""
+    def tick(self, now: Instant, *, blind: bool, heard: float = float("inf")) -> SlotChanges:
+        """Judge what is overdue and return everything that came to be known since the tick before.
+
+        `heard`: when anything outside was heard last, monotonic seconds. `blind`: that is too long ago.
+        """
         last = self._last_tick if self._last_tick is not None else now.mono
         stood_still = now.mono - last > STALL
+        self._heard = heard
+        if blind:
+            self._back = now.mono
         if blind or stood_still:
-            self._add_blind(last, now.mono)
+            self._add_blind(min(last, heard) if blind else last, now.mono)
         self._blind = blind or stood_still
         for partition in self._last_slot:
             self._note_missing(partition, now.mono)
         for (operation, partition), track in self._tracks.items():
             self._expire(operation, partition, track, now)
             if track.down:
-                self._accrue(operation, partition, track, now.mono)
+                self._accrue(operation, partition, track, now.mono if self._blind else min(now.mono, heard))
         self._blind = blind
         self._last_tick = now.mono
         changes = SlotChanges(self._slots, tuple(self._edges), self._seconds, self._any, self._blind_seconds)
@@ -226,7 +229,7 @@ class Availability:
         sent = slot.sent.mono
         if not good and track.starting(sent, self._startup):
             return
-        if not good and self._blind:
+        if not good and (self._blind or self._is_returning(track, sent)):
             self._slots[operation, SlotResult.BLIND] += slot.weight
         elif good:
             self._slots[operation, SlotResult.GOOD] += slot.weight
@@ -245,9 +248,13 @@ class Availability:
     def _expire(self, operation: Operation, partition: ProbePartition, track: _Track, now: Instant) -> None:
         deadline = now.mono - self._slo[operation]
         for slot in track.pending.values():
-            if slot.sent.mono >= deadline:
+            if slot.sent.mono >= deadline or (slot.sent.mono >= self._heard and not self._blind):
                 break
             self._judge(operation, partition, slot, good=False, at=now)
+
+    def _is_returning(self, track: _Track, sent: float) -> bool:
+        """Tell whether a slot is from a cut-off or from just after it, before the partition worked again."""
+        return sent < self._back + RETURN and track.last_good < self._back
 
     def _accrue(self, operation: Operation, partition: ProbePartition, track: _Track, until: float) -> None:
         if until <= track.accrued:

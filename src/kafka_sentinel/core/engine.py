@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.account import State
-from kafka_sentinel.core.availability import Availability, is_blind
+from kafka_sentinel.core.availability import Availability
 from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.cluster import ClusterView, QuorumView, diff
 from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState, StandDown
@@ -62,6 +62,7 @@ from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.group import GroupAccount
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
+from kafka_sentinel.core.hearing import Hearing
 from kafka_sentinel.core.incidents import IncidentChange, Incidents
 from kafka_sentinel.core.kubernetes import notes
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
@@ -79,7 +80,6 @@ EXPLAIN_EVERY = 5.0  # seconds; every guard looks at every partition of the clus
 TICK = 0.2  # seconds; work that depends on time alone is done at most this often
 SAY_AGAIN = 60.0  # seconds before an adapter error that goes on is logged again
 KUBERNETES_PARTS = frozenset({"kubernetes", "orders", "fleet"})  # subjects of adapter errors that are not Kafka's
-LATELY = 5.0  # seconds within which a success shows that Kafka was reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,11 @@ class EngineConfig:
     give_up_margin: float  # from a give-up until an absence may be concluded
     checkpoint_interval: float | None  # None: no state is kept
     manage_topic: bool
-    witness: bool | None
     experiments: tuple[ExperimentSpec, ...]
     guards: GuardSettings
     group_id: str  # of the group consumer
     fleet: FleetSpec | None = None  # None: not on Kubernetes
+    cut_off: float | None = None  # silence of Kafka and Kubernetes that means we are; None: no witness but Kafka
     lease: bool = False  # a Lease decides which of several Sentinels may inject and save
 
 
@@ -149,11 +149,11 @@ class Engine:
         self.quorum_asked: Instant | None = None
         self.known_brokers: dict[int, str] = {}
         self.casebook = Casebook(self.incidents, self.truth)
+        self.hearing = Hearing(config.cut_off, started)
         self.blind = False
         self.state_saved: Instant | None = None
         self._state_error: str | None = None
         self._steady_since: Instant | None = None
-        self._last_success = started
         self._said: dict[tuple[str, str], float] = {}  # adapter errors in the log: subjects and codes are closed sets
         self._explanation: list[dict[str, object]] = []
         self._next_explanation = started.mono
@@ -168,6 +168,7 @@ class Engine:
     def step(self, event: Event) -> list[Command]:
         """Take one event. Returns what is to be done, in order."""
         self.now = event.at
+        self.hearing.take(event)
         self._take(event)
         self._route_findings()
         if self.now.mono >= self._next_tick:
@@ -218,14 +219,12 @@ class Engine:
                 self.availability.failed(partition, event.first, event.count)
                 self._error(event.code)
             case RecordsAcked():
-                self._last_success = event.at
                 for span in event.spans:
                     for sent in self.availability.acked(partition, span.first, span.count, event.at):
                         self.incidents.on_acked(partition, sent, event.at)
                 self.latency.acked(event.latencies)
                 self._observe("produce_ack_latency_seconds", partition, event.latencies)
             case RecordsRead():
-                self._last_success = event.at
                 for sighting in event.sightings:
                     if sighting.kind is SightingKind.RECORD and sighting.run == self.truth.run:
                         for sent in self.availability.read(partition, sighting.first, sighting.count, event.at):
@@ -322,12 +321,8 @@ class Engine:
         now = self.now
         self._commands += self.truth.tick(now)
         self._route_findings()
-        self.blind = is_blind(
-            brokers_reachable=self.reachable,
-            succeeded_lately=now.mono - self._last_success.mono < LATELY,
-            witness_alive=self.config.witness,
-        )
-        changes = self.availability.tick(now, blind=self.blind)
+        self._note_blindness(now)
+        changes = self.availability.tick(now, blind=self.blind, heard=self.hearing.last)
         for (operation, result), number in changes.slots.items():
             labels = (("operation", operation.value), ("result", result.value))
             self._commands.append(Count("probe_slots_total", labels, number))
@@ -357,6 +352,15 @@ class Engine:
         kubernetes.expect(run.pods, self.now)
         if run.state is RunState.INJECTED and run.fault == FaultKind.ROLLING_RESTART:
             self._commands += self.experiments.on_rolled(self.now) if kubernetes.are_replaced(run.pods) else []
+
+    def _note_blindness(self, now: Instant) -> None:
+        """Say it when we are cut off, and when we are not any more, once each."""
+        blind = self.hearing.is_blind(now)
+        if blind and not self.blind:
+            self._log("warning", "cut off: neither Kafka nor Kubernetes answers", seconds=now.mono - self.hearing.last)
+        elif self.blind and not blind:
+            self._log("info", "no longer cut off")
+        self.blind = blind
 
     def _tick_incidents(self) -> None:
         step = self.incidents.tick(self.now)
