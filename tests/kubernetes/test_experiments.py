@@ -64,6 +64,8 @@ def test_a_scheduled_crash_of_the_leader_is_one_deletion_bound_to_its_uid_and_pa
     assert values(metrics, "kafka_sentinel_experiments_total", experiment="crash", result="passed") == [1]
     assert sum(values(metrics, "kafka_sentinel_records_lost_total")) == 0
     sentinel.wait_for(
-        lambda _: sum(values(sentinel.metrics(), RESTARTS)) > 0, "the restart to be counted, once its cause is final", 90
+        lambda _: sum(values(sentinel.metrics(), RESTARTS)) > 0,
+        "the restart to be counted, once its cause is final",
+        90,
     )
     assert values(sentinel.metrics(), RESTARTS, cause="experiment") == [1]
