@@ -72,7 +72,7 @@ def two_budgets(stage: Stage) -> Iterator[None]:
     spec = {**first["spec"], "minAvailable": 1}
     head = {"name": "second", "namespace": stage.kafka.namespace}
     stage.lab.api.create(
-        stage.budgets, {"apiVersion": "policy/v1", "kind": first["kind"], "metadata": head, "spec": spec}
+        stage.budgets, {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": head, "spec": spec}
     )
     yield
     stage.lab.api.delete(f"{stage.budgets}/second")

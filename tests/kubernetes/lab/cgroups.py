@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 _VERSION_1 = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd", "unified")
-_SHARES = 20 * 1024  # of the processor, for all of a lab; of its rivals on a busy machine each process has 1024
+_SHARES = 6 * 1024  # of the processor, for all of a lab; of its rivals on a busy machine each process has 1024
 _REMOVE_SECONDS = 5.0  # an ended process leaves its group a moment later
 _ROUND_SECONDS = 0.05
 
