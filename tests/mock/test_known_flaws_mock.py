@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from tests.mock.entrance import Entrance
 from tests.mock.mailbox import Mailbox, now
 from tests.mock.mock_cluster import NOT_LEADER_FOR_PARTITION, PRODUCE, MockCluster
 
@@ -20,6 +21,7 @@ from kafka_sentinel.adapters.producer_client import ProducerOptions
 from kafka_sentinel.adapters.reader import reader_config
 from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
 from kafka_sentinel.core.events import (
+    ClusterObserved,
     ClusterUnreachable,
     RecordsAcked,
     RecordsRead,
@@ -237,6 +239,25 @@ def test_witnesses_read_from_leaders_never_jump_and_nobody_can_configure_them_to
     assert config["isolation.level"] == "read_uncommitted"
     assert config["enable.auto.commit"] is False
     assert {"client.rack", "auto.offset.reset", "isolation.level", "enable.auto.commit"} <= REFUSED_KEYS
+
+
+# --- where the brokers are
+
+
+def test_the_cluster_is_seen_by_the_brokers_that_are_known_once_the_address_we_were_given_is_dead(cluster, mailbox):
+    with Entrance(cluster.bootstrap_servers.split(",")[0]) as entrance:
+        common = {"bootstrap.servers": entrance.address}
+        options = WatchOptions(common=common, topics={Acks.ALL: cluster.topic}, interval=0.1, timeout=0.5)
+        watcher = ClusterWatcher(options, post=mailbox.post, now=now, on_death=mailbox.on_death)
+        watcher.start()
+        mailbox.first(ClusterObserved)
+        entrance.close()
+        cluster.silence()
+        mailbox.first(ClusterUnreachable)
+        cluster.revive()
+        seen = len(mailbox.of(ClusterObserved))
+        mailbox.until(lambda: len(mailbox.of(ClusterObserved)) > seen)
+        assert watcher.stop(20)
 
 
 # --- what is left behind

@@ -21,6 +21,7 @@ from kafka_sentinel.core.types import Acks, Instant
 
 ASK_AGAIN = 3.0  # seconds until the settings of a topic are asked for again if no answer came
 LEAST_PATIENCE = 0.3  # seconds that an answer may take, however quick the one before was
+MAX_KNOWN = 100  # brokers that a new client may ask besides the configured servers
 BATCHES_PER_ROUND = 4  # requests for topic settings between two snapshots, so that many topics do not delay them
 
 
@@ -74,6 +75,7 @@ class ClusterWatcher:
         self._settings = _Settings(options.refresh)
         self._ids: dict[str, str | None] = {}
         self._took = options.timeout  # seconds, the latest answer
+        self._brokers: tuple[str, ...] = ()  # addresses, as of the latest answer in which there were any
 
     def start(self) -> None:
         self._worker.start()
@@ -98,7 +100,7 @@ class ClusterWatcher:
         while True:
             asked = self._now()
             left = begun.mono + self._options.timeout - asked.mono
-            client, self._client = self._client or admin_client(self._options.common), None
+            client, self._client = self._client or self._new_client(), None
             try:
                 metadata = client.list_topics(timeout=max(min(patience, left), 0.01))
             except KafkaException as error:
@@ -109,6 +111,14 @@ class ClusterWatcher:
             else:
                 self._answered(client, asked, metadata)
                 return
+
+    def _new_client(self) -> AdminClient:
+        """Return a client that can begin with any broker that was there: the address of a service in front of them may
+        lead to dead ones for as long as Kubernetes takes to clear their pods away, 40 s and more.
+        """
+        configured = str(self._options.common["bootstrap.servers"]).split(",")
+        servers = dict.fromkeys((*configured, *self._brokers))
+        return admin_client({**self._options.common, "bootstrap.servers": ",".join(servers)})
 
     def _patience(self) -> float:
         return min(max(self._options.interval, 2 * self._took, LEAST_PATIENCE), self._options.timeout)
@@ -125,7 +135,9 @@ class ClusterWatcher:
             self._client = client
         except KafkaException as error:
             self._post([adapter_error(self._now(), "admin", error)])
-        self._post([ClusterObserved(at, asked, self._view(metadata, ids))])
+        view = self._view(metadata, ids)
+        self._brokers = tuple(view.brokers.values())[:MAX_KNOWN] or self._brokers
+        self._post([ClusterObserved(at, asked, view)])
 
     def _view(self, metadata: ClusterMetadata, ids: Mapping[str, str | None]) -> ClusterView:
         return ClusterView(

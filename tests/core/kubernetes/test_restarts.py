@@ -198,6 +198,25 @@ def test_a_cordon_that_was_taken_back_long_before_explains_nothing(world):
     assert world.wait(630) == ["pod_deleted"]
 
 
+def test_what_goes_after_a_drain_is_over_was_not_drained(world):
+    world.node(10, cordoned=True)
+    world.remove(12, conditions=[eviction()], by={"uid": "uid-second", "created": 15})
+    world.node(30)
+    world.change(50, uid="uid-second", created=15, deleted=50)
+    world.drop(52, Kind.POD, world.pod(uid="uid-second", created=15, deleted=50))
+    world.replace(53, uid="uid-third")
+    assert world.wait(70) == ["drain", "pod_deleted"]
+
+
+def test_a_cordon_that_is_taken_back_while_the_pod_still_ends_explains_it(world):
+    world.node(10, cordoned=True)
+    world.change(12, deleted=12, conditions=[eviction()])
+    world.node(20)
+    world.drop(40, Kind.POD, world.pod(deleted=12, conditions=[eviction()]))
+    world.replace(41)
+    assert world.wait(60) == ["drain"]
+
+
 def test_a_node_that_is_cordoned_after_all_was_over_explains_nothing(world):
     world.remove(10)
     world.tick(50)

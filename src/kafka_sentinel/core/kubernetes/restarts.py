@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kafka_sentinel.core.commands import Count
 from kafka_sentinel.core.incident import Cause
-from kafka_sentinel.core.kubernetes.disruption import CLOCKS, Disruption, dated
+from kafka_sentinel.core.kubernetes.disruption import CLOCKS, Disruption, Outcome, dated
 from kafka_sentinel.core.kubernetes.disruptions import Disruptions
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod, FleetView, Role
 from kafka_sentinel.core.kubernetes.inventory import Change, Inventory
@@ -26,7 +26,7 @@ from kafka_sentinel.core.types import Instant
 BROKER_CONTAINER = "kafka"  # of Strimzi and Bitnami; where there is none of that name, the first container
 SETTLE = 60.0  # seconds from the beginning until the cause is final, if its node is not in question
 LONGEST = 600.0  # seconds until it is final in any case
-AROUND = 60.0  # seconds by which a drain may be told after the pod went, or be over before
+AROUND = 60.0  # seconds by which a drain may be told after the pod went, or the loss of the node be settled before
 MAX_OPEN = 200  # restarts followed at a time; of more, the oldest is counted early
 MAX_DONE = 500  # restarts remembered, so that none is counted twice
 EXPECTED_FOR = 60.0  # seconds after the end of an experiment in which what it did to a pod may yet show
@@ -184,8 +184,9 @@ class Restarts:
         found = self._disruptions.on(uid) if uid is not None else None
         if found is None:
             return None
-        over = found.closed is not None and found.closed.mono < restart.at.mono - AROUND
         went = restart.at.mono
+        most = AROUND if found.outcome is Outcome.LOST else CLOCKS  # a node that is open again drains nobody
+        over = found.closed is not None and found.closed.mono < went - most
         drained = found.notice is not None and min(found.opened.mono, found.notice.said.mono) <= went + AROUND
         lost = found.lost is not None and found.lost.mono <= went + CLOCKS
         return found if (drained or lost) and not over else None
