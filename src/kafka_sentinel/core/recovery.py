@@ -28,6 +28,7 @@ from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 PHASES = ("detected", "leader", "produce", "consume", "pod", "isr", "lag", "full")
 NEEDED = ("produce", "consume", "isr", "lag")  # phases without which there is no recovery
+_INSTANTS = ("detected", "leader", "isr", "lag", "outage_ended", "held")
 AGREEING = 3  # answers it takes to believe an ISR
 
 Rebase = Callable[[float], Instant]  # wall clock → instant of this process
@@ -99,7 +100,7 @@ class Recovery:
             self.lag = at
 
     def interrupted(self, operation: Operation, partition: ProbePartition, since: Instant) -> None:
-        """Note an outage from `since` on. What got through before was not yet the recovery, unless all seemed to hold."""
+        """Note an outage from `since` on. What got through before was not the recovery yet, unless all seemed to hold."""
         if self.held is not None and since.mono >= self.held.mono:
             return
         firsts = self.acked if operation is Operation.PRODUCE else self.read
@@ -245,7 +246,7 @@ class Recovery:
             "acked": [[*part, first.sent.wall, first.at.wall] for part, first in sorted(self.acked.items())],
             "read": [[*part, first.sent.wall, first.at.wall] for part, first in sorted(self.read.items())],
             "pods": [[broker, _wall(at)] for broker, at in sorted(self.pods.items())],
-            **{name: _wall(getattr(self, name)) for name in ("detected", "leader", "isr", "lag", "outage_ended", "held")},
+            **{name: _wall(getattr(self, name)) for name in _INSTANTS},
         }
 
     @classmethod
@@ -265,7 +266,7 @@ class Recovery:
             read={_partition(a, p): First(rebase(sent), rebase(at)) for a, p, sent, at in state["read"]},
             pods={int(broker): None if at is None else rebase(at) for broker, at in state.get("pods", ())},
         )
-        for name in ("detected", "leader", "isr", "lag", "outage_ended", "held"):
+        for name in _INSTANTS:
             setattr(recovery, name, None if state[name] is None else rebase(state[name]))
         return recovery
 
