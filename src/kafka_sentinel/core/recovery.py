@@ -100,7 +100,7 @@ class Recovery:
             self.lag = at
 
     def interrupted(self, operation: Operation, partition: ProbePartition, since: Instant) -> None:
-        """Note an outage from `since` on. What got through before was not the recovery yet, unless all seemed to hold."""
+        """Note an outage from `since` on. What got through before was not the recovery, unless all seemed to hold."""
         if self.held is not None and since.mono >= self.held.mono:
             return
         firsts = self.acked if operation is Operation.PRODUCE else self.read
