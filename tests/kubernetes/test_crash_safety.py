@@ -76,8 +76,8 @@ def test_h_killed_between_deletion_and_record_it_never_deletes_again(lab: Cluste
         with Gate(lab, "UPDATE", "configmaps", sentinel.namespace) as records:
             annotate(sentinel, "example.com/note=looked-at-in-between")
             deletion.decide(through=True)
-            records.wait(30)  # what became of it is to be written down
-            assert len(deletions(lab, sentinel)) == 1
+            wait_for(lambda: len(deletions(lab, sentinel)) == 1, "the deletion", 30)
+            records.wait(30)  # nothing more is written down
             sentinel.kill()
     wait_for(lambda: restarts(sentinel) > 0, "Sentinel's container to be started again", 60)
     sentinel.wait_for(lambda status: bool(status.get("records")), "Sentinel to be back", 90)

@@ -214,7 +214,8 @@ def throttle(kafka: Kafka, topic: str, replicas: str | None, broker: int) -> Non
         operation = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
         entry = ConfigEntry(key, value or "", incremental_operation=operation)
         resources.append(ConfigResource(kind, name, incremental_configs=[entry]))
-    for future in kafka.admin().incremental_alter_configs(resources).values():
+    admin = kafka.admin()
+    for future in admin.incremental_alter_configs(resources).values():
         future.result(30)
 
 
