@@ -128,9 +128,9 @@ def test_g_a_lost_broker_and_what_it_leaves_behind_hold_the_next_one_back(lab: C
     crash = experiment("crash", "pod-crash", "broker:0", grace="1s")
     sentinel = deploy(kafka, topic=topic, experiments=armed(kafka, crash, daily_budget=1), **SECTIONS)
     allowed(sentinel, "crash")
+    throttle(kafka, "behind", "0:2", 2)  # nothing as long as it is in sync
     lab.kill_node("n3")
     refused(sentinel, "crash", "members", SECONDS)
-    throttle(kafka, "behind", "0:2", 2)
     fill(kafka, "behind")
     lab.start_node("n3")
     settled(sentinel, 180)
