@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from tests.kubernetes.deploy.evidence import gather
+from tests.kubernetes.deploy.images import kafka_image, sentinel_image
 from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
-from tests.kubernetes.deploy.layout import Layout
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
-from tests.kubernetes.deploy.shared import CAPACITY, SPOT, Kind, SharedKafka
+from tests.kubernetes.deploy.shared import CAPACITY, SMALL_TEAM, SPOT, Kind, SharedKafka
 from tests.kubernetes.lab import build
 from tests.kubernetes.lab.access import Access
 from tests.kubernetes.lab.cluster import Cluster
@@ -46,7 +46,9 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Access]:
     if kept is not None:
         yield Cluster.attach(kept)
         return
-    with Cluster(NODES, labels={node: {SPOT: kind} for node, kind in CAPACITY.items()}) as lab:
+    labels = {node: {SPOT: kind} for node, kind in CAPACITY.items()}
+    archives = [kafka_image().archive, sentinel_image().archive]
+    with Cluster(NODES, labels=labels, archives=archives) as lab:
         yield lab
 
 
@@ -75,8 +77,8 @@ def kafka(_shared_kafka: SharedKafka) -> Kafka:
 
 @pytest.fixture
 def shared_kafka(_shared_kafka: SharedKafka) -> Kafka:
-    """The same with brokers 0 and 1 on one node."""
-    return _shared_kafka.get(Kind(layout=Layout.SHARED))
+    """The same with brokers 0 and 1 on one node, and a limit to the memory of each."""
+    return _shared_kafka.get(SMALL_TEAM)
 
 
 @pytest.fixture

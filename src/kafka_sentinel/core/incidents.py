@@ -245,6 +245,10 @@ class Incidents:
             self._changes.append(IncidentChange("broker_lost", at, known))
         return self._hit(known or self._begin(since, at, cause, gone), gone, since, at, cause)
 
+    def about(self, brokers: Iterable[int]) -> Incident | None:
+        """Return the newest open incident in which one of these brokers failed or was announced to go."""
+        return self._book.about(set(brokers))
+
     def of_node(self, node_uid: str, since: Instant) -> Incident | None:
         """Return the newest incident about a node that was open at `since` or later."""
         return self._book.of_node(node_uid, since)
