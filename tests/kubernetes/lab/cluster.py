@@ -154,7 +154,9 @@ class Cluster(Access):
         return self._plan.disk(node, disk)
 
     def load_image(self, archive: Path, nodes: Sequence[str] | None = None) -> None:
-        """Import a container image (an archive as of `images.write_archive`) into nodes that are on; all by default."""
+        """Import a container image, a docker-archive, into nodes that are on (all by default) unless they have it."""
+        if archive in self._archives:
+            return
         wanted = nodes or self.nodes
         with ThreadPoolExecutor(len(wanted)) as pool:
             list(pool.map(lambda node: self._node(node).load_image(archive), wanted))
