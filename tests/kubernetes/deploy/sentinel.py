@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -64,6 +65,7 @@ class Sentinel:
             {"KAFKA_SENTINEL_CONFIG": FILE, **(environment or {})},
         )
         self._wanted = wanted
+        self.made = time.time()  # nothing that was done before was done by it
         self._seen: dict[str | None, dict] = {}  # pods, by the name they were asked for
         kubernetes = {"enabled": True, "namespace": kafka.namespace, **kafka.settings, **sections.pop("kubernetes", {})}
         self.config = configuration(
