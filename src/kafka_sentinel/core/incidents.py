@@ -186,6 +186,7 @@ class Incidents:
             incident = self._begin(edge.at, now, Cause.UNKNOWN)
         self._strike(incident, edge.at)
         incident.unavailable.add((edge.operation, edge.partition))
+        incident.recovery.interrupted(edge.operation, edge.partition, edge.at)
         incident.recovery.sign(now)
         self._disturb(incident, now)
         self._outages.began(edge.operation, edge.partition, incident)
@@ -340,6 +341,7 @@ class Incidents:
             return
         if incident.state is IncidentState.OPEN:
             incident.state = IncidentState.SETTLING
+            incident.recovery.held = incident.recovery.held or now
         if incident.state is IncidentState.SETTLING and now.mono - full.mono >= self._settle:
             incident.state, incident.recheck_asked, incident.recheck_complete = IncidentState.RECHECKING, now, None
             self._changes.append(IncidentChange("needs_recheck", now, incident))

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from kafka_sentinel.lab.errors import LabError
 
-from . import build, images, network, processes, store, teardown
-from .access import Access
+from . import audit, build, images, network, processes, store, teardown
+from .access import Access, Tree
 from .control_plane import ControlPlane
 from .guardian import Guardian
 from .node import Node
@@ -172,6 +172,10 @@ class Cluster(Access):
     def start_api(self) -> None:
         """Start the API server, and return when it is ready."""
         self._control.start_api()
+
+    def audit(self, namespace: str) -> list[Tree]:
+        """Return what the service accounts of a namespace wrote to pods and nodes, oldest first, with the bodies."""
+        return audit.entries(self._plan, namespace)
 
     def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """Start a process of the host that can resolve the cluster's names; it ends with the lab at the latest.
