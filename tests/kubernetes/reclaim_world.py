@@ -105,6 +105,7 @@ class World:
         all_disruptions = self.sentinel.status()["kubernetes"]["disruptions"]
         [told.disruption] = [one for one in all_disruptions if one["node_uid"] == told.uid]
         self._settled()
+        wait_for(lambda: self._restarts() >= len(told.brokers), "every broker's restart to be counted", CLOSED)
         told.counts = {_shown(one): value for one, value in self._series().items() if one[0] in COUNTED and value}
         self.say(
             told,
@@ -156,7 +157,7 @@ class World:
         def elected() -> bool:
             try:
                 answers = self.kafka.admin().elect_leaders(ElectionType.PREFERRED, wanted).result(15)
-            except KafkaException:
+            except (KafkaException, TimeoutError):
                 return False
             fine = all(error is None or error.name() == "ELECTION_NOT_NEEDED" for error in answers.values())
             return fine and {each["leader"] for each in self._partitions()} == set(self.kafka.brokers)
@@ -171,6 +172,9 @@ class World:
         wait_for(waiting, "the pods to be cleared away", CLEARED_AWAY)
 
     # --- metrics
+
+    def _restarts(self) -> float:
+        return sum(value for (name, _), value in self._series().items() if name == "broker_restarts_total")
 
     def _series(self) -> dict[Series, float]:
         families = text_string_to_metric_families(self.sentinel.metrics())
