@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import ElectionType, KafkaException, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.agents import LABELS, Machine
@@ -152,17 +151,12 @@ class World:
 
     def _lead_preferred(self) -> None:
         """Have each broker lead its own partitions again, as Kafka would within five minutes."""
-        wanted = [TopicPartition(self.sentinel.topic, each["partition"]) for each in self._partitions()]
+        self.kafka.lead_preferred(self.sentinel.topic)
 
-        def elected() -> bool:
-            try:
-                answers = self.kafka.admin().elect_leaders(ElectionType.PREFERRED, wanted).result(15)
-            except (KafkaException, TimeoutError):
-                return False
-            fine = all(error is None or error.name() == "ELECTION_NOT_NEEDED" for error in answers.values())
-            return fine and {each["leader"] for each in self._partitions()} == set(self.kafka.brokers)
+        def leading() -> bool:
+            return {each["leader"] for each in self._partitions()} == set(self.kafka.brokers)
 
-        wait_for(elected, "each broker to lead", RETURNED)
+        wait_for(leading, "each broker to lead", RETURNED)
 
     def _cleared_away(self, brokers: set[int]) -> None:
         def waiting() -> bool:
