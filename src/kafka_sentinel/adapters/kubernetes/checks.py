@@ -98,7 +98,7 @@ def _permissions(answers: Answers, *, keeps_state: bool, faults: Collection[Faul
         and (key[0].need is not Need.EXPERIMENTS or key[0].faults.intersection(faults))
     }
     for (permission, namespace), verbs in wanted.items():
-        outcome = Outcome.WARN if permission.need is Need.OPTIONAL else Outcome.FAIL
+        outcome = Outcome.WARN if permission.need is Need.OPTIONAL or permission.makes_our_own else Outcome.FAIL
         where = f" in namespace {namespace}" if namespace else ""
         sentence = f"we may not {', '.join(verbs)} {permission.title}{where}: {permission.without}"
         yield Finding(outcome, "permissions", f"{sentence} (docs/permissions.md)")
