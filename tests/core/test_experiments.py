@@ -5,19 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.core.experiment_life import DUE, STEPS, Life, life_in
-from tests.core.experiment_worlds import START, given, instant, settings, spec, world
+from tests.core.experiment_worlds import START, instant, settings, spec, world
 
 from kafka_sentinel.core.commands import Heal, Inject, Log
 from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import FINAL, TRANSITIONS, Happening, RunState, transition_diagram
 from kafka_sentinel.core.experiments import RESULTS, Experiments
-from kafka_sentinel.core.guards import GUARD_NAMES, first_denial
+from kafka_sentinel.core.guards import GUARD_NAMES
 from kafka_sentinel.core.schedule import parse_schedule
-from kafka_sentinel.core.targets import Target, parse_target
+from kafka_sentinel.core.targets import parse_target
 
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
 
@@ -624,179 +621,6 @@ def test_only_a_saved_intent_leads_to_an_injection():
 
 def test_the_document_shows_exactly_this_table():
     assert transition_diagram() in DOCS.read_text()
-
-
-# --- anything in any order
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """Ticks, writes, faults, verdicts, people and crashes in any order, against a record of what is on disk."""
-
-    NAMES = ("kill", "pause")
-
-    @initialize(bold=st.booleans())
-    def begin(self, bold):
-        self.now = 500.0
-        self.generation = 0
-        self.disk = None
-        self.writes = []  # (generation, content), oldest first
-        self.injected = []
-        self.known = []  # ids of runs that were commanded, in any life
-        self.healthy = {}
-        self.bold = bold
-        self.core = self.new_core()
-
-    def new_core(self):
-        specs = [spec(name, allow_unavailability=self.bold, target=parse_target("any")) for name in self.NAMES]
-        return Experiments(specs, settings(min_gap=5, daily_budget=20, warm_up=0), recovery_limit=300)
-
-    def world(self):
-        return world(self.now, **self.healthy)
-
-    def take(self, commands, before=None):
-        for command in commands:
-            if isinstance(command, Inject):
-                self.check_injection(command, before)
-
-    def check_injection(self, inject, before):
-        assert self.disk is not None
-        on_disk = json.loads(self.disk)["run"]
-        assert on_disk["id"] == inject.experiment_run
-        assert on_disk["targets"] == list(inject.targets)
-        assert inject.experiment_run not in self.injected
-        self.injected.append(inject.experiment_run)
-        self.known.append(inject.experiment_run)
-        assert before is not None
-        case = given(world=self.world(), settings=settings(min_gap=5, daily_budget=20, warm_up=0), due=before["due"])
-        case = replace(
-            case,
-            spec=spec(allow_unavailability=self.bold),
-            paused=before["paused"],
-            latched=before["latched"],
-            injections=tuple(before["injections"]),
-        )
-        assert first_denial(case, Target(frozenset(inject.targets))) is None
-
-    @rule(seconds=st.sampled_from([0.1, 0.1, 1.0, 1.0, 7.0, 7.0, 40.0, 700.0]))
-    def tick(self, seconds):
-        self.now += seconds
-        self.take(self.core.on_tick(self.world()))
-
-    @precondition(lambda self: self.core.under_way is None)
-    @rule(clear=st.booleans())
-    def reach_the_next_run(self, clear):
-        if clear:
-            self.healthy = {}
-            self.take(self.core.unpause(self.world().now) + self.core.resume(self.world().now)[0])
-        deadline = self.core.next_deadline(self.world().now)
-        self.now = max(self.now, deadline or 0.0) + 0.001
-        self.take(self.core.on_tick(self.world()))
-
-    @precondition(lambda self: self.core.needs_save and not self.writes)
-    @rule()
-    def write(self):
-        self.start_write()
-        self.end_write(ok=True)
-
-    @precondition(lambda self: self.core.under_way is not None and self.core.under_way.id in self.known)
-    @rule(verdict=st.sampled_from(["passed", "passed", "failed"]))
-    def go_through(self, verdict):
-        run = self.core.under_way
-        self.take(self.core.on_fault(FaultInjected(self.world().now, run.id, run.targets)))
-        self.take(self.core.on_fault(FaultHealed(self.world().now, run.id)))
-        self.take(self.core.on_incident_closed(run.id, verdict, 0, self.world().now))
-
-    @precondition(lambda self: self.core.needs_save)
-    @rule()
-    def start_write(self):
-        self.generation += 1
-        self.writes.append((self.generation, json.dumps(self.core.to_state())))
-        self.core.on_save_started(self.generation)
-
-    @precondition(lambda self: self.writes)
-    @rule(ok=st.sampled_from([True, True, True, False]))
-    def end_write(self, ok):
-        generation, content = self.writes.pop(0)
-        state = self.core.to_state()
-        before = {**state, "due": state["run"]["due"] if state["run"] else None}
-        if ok:
-            self.disk = content
-            self.take(self.core.on_state_saved(generation, self.world()), before)
-        else:
-            self.take(self.core.on_state_save_failed(generation, "no", self.world().now))
-
-    @precondition(lambda self: self.known)
-    @rule(data=st.data(), kind=st.sampled_from([FaultInjected, FaultFailed, FaultHealed]))
-    def fault(self, data, kind):
-        run_id = data.draw(st.sampled_from(self.known[-2:]))
-        details = {FaultInjected: [(1,)], FaultFailed: ["why"], FaultHealed: []}[kind]
-        over = self.core.under_way is None or self.core.under_way.id != run_id
-        out = self.core.on_fault(kind(self.world().now, run_id, *details))
-        self.take(out)
-        assert not (over and kind is FaultInjected) or [type(command) for command in out] == [Heal]
-
-    @rule(
-        data=st.data(), verdict=st.sampled_from(["passed", "failed", "inconclusive"]), lost=st.sampled_from([0, 0, 1])
-    )
-    def close(self, data, verdict, lost):
-        run_id = data.draw(st.sampled_from([None, *self.known[-2:]]))
-        self.take(self.core.on_incident_closed(run_id, verdict, lost, self.world().now))
-        if lost or (run_id is not None and verdict == "failed"):
-            assert self.core.to_state()["latched"] is not None
-
-    @rule(act=st.sampled_from(["pause", "latch", "heal", "run_now", "resume", "resume", "resume", "resume"]))
-    def person(self, act):
-        now = self.world().now
-        match act:
-            case "pause":
-                self.take(self.core.pause(now, "by anna"))
-            case "latch":
-                self.take(self.core.latch("lost", now))
-            case "heal":
-                self.take(self.core.heal(now)[0])
-            case "run_now":
-                self.core.run_now("kill", now)
-            case "resume":
-                self.take(self.core.unpause(now) + self.core.resume(now)[0])
-
-    @rule(
-        spoil=st.sampled_from(
-            [{}, {}, {}, {"overdue": 1}, {"quorum": None}, {"open_incidents": ("i",)}, {"state_error": "conflict"}]
-        )
-    )
-    def weather(self, spoil):
-        self.healthy = spoil
-
-    @rule(wrote=st.booleans())
-    def crash(self, wrote):
-        if wrote and self.writes:
-            self.disk = self.writes[-1][1]  # it reached the disk, and nobody was left to hear of it
-        self.writes = []
-        self.core = self.new_core()
-        if self.disk is None:
-            return
-        left = json.loads(self.disk)["run"]
-        out = self.core.restore(json.loads(self.disk), self.world().now)
-        self.take(out)
-        healed = [command.experiment_run for command in out if isinstance(command, Heal)]
-        assert healed == ([left["id"]] if left and left["state"] != RunState.RECHECKED else [])
-        if left:
-            self.injected.append(left["id"])  # must never be commanded again
-
-    @invariant()
-    def one_at_a_time_and_never_in_a_state_that_has_no_name(self):
-        run = self.core.under_way
-        assert run is None or run.state not in {*FINAL, RunState.DUE, RunState.GUARDED}
-
-    @rule()
-    def look(self):
-        before = self.core.to_state()
-        json.dumps([self.core.status(self.world()), self.core.explain(self.world())])
-        assert self.core.to_state() == before
-
-
-AnyOrder.TestCase.settings = hypothesis_settings(max_examples=300, stateful_step_count=50, deadline=None)
-TestAnyOrder = AnyOrder.TestCase
 
 
 def test_results_are_a_closed_set_without_skips_which_have_their_own_metric():

@@ -327,14 +327,16 @@ def test_a_disturbed_node_denies(changes, words):
 
 
 def test_once_its_notice_is_given_only_the_node_of_the_rehearsal_itself_may_bear_our_mark():
-    marked = {**around().nodes, "uid-n1": node_state("n1", cordoned=True, ours=True)}
+    marked = {**around().nodes, "uid-n1": node_state("n1", ours=True)}
     case = on_kubernetes("node-reclaim", nodes=marked)
     assert denials(case) == ["nodes"]
     assert denials(replace(case, announced=True)) == []
-    other = {**around().nodes, "uid-n2": node_state("n2", cordoned=True, ours=True)}
+    other = {**around().nodes, "uid-n2": node_state("n2", ours=True)}
     assert denials(replace(on_kubernetes("node-reclaim", nodes=other), announced=True)) == ["nodes"]
     foreign = {**around().nodes, "uid-n1": node_state("n1", cordoned=True)}
     assert denials(replace(on_kubernetes("node-reclaim", nodes=foreign), announced=True)) == ["nodes"]
+    both = {**around().nodes, "uid-n1": node_state("n1", cordoned=True, ours=True)}  # somebody closed it meanwhile
+    assert denials(replace(on_kubernetes("node-reclaim", nodes=both), announced=True)) == ["nodes"]
 
 
 # --- all other pods

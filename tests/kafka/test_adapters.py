@@ -22,6 +22,7 @@ from kafka_sentinel.adapters.topics import TopicKeeper, TopicOptions, admin_clie
 from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
 from kafka_sentinel.core.cluster import TopicView
 from kafka_sentinel.core.commands import Recheck
+from kafka_sentinel.core.coordinators import GROUPS_TOPIC, partition_for
 from kafka_sentinel.core.events import (
     AdapterError,
     ClusterObserved,
@@ -378,6 +379,22 @@ def test_a_group_member_that_never_commits_is_handed_everything_again(lab_combin
     part.group("classic", commit=False)
     mailbox.until(lambda: len(mailbox.of(GroupRead)) > seen, timeout=60)
     assert mailbox.of(GroupRead)[seen].offset == mailbox.of(GroupRead)[0].offset == 0
+
+
+def test_the_coordinator_of_a_group_is_the_broker_that_we_compute(lab_combined, parts, mailbox, make_topic):
+    part = parts(lab_combined, make_topic(lab_combined))
+    part.producer(0)
+    part.group("classic")
+    mailbox.until(lambda: mailbox.of(GroupRead), timeout=60)
+    part.watcher()
+    mailbox.first(ClusterObserved)
+    topic = mailbox.until(lambda: mailbox.of(ClusterObserved)[-1].view.topics.get(GROUPS_TOPIC))
+    leaders = {each.partition: each.leader for each in topic.partitions}
+    groups = ["group-" + part.topic, *(f"ordérs-😀-{number}" for number in range(20))]
+    admin = AdminClient(part.common)
+    named = {group: asked.result(30).coordinator.id for group, asked in admin.describe_consumer_groups(groups).items()}
+    assert named == {group: leaders[partition_for(group, len(leaders))] for group in groups}
+    assert len(set(named.values())) > 1
 
 
 @pytest.mark.parametrize(("topology", "voters"), [("combined", (1, 2, 3)), ("separate", (9,))])

@@ -1,77 +1,33 @@
 """A reclaim that is rehearsed: our mark on one life of one node, its pods, and the mark taken off whatever happens."""
 
 import json
-from functools import partial
 
 import pytest
-from tests.kube_api.server import Mailbox, drop, obj, page, refuse, say
-from tests.kube_api.store import Store
+from tests.kube_api.reclaims import (
+    KEY,
+    MARK,
+    NODE,
+    NODES,
+    OTHER,
+    OWNER,
+    POD,
+    RUN,
+    Life,
+    Nodes,
+    announce,
+    heal,
+    inject,
+    node,
+    same,
+)
+from tests.kube_api.server import drop, refuse
 
 from kafka_sentinel.adapters.kubernetes.edit import ATTEMPTS
-from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.node_mark import KEEP_OFF, NodeMarks
-from kafka_sentinel.core.commands import Announce, Heal, Inject, Sweep
-from kafka_sentinel.core.events import AdapterError, FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.commands import Heal, Sweep
+from kafka_sentinel.core.events import AdapterError, FaultAnnounced, FaultFailed, FaultHealed
 from kafka_sentinel.core.faults import FaultKind
-from kafka_sentinel.core.types import NodeRef, PodRef
-from kafka_sentinel.runtime import now
-
-RUN = "spot-drill-20261114T130500.123"
-KEY = "kafka-sentinel.io/reclaim"
-NODES, NODE = "/api/v1/nodes", "/api/v1/nodes/n1"
-POD = "/api/v1/namespaces/kafka/pods/k-{}"
-PODS = tuple(PodRef("kafka", f"k-{broker}", f"uid-{broker}", broker) for broker in (0, 1))
-OWNER, OTHER = "own/sentinel", "other/sentinel"
-MARK = NodeMarks(None, OWNER).value(RUN)
-
-whom = {"targets": (0, 1), "pods": PODS, "node": NodeRef("n1", "uid-n1")}
-announce = partial(Announce, RUN, FaultKind.NODE_RECLAIM, notice=120.0, **whom)
-inject = partial(Inject, RUN, FaultKind.NODE_RECLAIM, duration=300.0, **whom)
-heal = partial(Heal, RUN, (0, 1), FaultKind.NODE_RECLAIM, NodeRef("n1", "uid-n1"))
-
-
-def node(**spec):
-    metadata = {
-        "name": "n1",
-        "uid": "uid-n1",
-        "labels": {"karpenter.sh/capacity-type": "spot"},
-        "annotations": {"node.alpha.kubernetes.io/ttl": "0"},
-    }
-    return {"metadata": metadata, "spec": {"providerID": "aws:///i-1", **spec}, "status": {"x": "y"}}
-
-
-class Nodes(Store):
-    """Also lists its nodes that bear our label, and lets pods be deleted. `away`: answers nothing."""
-
-    def __init__(self):
-        super().__init__()
-        self.away = False
-        self.deleted = []
-
-    def __call__(self, asked):
-        if self.away:
-            return drop()
-        if asked.path == NODES:
-            assert asked.query["labelSelector"] == KEY
-            nodes = [raw for path, raw in self.objects.items() if path.startswith(f"{NODES}/")]
-            return say(page(*(raw for raw in nodes if KEY in raw["metadata"].get("labels", {}))))
-        if asked.method == "DELETE":
-            self.deleted.append((asked.path, asked.body))
-            return say(obj(asked.path.rpartition("/")[2]))
-        return super().__call__(asked)
-
-    @property
-    def node(self):
-        return self.objects[NODE]
-
-    @property
-    def taints(self):
-        return self.node["spec"].get("taints") or []
-
-    def change(self, change):
-        raw = json.loads(json.dumps(self.node))
-        change(raw)
-        self.put(NODE, raw)
+from kafka_sentinel.core.types import NodeRef
 
 
 @pytest.fixture
@@ -79,40 +35,6 @@ def nodes(script):
     script.world = Nodes()
     script.world.put(NODE, node())
     return script.world
-
-
-class Life:
-    """One life of the fleet."""
-
-    def __init__(self, api, owner=OWNER, *, objection="", **options):
-        self.mailbox, self.deaths = Mailbox(), []
-        self.objection = objection
-        self.fleet = PodFleet(
-            api,
-            owner=owner,
-            objection=lambda: self.objection,
-            post=self.mailbox.post,
-            now=now,
-            on_death=lambda name, error: self.deaths.append((name, str(error))),
-            look_pause=0.01,
-            pauses=(0.01, 0.05),
-            **options,
-        )
-        self.fleet.start()
-
-    def do(self, command, kind, count=1):
-        self.fleet.submit(command)
-        return self.mailbox.wait(kind, count)[-1]
-
-    def notice(self):
-        return self.do(announce(), (FaultAnnounced, FaultFailed))
-
-    def strike(self, **changes):
-        return self.do(inject(**changes), (FaultInjected, FaultFailed))
-
-    def end(self):
-        assert self.fleet.stop(10.0)
-        assert self.deaths == []
 
 
 @pytest.fixture
@@ -131,13 +53,6 @@ def start(api):
 @pytest.fixture
 def fleet(start):
     return start()
-
-
-def same(raw):
-    """Return an object without what each write of it changes; no taints are none, as the API server has it."""
-    metadata = {key: part for key, part in raw["metadata"].items() if key != "resourceVersion"}
-    spec = {key: part for key, part in raw["spec"].items() if part != []}
-    return {**raw, "metadata": metadata, "spec": spec}
 
 
 # --- the notice
@@ -435,6 +350,7 @@ def test_the_mark_of_another_sentinel_is_not_taken_off(start, nodes, script):
     script.wait_asked(asked + 1)
     life.end()
     assert nodes.node == before
+    assert life.mailbox.events == []
 
 
 def test_the_mark_of_a_reclaim_under_way_is_not_taken_for_one_left_behind(fleet, nodes, script, monkeypatch):

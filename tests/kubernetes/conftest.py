@@ -10,9 +10,8 @@ import pytest
 from tests.kubernetes.deploy.evidence import gather
 from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
-from tests.kubernetes.deploy.layout import Layout
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
-from tests.kubernetes.deploy.shared import CAPACITY, SPOT, Kind, SharedKafka
+from tests.kubernetes.deploy.shared import CAPACITY, SMALL_TEAM, SPOT, Kind, SharedKafka
 from tests.kubernetes.lab import build
 from tests.kubernetes.lab.access import Access
 from tests.kubernetes.lab.cluster import Cluster
@@ -75,8 +74,8 @@ def kafka(_shared_kafka: SharedKafka) -> Kafka:
 
 @pytest.fixture
 def shared_kafka(_shared_kafka: SharedKafka) -> Kafka:
-    """The same with brokers 0 and 1 on one node."""
-    return _shared_kafka.get(Kind(layout=Layout.SHARED))
+    """The same with brokers 0 and 1 on one node, and a limit to the memory of each."""
+    return _shared_kafka.get(SMALL_TEAM)
 
 
 @pytest.fixture

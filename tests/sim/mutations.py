@@ -213,7 +213,7 @@ MUTATIONS = {
         (forget_that_a_topic_was_made_anew, 30, {}),
         (take_claims_across_topics, 5, OFTEN_FORGETFUL),
         (forget_proofs_at_restart, 2, OFTEN_INTERRUPTED),
-        (look_at_everything_once, 112, {}),
+        (look_at_everything_once, 788, {}),
         (attribute_all_damage, 319, PROFILES["ageing"]),
         (count_from_where_the_reader_stands, 72, PROFILES["ageing"]),
     )

@@ -100,9 +100,9 @@ def nodes(given: GuardInput, target: Target) -> Answer:
     own = target.node.uid if target.node is not None and given.announced else None
     faults = list(around.disruptions)
     faults += [
-        f"node {node.name} is closed" + (" by a rehearsal of ours" if node.ours else "")
+        f"node {node.name} is closed" + ("" if node.cordoned else " by a rehearsal of ours")
         for node in around.nodes.values()
-        if (node.cordoned or node.ours) and not (node.ours and node.uid == own)
+        if node.cordoned or (node.ours and node.uid != own)
     ]
     for ref in target.pods:
         pod = _pod_of(around.fleet, ref)

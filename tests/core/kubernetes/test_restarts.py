@@ -499,6 +499,12 @@ def test_what_we_did_to_a_pod_does_not_explain_the_end_of_its_replacement(world)
     assert world.wait(120) == ["experiment", "pod_deleted"]
 
 
+def test_what_was_expected_is_forgotten_when_its_time_is_over(world):
+    for number in range(100):
+        world.restarts.expect([f"uid-{number}"], at(10 * number))
+    assert len(world.restarts._expected) <= 8
+
+
 def test_a_controller_without_a_broker_is_told_and_not_counted():
     world = World(says=KafkaSays(brokers=frozenset({1}), voters=frozenset({0})))
     world.remove(10)

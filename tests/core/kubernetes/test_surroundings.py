@@ -142,7 +142,11 @@ def test_a_stateful_set_at_rest_rolls_nothing():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"status__updateRevision": "kafka-new"}, "StatefulSet kafka is at a new revision"),
+        (
+            {"status__updateRevision": "kafka-new"},
+            "StatefulSet kafka has a new revision, kafka-0, kafka-1, kafka-2 not yet",
+        ),
+        ({"status__updateRevision": ""}, "StatefulSet kafka is not known"),
         ({"metadata__generation": 99}, "StatefulSet kafka was changed a moment ago"),
         ({"status__observedGeneration": None}, "StatefulSet kafka was changed a moment ago"),
     ],
@@ -151,6 +155,16 @@ def test_a_stateful_set_that_rolls_is_named(changes, words):
     world = stateful()
     world.change(Kind.STATEFUL_SET, "kafka", **changes)
     assert world.see().rolls == (words,)
+
+
+def test_the_pods_tell_whether_a_stateful_set_still_rolls_whatever_its_current_revision_is():
+    world = stateful()
+    world.change(Kind.STATEFUL_SET, "kafka", status__updateRevision="kafka-new")
+    for number in (0, 1):
+        world.change(Kind.POD, f"kafka-{number}", **{"metadata__labels__controller-revision-hash": "kafka-new"})
+    assert world.see().rolls == ("StatefulSet kafka has a new revision, kafka-2 not yet",)
+    world.change(Kind.POD, "kafka-2", **{"metadata__labels__controller-revision-hash": "kafka-new"})
+    assert world.see().rolls == ()
 
 
 def test_a_stateful_set_that_may_not_be_seen_is_not_known_to_be_at_rest():

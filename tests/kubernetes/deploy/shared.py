@@ -23,6 +23,10 @@ class Kind:
     memory: str | None = None
 
 
+# Two brokers on one node, each with as much memory as it needs and no more.
+SMALL_TEAM = Kind(layout=Layout.SHARED, memory="450Mi")
+
+
 class SharedKafka:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

@@ -28,5 +28,10 @@ def wait_for(
     return found
 
 
+def say(text: str) -> None:
+    """Write a line for whoever watches."""
+    print(f"  {text}", flush=True)  # noqa: T201
+
+
 def _detail(saying: Callable[[], object] | None) -> str:
     return "" if saying is None else f" ({saying()})"

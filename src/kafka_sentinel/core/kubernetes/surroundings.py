@@ -10,12 +10,14 @@ from kafka_sentinel.core.kubernetes.fleet import BrokerPod, FleetView, Side, Sid
 from kafka_sentinel.core.kubernetes.inventory import Inventory, WatchStanding
 from kafka_sentinel.core.kubernetes.kept import OUR_ANNOTATIONS
 from kafka_sentinel.core.kubernetes.signals import CORDON_TAINT, MANUAL_ROLL
-from kafka_sentinel.core.kubernetes.views import BudgetView, Kind, NodeView, StatefulSetView
+from kafka_sentinel.core.kubernetes.views import BudgetView, Kind, NodeView, PodView, StatefulSetView
+
+REVISION = "controller-revision-hash"  # label
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node that runs pods of the fleet. `ours`: it bears a taint of our own, so the cordon is ours too."""
+    """A node that runs pods of the fleet. `ours`: it bears the taint of a reclaim that is rehearsed."""
 
     name: str
     uid: str
@@ -65,7 +67,10 @@ def surroundings(desk: KubernetesDesk) -> Surroundings:
         disruptions=tuple(f"{one.kind}: {next(iter(one.reasons), one.node)}" for one in desk.disruptions.open),
         restarts=tuple(f"broker {one.broker}, pod {one.member.name} ({one.cause})" for one in desk.restarts.open),
         stuck=tuple(f"pod {one.pod}: {one.text}" for one in desk.stuck),
-        rolls=(*_marked(pods, inventory), *(roll for name in owners if (roll := _roll_of(name, fleet, inventory)))),
+        rolls=(
+            *_marked(pods, inventory),
+            *(roll for name, owned in owners.items() if (roll := _roll_of(name, owned, _set(name, fleet, inventory)))),
+        ),
         ensemble=_ensemble(fleet, inventory),
         stateful=bool(owners),
     )
@@ -81,12 +86,15 @@ def _node_state(node: NodeView) -> NodeState:
     )
 
 
-def _owners(pods: Iterable[BrokerPod | SidePod], inventory: Inventory) -> tuple[str, ...]:
-    """Return the names of the StatefulSets that own some of the pods."""
-    views = [view for pod in pods if (view := inventory.pods.get(pod.uid)) is not None]
-    return tuple(
-        dict.fromkeys(owner.name for view in views for owner in view.meta.owners if owner.kind == "StatefulSet")
-    )
+def _owners(pods: Iterable[BrokerPod | SidePod], inventory: Inventory) -> dict[str, list[PodView]]:
+    """Return the names of the StatefulSets that own some of the pods, with these."""
+    owners: dict[str, list[PodView]] = {}
+    for pod in pods:
+        view = inventory.pods.get(pod.uid)
+        for owner in view.meta.owners if view is not None else ():
+            if view is not None and owner.kind == "StatefulSet":
+                owners.setdefault(owner.name, []).append(view)
+    return owners
 
 
 def _marked(pods: Iterable[BrokerPod | SidePod], inventory: Inventory) -> Iterator[str]:
@@ -101,14 +109,19 @@ def _set(name: str, fleet: FleetView, inventory: Inventory) -> StatefulSetView |
     return found if isinstance(found, StatefulSetView) else None
 
 
-def _roll_of(name: str, fleet: FleetView, inventory: Inventory) -> str:
-    """Say why a StatefulSet may be rolling its pods; "" if it certainly is not."""
-    owner = _set(name, fleet, inventory)
-    if owner is None:
+def _roll_of(name: str, pods: Iterable[PodView], owner: StatefulSetView | None) -> str:
+    """Say why a StatefulSet may be rolling its pods; "" if it certainly is not.
+
+    Its pods tell, not its current revision: with the strategy OnDelete that stays behind for ever.
+    """
+    if owner is None or not owner.update_revision:
         return f"StatefulSet {name} is not known"
     if owner.observed_generation is None or owner.observed_generation < owner.meta.generation:
         return f"StatefulSet {name} was changed a moment ago"
-    return f"StatefulSet {name} is at a new revision" if owner.current_revision != owner.update_revision else ""
+    old = [
+        pod.meta.name for pod in pods if pod.meta.labels.get(REVISION, owner.current_revision) != owner.update_revision
+    ]
+    return f"StatefulSet {name} has a new revision, {', '.join(old)} not yet" if old else ""
 
 
 def _ensemble(fleet: FleetView, inventory: Inventory) -> int | None:
