@@ -13,6 +13,7 @@ from kafka_sentinel.adapters.kubernetes.events import EventEmitter
 from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.lease import Lease
 from kafka_sentinel.adapters.kubernetes.order_reader import OrderReader
+from kafka_sentinel.adapters.kubernetes.rights import Rights
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
 from kafka_sentinel.adapters.kubernetes.survey import KubernetesAnswers
 from kafka_sentinel.adapters.kubernetes.watches import Surroundings, Watches
@@ -57,6 +58,10 @@ class KubernetesAdapters:
         self.fleet = PodFleet(self.api, owner=owner, objection=objection, post=post, now=now, on_death=on_death)
         self.events = EventEmitter(self.api, post=post, now=now, on_death=on_death, instance=socket.gethostname())
         self._watches = Watches(self.api, surroundings(settings.kubernetes), post=post, now=now, on_death=on_death)
+        faults = {item.fault for item in settings.experiments.items}
+        self._rights: Rights | None = None  # None: there is no fault that would need any
+        if faults:
+            self._rights = Rights(self.api, places(settings), faults, post=post, now=now, on_death=on_death)
 
     def stand_by(self) -> None:
         """Begin to ask for the Lease, if there is one."""
@@ -70,11 +75,14 @@ class KubernetesAdapters:
             self.shared.orders.start()
         self.events.start()
         self._watches.start()
+        if self._rights is not None:
+            self._rights.start()
 
     def stop(self, timeout: float) -> bool:
         """End all but the Lease, within about `timeout` seconds. Returns whether that was done."""
         orders = self.shared is None or self.shared.orders.stop(timeout)
-        return self._watches.stop(timeout) and orders
+        rights = self._rights is None or self._rights.stop(timeout)
+        return self._watches.stop(timeout) and orders and rights
 
     def close(self, timeout: float) -> None:
         """End what is left. To be called after the last write of the state."""
@@ -102,9 +110,13 @@ def place(settings: Settings) -> tuple[str, str]:
     return settings.state.namespace or own_namespace(), settings.config_map
 
 
-def answers(settings: Settings, now: Now) -> KubernetesAnswers:
-    """Return what `check` asks. Raises ApiError as `connect` and `place` do."""
+def places(settings: Settings) -> Places:
+    """Return the namespaces in which rights are needed. Raises ApiError as `place` does."""
     where = surroundings(settings.kubernetes)
     own, state = place(settings) if settings.config_map is not None else (where.kafka, "")
-    places = Places(kafka=where.kafka, own=own, operator=where.operator, state=state)
-    return KubernetesAnswers(connect(settings.kubernetes), where, places, now=now)
+    return Places(kafka=where.kafka, own=own, operator=where.operator, state=state)
+
+
+def answers(settings: Settings, now: Now) -> KubernetesAnswers:
+    """Return what `check` asks. Raises ApiError as `connect` and `place` do."""
+    return KubernetesAnswers(connect(settings.kubernetes), surroundings(settings.kubernetes), places(settings), now=now)

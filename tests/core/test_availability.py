@@ -202,6 +202,16 @@ def test_a_slot_since_which_nothing_was_heard_waits_and_is_bad_once_something_is
     assert changes.partition_seconds[PRODUCE, P0] == pytest.approx(2.9)
 
 
+def test_a_word_before_its_deadline_says_nothing_of_a_slot():
+    judge = availability()
+    judge.sent(P0, 0, at(0))
+    judge.tick(at(0.2), blind=False, heard=at(0.2).mono)  # of another partition; cut off since then
+    assert judge.tick(at(2.5), blind=False, heard=at(0.2).mono).slots == {}
+    changes = judge.tick(at(2.8), blind=False, heard=at(1.5).mono)
+    assert changes.slots == {(PRODUCE, BAD): 1}
+    assert judge.tick(at(6.0), blind=True, heard=at(1.5).mono).slots[CONSUME, BAD] == 0
+
+
 def test_a_slot_since_which_nothing_was_heard_is_blind_if_that_goes_on():
     judge = availability()
     judge.sent(P0, 0, at(0))

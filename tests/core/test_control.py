@@ -15,6 +15,7 @@ from kafka_sentinel.core.events import (
     FaultInjected,
     LeaseObserved,
     PauseSeen,
+    RightsObserved,
     StateSaveFailed,
 )
 from kafka_sentinel.core.standby import Standby
@@ -93,6 +94,33 @@ def test_a_state_that_could_not_be_written_does_not():
 
 
 # --- pause
+
+
+# --- rights
+
+NO_DELETE = "we may not delete pods in namespace kafka: these faults are refused by the API server"
+
+
+def test_a_right_that_is_missing_is_said_once_shown_and_denies_the_faults_that_need_it():
+    sentinel = Shared()
+    assert sentinel.guard("permitted")["seen"] == "not told"
+    assert sentinel.guard("permitted")["allowed"]
+    assert sentinel.experiments["not_permitted"] is None
+    for _ in range(3):
+        sentinel.step(RightsObserved(sentinel.now(), {"pod-delete": NO_DELETE, "pod-crash": NO_DELETE}))
+    assert [log.fields["right"] for log in sentinel.logs if log.event == "a right is missing"] == [NO_DELETE]
+    assert sentinel.experiments["not_permitted"] == [NO_DELETE]
+    assert sentinel.guard("permitted") | {"reason": NO_DELETE, "allowed": False} == sentinel.guard("permitted")
+    sentinel.step(RightsObserved(sentinel.now(), {}))
+    assert [log.fields["right"] for log in sentinel.logs if log.event == "a right is missing no more"] == [NO_DELETE]
+    assert sentinel.experiments["not_permitted"] == []
+    assert sentinel.guard("permitted")["allowed"]
+
+
+def test_a_right_that_only_other_faults_need_denies_nothing():
+    sentinel = Shared()
+    sentinel.step(RightsObserved(sentinel.now(), {"pod-evict": "we may not create pods/eviction"}))
+    assert sentinel.guard("permitted")["allowed"]
 
 
 def test_a_pause_begins_and_ends_with_what_stands_there():

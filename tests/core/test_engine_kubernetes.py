@@ -306,3 +306,38 @@ def test_an_error_of_the_api_server_is_not_counted_as_one_of_kafka(subject):
     assert world.counts["kubernetes_errors_total 403"] == 1
     assert world.counts["kafka_errors_total 403"] == 0
     assert world.counts["kafka_errors_total _TRANSPORT"] == 1
+
+
+def test_a_node_that_was_silent_and_returned_is_named_in_the_incident_of_its_broker_and_is_no_reclaim():
+    world = KubernetesWorld()
+    world.run(20)
+    world.dead |= {1}
+    world.run(9)
+    world.lose(1, leader=2)
+    world.run(6)
+    world.silent("n1")
+    world.run(5)
+    [incident] = world.incidents
+    assert (incident["cause"], incident["nodes"], incident["brokers"]) == ("unknown", ["n1"], [1])
+    assert any("n1 is silent" in reason for reason in incident["reasons"])
+    raw = world.get(Kind.NODE, "n1")
+    raw["status"]["conditions"][-1] |= {"status": "True", "reason": "KubeletReady"}
+    raw["spec"]["taints"] = []
+    world.put(Kind.NODE, raw)
+    world.dead.clear()
+    world.listed = (1, 2, 3)
+    world.run(60)
+    [incident] = world.incidents
+    assert (incident["state"], incident["cause"], incident["cause_revised"]) == ("closed", "unknown", None)
+    assert any("n1 is silent" in reason for reason in incident["reasons"])
+    assert not [name for name in world.counts if name.startswith("node_disruptions_total")]
+
+
+def test_a_silent_node_is_not_named_in_the_incident_of_another_nodes_broker():
+    world = KubernetesWorld()
+    world.run(20)
+    world.delete_pod(2)
+    world.run(5)
+    world.silent("n3")
+    world.run(5)
+    assert [one["nodes"] for one in world.incidents] == [[]]

@@ -74,6 +74,7 @@ SPOILT = [
     ("lease", with_world(lease=LeaseObserved(NOW, None, "", "it was not asked for yet", answered=False))),
     ("lease", with_world(lease=LeaseObserved(NOW, None, "sentinel-2"))),
     ("lease", with_world(lease=LeaseObserved(NOW, NOW.mono, "sentinel-1", "timeout", answered=False))),
+    ("permitted", with_world(rights_missing={"process-kill": "we may not"})),
     ("schedule", given(due=None)),
     ("schedule", given(due=NOW.wall + 0.5)),
     ("schedule", given(due=NOW.wall - 20.5)),
@@ -134,6 +135,8 @@ ON_THE_EDGE = [
     ("schedule", given(due=NOW.wall - 20)),
     ("warm_up", with_world(started=instant(1_000 - 30))),
     ("lease", with_world(lease=LeaseObserved(NOW, NOW.mono + 0.1, "sentinel-1", "timeout", answered=False))),
+    ("permitted", with_world(rights_missing={})),
+    ("permitted", with_world(rights_missing={"pod-evict": "we may not"})),
     ("blackout", with_settings(blackouts=(parse_blackout(dates=("1999-01-01",)),))),
     ("min_gap", given(injections=(NOW.wall - 60,))),
     ("min_gap", given(injections=(NOW.wall + 90_000,))),  # a time a day ahead is a broken clock, not a loss
@@ -289,7 +292,8 @@ def test_the_defaults_inject_nothing_and_nothing_known_denies_everything_that_ne
     default = ExperimentSpec("kill", "process-kill", parse_target("any"), parse_schedule(every="1h"), 5)
     case = given(world=fresh, settings=GuardSettings(), spec=default, due=None)
     allowed = {answer.guard for answer in evaluate(case, Target(frozenset({1}))) if answer.allowed}
-    harmless = {"paused", "latched", "lease", "blackout", "one_at_a_time", "incident_open", "min_gap", "daily_budget"}
+    harmless = {"paused", "latched", "lease", "permitted", "blackout", "one_at_a_time", "incident_open"}
+    harmless |= {"min_gap", "daily_budget"}
     assert allowed == harmless | {"target_size"} | KUBERNETES_GUARDS
     assert GuardSettings().dry_run
 

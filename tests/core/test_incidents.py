@@ -117,6 +117,31 @@ def test_nothing_settles_while_the_fault_is_in_effect():
     assert world.status()[0]["state"] == "closed"
 
 
+def test_what_a_broker_still_took_after_it_was_told_to_end_is_not_the_recovery():
+    world = World()
+    world.incidents.on_fault(world.at(), experiment_run="run-1", fault="pod-crash", target="broker 1", brokers=(1,))
+    began = world.now
+    world.run(1.0)  # it takes records for another second
+    assert world.status()[0]["phases"]["produce"] == pytest.approx(0.5)
+    world.dead.add(1)
+    world.run(4.0)
+    assert world.status()[0]["phases"]["produce"] is None
+    assert world.status()[0]["phases"]["consume"] is None
+    world.fence(1, p0=2)
+    world.run(1.0)
+    recovered = world.now - began
+    assert recovered - 1.0 <= world.status()[0]["phases"]["produce"] <= recovered
+    assert recovered - 1.0 <= world.status()[0]["phases"]["consume"] <= recovered
+
+
+def test_a_broker_that_ends_in_an_orderly_way_has_recovered_with_the_first_acknowledgement():
+    world = World()
+    world.incidents.on_fault(world.at(), experiment_run="run-1", fault="pod-delete", target="broker 1", brokers=(1,))
+    world.leaders[0] = 2
+    world.run(6.0)
+    assert world.status()[0]["phases"]["produce"] == pytest.approx(0.5)
+
+
 def test_all_brokers_down_and_up_again_to_the_same_leaders():
     world = World()
     world.fault(1, 2, 3)

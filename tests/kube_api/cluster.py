@@ -37,6 +37,7 @@ class Cluster(Store):
     def __init__(self, *objects: tuple[Kind, dict[str, Any]], forbidden: tuple[Kind, ...] = ()) -> None:
         super().__init__()
         self.forbidden = forbidden
+        self.denied: set[tuple[str, str]] = set()  # resource and verb that a review denies besides
         self._lock = threading.Lock()
         self._watchers: dict[str, list[queue.SimpleQueue[dict[str, Any]]]] = {}
         self._there: dict[tuple[Kind, str], dict[str, Any]] = {}
@@ -85,8 +86,9 @@ class Cluster(Store):
             return say(page(*items, version=self.version))
 
     def _review(self, asked: Asked) -> Answer:
-        plural = asked.body["spec"]["resourceAttributes"]["resource"]
-        denied = any(PATHS[kind].endswith(f"/{plural}") for kind in self.forbidden)
+        wanted = asked.body["spec"]["resourceAttributes"]
+        denied = any(PATHS[kind].endswith(f"/{wanted['resource']}") for kind in self.forbidden)
+        denied |= (wanted["resource"], wanted["verb"]) in self.denied
         return say({"status": {"allowed": not denied}}, 201)
 
     def _watch(self, path: str) -> Answer:

@@ -6,9 +6,11 @@ import json
 
 import pytest
 from tests.core.kubernetes_world import NOTICE, broker
-from tests.kube_api.cluster import Cluster, strimzi
+from tests.kube_api.cluster import REVIEWS, Cluster, strimzi
 from tests.kube_api.running import Running
+from tests.kube_api.server import refuse, say
 
+from kafka_sentinel.adapters.kubernetes import rights
 from kafka_sentinel.core.kubernetes.objects import Kind
 
 
@@ -53,6 +55,53 @@ def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, clu
         assert sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1
         assert sentinel.metric("brokers_on_spot") is None
         assert sentinel.metric("kubernetes_errors_total", code="403") >= 1
+
+
+CRASH = {"name": "crash", "fault": "pod-crash", "target": "any", "schedule": "0 10 1 1 *"}
+NO_DELETE = (
+    "we may not delete pods in namespace kafka: these faults are refused by the API server (docs/permissions.md)"
+)
+
+
+def permitted(status):
+    [crash] = status["experiments"]["items"]
+    return next((one["allowed"], one["reason"]) for one in crash["guards"] if one["guard"] == "permitted")
+
+
+def test_without_the_right_to_delete_pods_it_runs_and_says_what_is_off_before_anything_is_tried(
+    server, cluster, kubeconfig, capsys
+):
+    cluster.denied = {("pods", "delete")}
+    with Running(kubeconfig(server), experiments={"items": [CRASH]}) as sentinel:
+        sentinel.wait(lambda status: status["experiments"]["not_permitted"] == [NO_DELETE])
+        sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_faults") == 0)
+        sentinel.wait(lambda status: permitted(status) == (False, NO_DELETE))
+    said = [line for line in capsys.readouterr().err.splitlines() if "a right is missing" in line]
+    assert len(said) == 1
+    assert NO_DELETE in said[0]
+
+
+def test_rights_that_no_configured_fault_needs_are_not_asked_for(server, cluster, kubeconfig, script):
+    cluster.denied = {("pods", "delete"), ("pods", "get"), ("nodes", "update")}
+    evict = {**CRASH, "fault": "pod-evict"}
+    with Running(kubeconfig(server), experiments={"items": [evict]}) as sentinel:
+        sentinel.wait(lambda status: status["experiments"]["not_permitted"] == [])
+        sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_faults") == 1)
+    reviews = [one.body["spec"]["resourceAttributes"] for one in script.asked if one.path == REVIEWS]
+    assert {(one["resource"], one["subresource"], one["verb"]) for one in reviews} == {("pods", "eviction", "create")}
+
+
+def test_a_server_that_answers_no_review_is_asked_again_and_nothing_is_said_of_rights(
+    server, cluster, kubeconfig, script, monkeypatch
+):
+    monkeypatch.setattr(rights, "ASK_AGAIN", 0.1)
+    script.on("POST", REVIEWS, refuse(500))
+    with Running(kubeconfig(server), experiments={"items": [CRASH]}) as sentinel:
+        sentinel.wait(lambda _: len([one for one in script.asked if one.path == REVIEWS]) >= 3)
+        assert sentinel.status["experiments"]["not_permitted"] is None
+        assert permitted(sentinel.status) == (True, "")
+        script.on("POST", REVIEWS, say({"status": {"allowed": False}}, 201))
+        sentinel.wait(lambda status: status["experiments"]["not_permitted"])
 
 
 def test_nothing_of_kubernetes_is_loaded_unless_it_is_configured():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.kubernetes.deploy.evidence import gather
+from tests.kubernetes.deploy.images import kafka_image, sentinel_image
 from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
@@ -45,7 +46,9 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Access]:
     if kept is not None:
         yield Cluster.attach(kept)
         return
-    with Cluster(NODES, labels={node: {SPOT: kind} for node, kind in CAPACITY.items()}) as lab:
+    labels = {node: {SPOT: kind} for node, kind in CAPACITY.items()}
+    archives = [kafka_image().archive, sentinel_image().archive]
+    with Cluster(NODES, labels=labels, archives=archives) as lab:
         yield lab
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.kafka import observer
-from tests.kafka.observer import Reader, Standing, Writer, first_through
+from tests.kafka.observer import Passed, Reader, Standing, Writer, first_through
 from tests.kubernetes.deploy.kafka import Kafka
 
 PLACED = [[0, 1, 2], [1, 2, 0], [2, 0, 1]]  # every broker leads one partition
@@ -58,20 +58,40 @@ def watched(kafka: Kafka, topic: str) -> Iterator[Others]:
         yield Others(kafka, topic, writer, reader)
 
 
-def check_phases(incident: dict, others: Others, before: float, after: float, victims: set[int]) -> None:
-    """Compare the phases of a closed incident. The fault was not yet in effect at `before`, certainly at `after`."""
+def check_traffic(incident: dict, others: Others, before: float, after: float, *, may_go_on: bool = False) -> None:
+    """Compare t0, `produce` and `consume`. The fault was not yet in effect at `before`, certainly at `after`.
+
+    `may_go_on`: the victims were told to end, and may have served until they did, or have been replaced without a gap.
+    """
     started, phases = incident["started_at"], incident["phases"]
-    assert before - PROBE <= started <= after + TWO_PROBES, ("t0 is when it happened", before, started, after)
+    earliest = before - PROBE - others.own_share  # the last record that was sent before and not acknowledged yet
+    assert earliest <= started <= after + TWO_PROBES, ("t0 is when it happened", earliest, started, after)
     for phase, one in (("produce", others.writer), ("consume", others.reader)):
-        through = first_through(one.passed, after)
+        through = (recovered if may_go_on else first_through)(one.passed, after)
         assert len(through) == len(PLACED), f"{phase}: only partitions {sorted(through)} came back"
         _agree(phase, incident, max(through.values()), TWO_PROBES + others.own_share)
-    history = others.kafka.history(others.topic)
+    assert phases["detected"] <= phases["produce"]
+
+
+def check_phases(
+    incident: dict, others: Others, before: float, after: float, victims: set[int], *, may_go_on: bool = False
+) -> None:
+    """Compare all phases of a closed incident in which every partition that a victim led got another leader."""
+    check_traffic(incident, others, before, after, may_go_on=may_go_on)
+    phases, history = incident["phases"], others.kafka.history(others.topic)
     in_sync = restored(history, before, lambda one: all(len(isr) == len(PLACED) for isr in one.isr.values()))
     _agree("isr", incident, in_sync, TWO_SNAPSHOTS + others.own_share)
     _agree("leader", incident, _elected(history, before, victims), TWO_SNAPSHOTS + others.own_share)
-    assert phases["detected"] <= phases["produce"]
     assert phases["full"] >= max(phases["produce"], phases["consume"], phases["isr"])
+
+
+def recovered(records: list[Passed], after: float) -> dict[int, float]:
+    """Return by partition when the first record that was sent after `after` got through, or the last slow one."""
+    found = first_through(records, after)
+    for record in records:
+        if record.sent > after and record.through - record.sent > SECTIONS["slo"]["produce"]:
+            found[record.partition] = max(found[record.partition], record.through)
+    return found
 
 
 def restored(history: list[Standing], since: float, well: Callable[[Standing], bool]) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.kubernetes.lab import images, teardown
-from tests.kubernetes.lab.access import RefusedError
+from tests.kubernetes.lab.access import Access, RefusedError
 from tests.kubernetes.lab.build import ROOT
 from tests.kubernetes.lab.cluster import Cluster
 
@@ -111,6 +111,44 @@ def pod(lab: Cluster) -> Iterator[Web]:
     lab.api.delete(f"/api/v1/namespaces/default/services/{name}")
     lab.api.delete(f"{STATEFUL_SETS}/{name}", {"propagationPolicy": "Background"})
     lab.api.delete(f"{PODS}/{name}-0", {"gracePeriodSeconds": 0})
+
+
+def test_a_cluster_answers_its_admin(cluster: Access) -> None:
+    names = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert tuple(names) == cluster.nodes
+    with pytest.raises(RefusedError, match="404 NotFound") as caught:
+        cluster.api.get("/api/v1/nodes/none")
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"), [pytest.param("", "1 skipped", marks=pytest.mark.full), ("true", "1 error")]
+)
+def test_of_a_cluster_that_is_given_no_power_is_taken_and_it_is_said_why(lab: Cluster, ci: str, outcome: str) -> None:
+    chosen = ["-k", "answers_its_admin or ready_in_their_zones"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-rsE",
+            "-p",
+            "no:randomly",
+            __file__,
+            "--kubeconfig",
+            str(lab.kubeconfig),
+            *chosen,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "CI": ci, "FULL": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert outcome in done.stdout
+    assert "it switches nodes off, which it can do only to a cluster of the lab's own" in done.stdout
 
 
 def test_nodes_are_ready_in_their_zones(lab: Cluster) -> None:

@@ -71,7 +71,7 @@ class Sentinel:
             self.step(Tick(now()))
             return condition()
 
-        self.mailbox.until(turn, 40.0)
+        self.mailbox.until(turn, 120.0)
 
     @property
     def sent(self):

@@ -87,7 +87,15 @@ BROKER_STATE = Label("state", ("up", "down"))
 DOMAIN = Label("domain", ("node", "zone", "spot_pool"))
 STUCK_REASON = Label("reason", tuple(reason.value for reason in Reason))
 SEVERITY = Label("severity", ("critical", "warning", "info"))
-FEATURES = ("acks_one", "group_consumer", "background_recheck", "experiments", "kubernetes", "lease")
+FEATURES = (
+    "acks_one",
+    "group_consumer",
+    "background_recheck",
+    "experiments",
+    "kubernetes",
+    "lease",
+    "kubernetes_faults",
+)
 FEATURE = Label("feature", (*FEATURES, *(f"kubernetes_{resource}" for resource in PLURALS.values())))
 ANOMALY = Label("anomaly", ANOMALIES)
 SELFTEST_RESULT = Label("result", ("detected", "missed"))

@@ -144,9 +144,11 @@ def _kubernetes(facts: Mapping[str, Any] | None) -> Gauges:
 
 def features(status: Mapping[str, Any]) -> dict[str, bool]:
     """Return which parts of Kubernetes are seen or held just now, by the names of `feature_enabled`."""
-    facts, lease = status.get("kubernetes"), status["experiments"].get("lease")
+    facts, experiments = status.get("kubernetes"), status["experiments"]
+    lease, refused = experiments.get("lease"), experiments.get("not_permitted")
     return {
         **({"lease": lease["held"]} if lease is not None else {}),
+        **({"kubernetes_faults": not refused} if refused is not None else {}),
         **{
             f"kubernetes_{watch['resource']}": watch["code"] is None and watch["synced_at"] is not None
             for watch in (facts["watches"] if facts is not None else ())

@@ -7,7 +7,7 @@ what cannot be written cannot be read either, so a partition that takes no write
 
 A slot is `blind`, neither good nor bad, when Sentinel itself could not tell: it was cut off (`hearing.py`) or still on
 its way back, it stood still (two ticks further apart than `STALL`), or its producer sent nothing for longer than that.
-A slot since which nothing was heard from outside waits until something is, or until it is known that we are cut off.
+A slot after whose deadline nothing was heard from outside waits until something is, or until we are known cut off.
 
 A partition that has not worked once is not judged for the first `startup` seconds: what is late then is Sentinel's own
 start, and the slots are not counted.
@@ -246,15 +246,16 @@ class Availability:
                 self._edges.append(Edge(operation, partition, available=False, at=slot.sent))
 
     def _expire(self, operation: Operation, partition: ProbePartition, track: _Track, now: Instant) -> None:
-        deadline = now.mono - self._slo[operation]
+        # What was heard before its deadline says nothing of a slot: we may have been cut off between the two.
+        deadline = (now.mono if self._blind else min(now.mono, self._heard)) - self._slo[operation]
         for slot in track.pending.values():
-            if slot.sent.mono >= deadline or (slot.sent.mono >= self._heard and not self._blind):
+            if slot.sent.mono >= deadline:
                 break
             self._judge(operation, partition, slot, good=False, at=now)
 
     def _is_returning(self, track: _Track, sent: float) -> bool:
         """Tell whether a slot is from a cut-off or from just after it, before the partition worked again."""
-        return sent < self._back + RETURN and track.last_good < self._back
+        return sent <= self._back or (sent < self._back + RETURN and track.last_good < self._back)
 
     def _accrue(self, operation: Operation, partition: ProbePartition, track: _Track, until: float) -> None:
         if until <= track.accrued:

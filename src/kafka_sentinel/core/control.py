@@ -1,4 +1,4 @@
-"""What comes from outside Kafka and holds Sentinel back or drives it on: the Lease, a pause, the orders people give.
+"""What comes from outside Kafka and holds Sentinel back or drives it on: the Lease, rights, a pause, people's orders.
 
 In a cluster a pause is what stands on the state ConfigMap, and nothing else: it begins and ends there. What the state
 remembers of it only bridges the time from a start to the first look. An order is given once, and what became of it goes
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kafka_sentinel.core.commands import Command, Log, StandDown, Sweep
-from kafka_sentinel.core.events import LeaseObserved, OrderGiven, PauseSeen
+from kafka_sentinel.core.events import LeaseObserved, OrderGiven, PauseSeen, RightsObserved
 from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.types import Instant, OrderKind
 
@@ -40,14 +40,17 @@ class Control:
         if in_use:
             self.lease = LeaseObserved(started, None, problem="it was not asked for yet", answered=False)
         self._experiments = experiments
+        self.rights_missing: Mapping[str, str] | None = None  # fault → which right it lacks; None: not told
         self._held = False  # as it was said last
         self._orders: deque[Order] = deque(maxlen=MAX_ORDERS)
 
-    def take(self, event: LeaseObserved | PauseSeen | OrderGiven) -> list[Command]:
+    def take(self, event: LeaseObserved | RightsObserved | PauseSeen | OrderGiven) -> list[Command]:
         match event:
             case LeaseObserved():
                 self.lease = event
                 return self._look_at_lease(event, event.at)
+            case RightsObserved(missing=missing):
+                return self._note_rights(missing)
             case PauseSeen(at=at, by=by):
                 return self._experiments.unpause(at) if by is None else self._experiments.pause(at, by)
             case OrderGiven():
@@ -81,6 +84,15 @@ class Control:
         """Tell whether it is certain that somebody else has it. A problem leaves the holder as it was known before."""
         return lease.held_until is None and bool(lease.holder) and not lease.problem
 
+    # --- rights
+
+    def _note_rights(self, missing: Mapping[str, str]) -> list[Command]:
+        """Say what is missing, and what no longer is, once each."""
+        before, now = set((self.rights_missing or {}).values()), set(missing.values())
+        self.rights_missing = missing
+        out: list[Command] = [Log("warning", "a right is missing", {"right": each}) for each in sorted(now - before)]
+        return out + [Log("info", "a right is missing no more", {"right": each}) for each in sorted(before - now)]
+
     # --- orders
 
     def _obey(self, event: OrderGiven) -> list[Command]:
@@ -111,6 +123,7 @@ class Control:
         """Return what belongs into the `experiments` part of the status snapshot."""
         return {
             "lease": None if self.lease is None else lease_status(self.lease, now),
+            "not_permitted": None if self.rights_missing is None else sorted(set(self.rights_missing.values())),
             "orders": [asdict(order) for order in reversed(self._orders)],
         }
 

@@ -51,6 +51,7 @@ from kafka_sentinel.core.events import (
     RecordsRejected,
     RecordsSent,
     RecordsUncertain,
+    RightsObserved,
     StateSaved,
     StateSaveFailed,
     Tick,
@@ -194,7 +195,7 @@ class Engine:
             case ObjectsListed() | ObjectChanged() | ObjectDeleted() | WatchAlive() | WatchBroken():
                 if self.kubernetes is not None:
                     self._commands += self.kubernetes.take(event)
-            case StateSaved() | StateSaveFailed() | LeaseObserved() | PauseSeen() | OrderGiven():
+            case StateSaved() | StateSaveFailed() | LeaseObserved() | RightsObserved() | PauseSeen() | OrderGiven():
                 self._controlled(event)
             case ProducerRestarted():
                 self._log("warning", "producer replaced", acks=event.acks.value, code=event.code)
@@ -413,6 +414,7 @@ class Engine:
             state_saved=self.state_saved,
             state_error=self._state_error,
             lease=self.control.lease,
+            rights_missing=self.control.rights_missing,
             kubernetes=self.kubernetes.surroundings() if self.kubernetes is not None else None,
             group_id=self.config.group_id,
         )
@@ -438,8 +440,10 @@ class Engine:
         self._commands.append(SaveState(self._generation, checkpoint.to_state(self)))
         self.experiments.on_save_started(self._generation)
 
-    def _controlled(self, event: StateSaved | StateSaveFailed | LeaseObserved | PauseSeen | OrderGiven) -> None:
-        if isinstance(event, LeaseObserved | PauseSeen | OrderGiven):
+    def _controlled(
+        self, event: StateSaved | StateSaveFailed | LeaseObserved | RightsObserved | PauseSeen | OrderGiven
+    ) -> None:
+        if isinstance(event, LeaseObserved | RightsObserved | PauseSeen | OrderGiven):
             self._commands += self.control.take(event)
         elif isinstance(event, StateSaved):
             self.state_saved, self._state_error = event.at, None

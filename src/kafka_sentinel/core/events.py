@@ -7,6 +7,7 @@ is what the proof of loss by position rests on (docs/verdicts.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
@@ -347,6 +348,14 @@ class LeaseObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class RightsObserved:
+    """What the API server says of the rights that faults need. `missing`: fault → a sentence, where one is missing."""
+
+    at: Instant
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class PauseSeen:
     """What stands where people pause the experiments. `by`: their words, as "by anna"; None: they are not paused."""
 
@@ -406,6 +415,7 @@ Event = (
     | StateSaved
     | StateSaveFailed
     | LeaseObserved
+    | RightsObserved
     | PauseSeen
     | OrderGiven
     | AdapterError

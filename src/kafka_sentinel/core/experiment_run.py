@@ -172,7 +172,7 @@ def run_from_state(saved: Mapping[str, Any]) -> Run:
     )
 
 
-def _pod(namespace: str, name: str, uid: str, broker: int | None) -> PodRef:
+def _pod(namespace: str, name: str, uid: str, broker: int | None = None) -> PodRef:
     return PodRef(str(namespace), str(name), str(uid), None if broker is None else int(broker))
 
 

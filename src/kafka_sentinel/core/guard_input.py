@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
@@ -81,6 +82,7 @@ class World:
     `overdue`: records past their SLO, over all probe partitions. `natural_losses`: wall-clock seconds at which brokers
     were lost without our doing, at least those of the last 24 hours. `state_saved`: the last successful write.
     `lease`: how the Lease stands; None, and only that, means that none is in use, and allows.
+    `rights_missing`: fault → why it would be refused; None: not told, and the API server has the last word anyhow.
     `kubernetes`: None means that the brokers are not watched there, so there is nothing to know. `group_id`: of
     Sentinel's own consumer group.
     """
@@ -99,6 +101,7 @@ class World:
     state_error: str | None = None  # why the newest write failed, if it did
     lease: LeaseObserved | None = None
     kubernetes: Surroundings | None = None
+    rights_missing: Mapping[str, str] | None = None
     group_id: str = ""
 
     @property

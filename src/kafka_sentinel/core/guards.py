@@ -91,6 +91,14 @@ def lease(given: GuardInput, _target: Target) -> Answer:
     return answer("lease", held, seen, "held", f"the Lease is not held by this Sentinel: {seen}")
 
 
+def permitted(given: GuardInput, _target: Target) -> Answer:
+    """The API server does not say that Sentinel lacks a right the fault needs."""
+    missing = given.world.rights_missing
+    lacking = (missing or {}).get(given.spec.fault, "")
+    seen = "not told" if missing is None else lacking or "nothing missing"
+    return answer("permitted", not lacking, seen, "nothing missing", lacking)
+
+
 def schedule(given: GuardInput, _target: Target) -> Answer:
     """The run is due, and not later than its grace."""
     limit = f"0 to {given.spec.grace:g} s late"
@@ -158,6 +166,7 @@ GUARDS: tuple[Guard, ...] = (
     paused,
     latched,
     lease,
+    permitted,
     schedule,
     blackout,
     warm_up,

@@ -186,6 +186,7 @@ class Incidents:
             incident = self._begin(edge.at, now, Cause.UNKNOWN)
         self._strike(incident, edge.at)
         incident.unavailable.add((edge.operation, edge.partition))
+        incident.recovery.interrupted(edge.operation, edge.partition, edge.at)
         incident.recovery.sign(now)
         self._disturb(incident, now)
         self._outages.began(edge.operation, edge.partition, incident)
@@ -244,6 +245,10 @@ class Incidents:
         if known is not None:
             self._changes.append(IncidentChange("broker_lost", at, known))
         return self._hit(known or self._begin(since, at, cause, gone), gone, since, at, cause)
+
+    def about(self, brokers: Iterable[int]) -> Incident | None:
+        """Return the newest open incident in which one of these brokers failed or was announced to go."""
+        return self._book.about(set(brokers))
 
     def of_node(self, node_uid: str, since: Instant) -> Incident | None:
         """Return the newest incident about a node that was open at `since` or later."""
@@ -336,6 +341,7 @@ class Incidents:
             return
         if incident.state is IncidentState.OPEN:
             incident.state = IncidentState.SETTLING
+            incident.recovery.held = incident.recovery.held or now
         if incident.state is IncidentState.SETTLING and now.mono - full.mono >= self._settle:
             incident.state, incident.recheck_asked, incident.recheck_complete = IncidentState.RECHECKING, now, None
             self._changes.append(IncidentChange("needs_recheck", now, incident))

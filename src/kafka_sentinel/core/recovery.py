@@ -5,7 +5,9 @@ All of them are measured from t0, `started`. Nothing that was known, sent or ask
 - `detected`: the first sign of trouble we saw ourselves.
 - `leader`: the first of two agreeing metadata answers that name a live leader for every partition that lost its own.
   None if no partition lost it. An answer that still names the dead leader is not one.
-- `produce`, `consume`: the first acknowledgement (read) of a record sent after t0, of the slowest partition.
+- `produce`, `consume`: the first acknowledgement (read) of a record sent after t0, of the slowest partition. A broker
+  that is told to end may take records for another second: where an outage begins then, it is the first since. Outages
+  that begin when all had seemed to hold again move `full` alone.
 - `pod`: each pod of a broker that went, or its process, is ready again or replaced by one that is. None without pods.
 - `isr`: the first of several agreeing answers, spread over a session time-out, with every ISR as large as at t0.
 - `lag`: the verifier is no further behind than at t0, after writes came back.
@@ -21,10 +23,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, has_leader, probe_partitions
+from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 PHASES = ("detected", "leader", "produce", "consume", "pod", "isr", "lag", "full")
 NEEDED = ("produce", "consume", "isr", "lag")  # phases without which there is no recovery
+_INSTANTS = ("detected", "leader", "isr", "lag", "outage_ended", "held")
 AGREEING = 3  # answers it takes to believe an ISR
 
 Rebase = Callable[[float], Instant]  # wall clock → instant of this process
@@ -58,6 +62,7 @@ class Recovery:
     isr: Instant | None = None
     lag: Instant | None = None
     outage_ended: Instant | None = None  # of the latest outage that is over
+    held: Instant | None = None  # when everything first seemed to hold again
     leaderless: set[ProbePartition] = field(default_factory=set)  # have certainly lost the leader they had at t0
     acked: dict[ProbePartition, First] = field(default_factory=dict)
     read: dict[ProbePartition, First] = field(default_factory=dict)
@@ -93,6 +98,15 @@ class Recovery:
             self.lag = None
         elif self.lag is None:
             self.lag = at
+
+    def interrupted(self, operation: Operation, partition: ProbePartition, since: Instant) -> None:
+        """Note an outage from `since` on. What got through before was not the recovery, unless all seemed to hold."""
+        if self.held is not None and since.mono >= self.held.mono:
+            return
+        firsts = self.acked if operation is Operation.PRODUCE else self.read
+        first = firsts.get(partition)
+        if first is not None and first.sent.mono < since.mono:
+            del firsts[partition]
 
     def outage_over(self, at: Instant) -> None:
         if self.outage_ended is None or at.mono > self.outage_ended.mono:
@@ -232,7 +246,7 @@ class Recovery:
             "acked": [[*part, first.sent.wall, first.at.wall] for part, first in sorted(self.acked.items())],
             "read": [[*part, first.sent.wall, first.at.wall] for part, first in sorted(self.read.items())],
             "pods": [[broker, _wall(at)] for broker, at in sorted(self.pods.items())],
-            **{name: _wall(getattr(self, name)) for name in ("detected", "leader", "isr", "lag", "outage_ended")},
+            **{name: _wall(getattr(self, name)) for name in _INSTANTS},
         }
 
     @classmethod
@@ -252,7 +266,7 @@ class Recovery:
             read={_partition(a, p): First(rebase(sent), rebase(at)) for a, p, sent, at in state["read"]},
             pods={int(broker): None if at is None else rebase(at) for broker, at in state.get("pods", ())},
         )
-        for name in ("detected", "leader", "isr", "lag", "outage_ended"):
+        for name in _INSTANTS:
             setattr(recovery, name, None if state[name] is None else rebase(state[name]))
         return recovery
 

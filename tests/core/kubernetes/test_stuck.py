@@ -33,6 +33,7 @@ def judged(raw, *objects, now=100.0):
         ([], "does not exist"),
         ([node("n1", ready="Unknown")], "is not ready"),
         ([node("n1", cordoned=True)], "is closed to new pods"),
+        ([node("n1", taints=[{"key": "kafka-sentinel.io/reclaim"}])], "is closed while its reclaim is rehearsed"),
     ],
 )
 def test_a_volume_on_a_lost_node_is_named(nodes, how):

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.kubernetes.deploy import archive, debian
+from tests.kubernetes.deploy import debian
 from tests.kubernetes.deploy.cache import digest, kept
 from tests.kubernetes.deploy.errors import DeployError
+from tests.kubernetes.lab import archive
 from tests.kubernetes.lab.cluster import Cluster
 
 from kafka_sentinel.lab.jars import fetch_kafka

@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -28,14 +29,17 @@ LABELS = {"app.kubernetes.io/name": NAME}
 READY_SECONDS = 90.0
 GET_SECONDS = 3.0
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode(), end='')"
-TOLERATED = 3  # seconds on a node that is lost, before its pod is replaced
+TOLERATED = 3
 LOG_LINES = 40  # shown of a failed test
 _NUMBERS = itertools.count(1)  # each has a namespace of its own: none waits until another is gone
 FILE = "/etc/kafka-sentinel/config.yaml"
 
 
 class Sentinel:
-    """One deployment of Sentinel. `wanted` leaves permissions out; `sections` are those of its configuration file."""
+    """One deployment of Sentinel. `wanted` leaves permissions out; `sections` are those of its configuration file.
+
+    `tolerated`: seconds on a node that is lost, before its pod is replaced.
+    """
 
     def __init__(
         self,
@@ -47,18 +51,21 @@ class Sentinel:
         wanted: Callable[[Permission], bool] = lambda _: True,
         environment: Mapping[str, str] | None = None,
         topic: str = "kafka-sentinel-probe",
+        tolerated: int = TOLERATED,
         **sections: dict,
     ) -> None:
         self.kafka = kafka
         self.cluster = kafka.cluster
         self.namespace = namespace or f"sentinel-{next(_NUMBERS)}"
         self.topic = topic
+        self._tolerated = tolerated
         self._node, self._replicas, self._environment = (
             node,
             replicas,
             {"KAFKA_SENTINEL_CONFIG": FILE, **(environment or {})},
         )
         self._wanted = wanted
+        self.made = time.time()  # nothing that was done before was done by it
         self._seen: dict[str | None, dict] = {}  # pods, by the name they were asked for
         kubernetes = {"enabled": True, "namespace": kafka.namespace, **kafka.settings, **sections.pop("kubernetes", {})}
         self.config = configuration(
@@ -162,6 +169,9 @@ class Sentinel:
     def metrics(self, pod: str | None = None) -> str:
         return self.get("/metrics", pod) or ""
 
+    def metric(self, name: str, pod: str | None = None, **labels: str) -> float:
+        return sample(self.metrics(pod), name, **labels)
+
     def records(self, acks: str = "all", pod: str | None = None) -> dict[str, int]:
         return self.status(pod).get("records", {}).get(acks, {})
 
@@ -169,6 +179,21 @@ class Sentinel:
         name = self._named(pod)["metadata"]["name"]
         more = ("--previous",) if previous else ()
         return self.cluster.kubectl("logs", name, "-n", self.namespace, *more).splitlines()
+
+    def restarts(self) -> int:
+        """Return how often its container was started again."""
+        return sum(one["restartCount"] for one in self._containers())
+
+    def ended(self) -> int | None:
+        """Return the exit code of its container's latest end; None if it never ended."""
+        for one in self._containers():
+            for state in (one["state"], one["lastState"]):
+                if "terminated" in state:
+                    return state["terminated"]["exitCode"]
+        return None
+
+    def _containers(self) -> list[dict]:
+        return self.pod()["status"].get("containerStatuses", [])
 
     def last_lines(self) -> str:
         return "\n".join(self.logs()[-LOG_LINES:])
@@ -227,7 +252,7 @@ class Sentinel:
                 "key": f"node.kubernetes.io/{key}",
                 "operator": "Exists",
                 "effect": "NoExecute",
-                "tolerationSeconds": TOLERATED,
+                "tolerationSeconds": self._tolerated,
             }
             for key in ("not-ready", "unreachable")
         ]
@@ -263,6 +288,18 @@ class Sentinel:
                 "template": {"metadata": {"labels": LABELS}, "spec": pod},
             },
         }
+
+
+def sample(metrics: str, name: str, **labels: str) -> float:
+    """Return the sum of the samples of a metric (named without its prefix) that have these labels; 0 if none has."""
+    wanted = {f'{key}="{value}"' for key, value in labels.items()}
+    found = 0.0
+    for line in metrics.splitlines():
+        series, _, value = line.rpartition(" ")
+        full, _, pairs = series.rstrip("}").partition("{")
+        if full == f"kafka_sentinel_{name}" and wanted <= set(pairs.split(",")):
+            found += float(value)
+    return found
 
 
 def _selector() -> str:

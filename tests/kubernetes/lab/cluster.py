@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from kafka_sentinel.lab.errors import LabError
 
-from . import build, images, network, processes, store, teardown
-from .access import Access
+from . import audit, build, images, network, processes, store, teardown
+from .access import Access, Tree
 from .control_plane import ControlPlane
 from .guardian import Guardian
 from .node import Node
@@ -154,7 +154,9 @@ class Cluster(Access):
         return self._plan.disk(node, disk)
 
     def load_image(self, archive: Path, nodes: Sequence[str] | None = None) -> None:
-        """Import a container image (an archive as of `images.write_archive`) into nodes that are on; all by default."""
+        """Import a container image, a docker-archive, into nodes that are on (all by default) unless they have it."""
+        if archive in self._archives:
+            return
         wanted = nodes or self.nodes
         with ThreadPoolExecutor(len(wanted)) as pool:
             list(pool.map(lambda node: self._node(node).load_image(archive), wanted))
@@ -170,6 +172,10 @@ class Cluster(Access):
     def start_api(self) -> None:
         """Start the API server, and return when it is ready."""
         self._control.start_api()
+
+    def audit(self, namespace: str) -> list[Tree]:
+        """Return what the service accounts of a namespace wrote to pods and nodes, oldest first, with the bodies."""
+        return audit.entries(self._plan, namespace)
 
     def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """Start a process of the host that can resolve the cluster's names; it ends with the lab at the latest.

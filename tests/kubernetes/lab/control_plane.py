@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kafka_sentinel.lab.errors import LabError
 
-from . import pki, processes
+from . import audit, pki, processes
 from .access import Api, Tree
 from .build import BIN
 from .plan import DOMAIN, Plan
@@ -30,6 +30,7 @@ class ControlPlane:
         """Write what the parts read: certificates, kubeconfigs, the name server's zone."""
         plan = self._plan
         pki.make(plan)
+        audit.configure(plan)
         pki.kubeconfig(plan, "admin", plan.kubeconfig)
         for name in ("controller-manager", "scheduler", "coredns"):
             pki.kubeconfig(plan, name, self._kubeconfig(name))
@@ -149,6 +150,7 @@ def _api_server(plan: Plan) -> list[str]:
         f"--service-account-signing-key-file={pki_folder / 'accounts.key'}",
         f"--default-not-ready-toleration-seconds={plan.tolerations}",
         f"--default-unreachable-toleration-seconds={plan.tolerations}",
+        *audit.arguments(plan),
     ]
 
 

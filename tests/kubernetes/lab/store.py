@@ -22,7 +22,7 @@ from .build import LAB_CACHE
 from .shell import attempt, run
 
 FOLDER = LAB_CACHE / "containerd"
-KEPT = 3  # sets of images; each takes the size of its images
+KEPT = 12  # sets of images, the last used; they share what they have in common
 _SECONDS = 30.0
 _ROUND_SECONDS = 0.05
 # Everything but these databases is written once. They are copied.
@@ -40,29 +40,39 @@ disabled_plugins = [
 
 
 def prepared(archives: Sequence[Path]) -> Path:
-    """Return a folder of containerd that holds these images, made if it is missing. Raises LabError."""
+    """Return a folder of containerd that holds these images, made if it is missing. Raises LabError.
+
+    Each is imported on top of those before it: so the last may change, and only it is imported anew.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = FOLDER / _key(archives)
-        if not found.exists():
-            with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".") as folder:
-                _import(Path(folder), archives)
-                Path(folder, "root").rename(found)
-        found.touch()
+        found = _prepared(archives)
         for old in sorted(FOLDER.glob("[!.]*"), key=lambda each: -each.stat().st_mtime)[KEPT:]:
             shutil.rmtree(old)
     return found
 
 
 def give(found: Path, target: Path) -> None:
-    """Make `target` the containerd folder of a node, with the images of `found`."""
-    target.parent.mkdir(parents=True)
+    """Make `target` a folder of containerd with the images of `found`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     run("cp", "--archive", "--link", str(found), str(target))
     for name in _DATABASES:
         copy = target / name
         copy.unlink()
         shutil.copy2(found / name, copy)
+
+
+def _prepared(archives: Sequence[Path]) -> Path:
+    found = FOLDER / _key(archives)
+    if not found.exists():
+        with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".") as work:
+            if len(archives) > 1:
+                give(_prepared(archives[:-1]), Path(work, "root"))
+            _import(Path(work), archives[-1])
+            Path(work, "root").rename(found)
+    found.touch()  # used now
+    return found
 
 
 def _key(archives: Sequence[Path]) -> str:
@@ -76,19 +86,19 @@ def _key(archives: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _import(folder: Path, archives: Sequence[Path]) -> None:
-    """Import by a containerd that runs for this alone, in a mount namespace of its own."""
+def _import(folder: Path, archive: Path) -> None:
+    """Import into the folder `root` below `folder`, by a containerd of its own."""
     config = folder / "config.toml"
     config.write_text(_CONFIG)
     with tempfile.TemporaryDirectory() as state:  # a socket's path must be short
         address = f"{state}/socket"
-        where = ["--root", str(folder / "root"), "--state", f"{state}/state", "--address", address]
-        command = ["unshare", "--mount", "containerd", "--config", str(config), *where]
+        folders = ["--root", str(folder / "root"), "--state", f"{state}/state", "--address", address]
+        command = ["unshare", "--mount", "containerd", "--config", str(config), *folders]
         with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
             try:
                 _wait(address, folder / "log")
-                for archive in archives:
-                    run("ctr", "--address", address, "--namespace", "k8s.io", "images", "import", str(archive))
+                where = ["--address", address, "--namespace", "k8s.io"]
+                run("ctr", *where, "images", "import", str(archive))
             finally:
                 process.terminate()
 

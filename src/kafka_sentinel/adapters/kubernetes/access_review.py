@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kafka_sentinel.adapters.kubernetes.api import Api
@@ -49,12 +49,26 @@ class Answer:
     reason: str
 
 
-def ask(api: Api, places: Places) -> Iterator[Answer]:
+def ask(api: Api, places: Places, rows: Iterable[Permission] = PERMISSIONS) -> Iterator[Answer]:
     """Ask the server about each verb of each row that is needed here. Raises ApiError."""
-    for permission in PERMISSIONS:
+    for permission in rows:
         for namespace in places.namespaces(permission.scope):
             for verb in permission.verbs:
                 yield _ask_one(api, permission, verb, namespace, places.name(permission))
+
+
+def by_row(refusals: Iterable[Answer]) -> dict[tuple[Permission, str], list[str]]:
+    """Return the verbs that are refused, by row of the table and namespace."""
+    found: dict[tuple[Permission, str], list[str]] = {}
+    for one in refusals:
+        found.setdefault((one.permission, one.namespace), []).append(one.verb)
+    return found
+
+
+def sentence(permission: Permission, namespace: str, verbs: Sequence[str]) -> str:
+    """Say what we may not do, and what is off for that."""
+    where = f" in namespace {namespace}" if namespace else ""
+    return f"we may not {', '.join(verbs)} {permission.title}{where}: {permission.without} (docs/permissions.md)"
 
 
 def _ask_one(api: Api, permission: Permission, verb: str, namespace: str, name: str) -> Answer:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from kafka_sentinel.adapters.checks import Finding, Outcome
-from kafka_sentinel.adapters.kubernetes.access_review import Answer
+from kafka_sentinel.adapters.kubernetes.access_review import Answer, by_row, sentence
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
-from kafka_sentinel.adapters.kubernetes.permissions import Need, Permission, Scope
+from kafka_sentinel.adapters.kubernetes.permissions import Need, Scope
 from kafka_sentinel.core.events import ObjectsListed, WatchBroken
 from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.kubernetes.discovery import HEADINGS, discover, mismatches, rows
@@ -58,8 +58,8 @@ def kubernetes_findings(
     yield _pods(fleet)
     for problem in (*fleet.problems, *mismatches(fleet, says)):
         yield Finding(Outcome.WARN, "pods", problem)
-    for sentence in shared(fleet):
-        yield Finding(Outcome.WARN, "placement", sentence)
+    for risk in shared(fleet):
+        yield Finding(Outcome.WARN, "placement", risk)
     for member in fleet:
         held = stuck(inventory.pods[member.uid], inventory, now.wall)
         if held is not None:
@@ -84,10 +84,8 @@ def _unlisted(event: WatchBroken) -> Finding:
 
 
 def _permissions(answers: Answers, *, keeps_state: bool, faults: Collection[FaultKind]) -> Iterator[Finding]:
-    refused: dict[tuple[Permission, str], list[str]] = {}
     try:
-        for answer in answers.refusals():
-            refused.setdefault((answer.permission, answer.namespace), []).append(answer.verb)
+        refused = by_row(answers.refusals())
     except ApiError as error:
         yield Finding(Outcome.WARN, "permissions", f"the server does not say what we may do: {error}")
         return
@@ -99,8 +97,6 @@ def _permissions(answers: Answers, *, keeps_state: bool, faults: Collection[Faul
     }
     for (permission, namespace), verbs in wanted.items():
         outcome = Outcome.WARN if permission.need is Need.OPTIONAL or permission.makes_our_own else Outcome.FAIL
-        where = f" in namespace {namespace}" if namespace else ""
-        sentence = f"we may not {', '.join(verbs)} {permission.title}{where}: {permission.without}"
-        yield Finding(outcome, "permissions", f"{sentence} (docs/permissions.md)")
+        yield Finding(outcome, "permissions", sentence(permission, namespace, verbs))
     if not wanted:
         yield Finding(Outcome.OK, "permissions", "we may do all that is needed")

@@ -17,6 +17,7 @@ from kafka_sentinel.core.kubernetes.capacity import Capacity
 from kafka_sentinel.core.kubernetes.desk import DeskStep, KubernetesDesk
 from kafka_sentinel.core.kubernetes.disruption import Disruption, dated
 from kafka_sentinel.core.kubernetes.disruptions import DisruptionChange
+from kafka_sentinel.core.kubernetes.node_cause import Loss
 from kafka_sentinel.core.kubernetes.restarts import Life, Restart, RestartChange
 from kafka_sentinel.core.kubernetes.signal_types import SignalKind
 from kafka_sentinel.core.kubernetes.silence import Silence
@@ -89,6 +90,8 @@ class Attribution:
         incident = self._incidents.of_node(record.node_uid, record.opened)
         if incident is None or (incident.is_open and not incident.struck):
             incident = self._open(change.at, record) or incident
+        if incident is None and record.loss is Loss.UNREACHABLE:
+            incident = self._explain(record)
         if incident is None:
             return
         incident.note(*record.reasons)
@@ -109,6 +112,14 @@ class Attribution:
         if record.certain is not None or not announced:
             return None
         return self._incidents.on_announced(at, record.node_uid, record.node, record.brokers, record.cause)
+
+    def _explain(self, record: Disruption) -> Incident | None:
+        """Return the incident of brokers that are away, for their node is silent, too. It may return: no cause yet."""
+        incident = self._incidents.about(record.brokers)
+        if incident is None or incident.cause is Cause.EXPERIMENT:
+            return None
+        incident.nodes[record.node_uid] = record.node
+        return incident
 
     def _brokers_on(self, record: Disruption) -> set[int]:
         """Return the brokers whose pods are (still) bound to a node, whether or not it exists."""

@@ -1,0 +1,108 @@
+"""Experiments on the real cluster: how they are configured here, and what the API server says was really done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.sentinel import Sentinel
+from tests.kubernetes.lab.cluster import Cluster
+
+# Guards of settings that suit a test of minutes. What they ask for still has to hold.
+QUICK = {"warm_up": "2s", "min_gap": "1s", "steady": "3s", "min_pod_age": "1s", "dry_run": False}
+GUARD_SECONDS = 60.0
+
+
+def armed(kafka: Kafka, *items: dict, **more: object) -> dict:
+    """Return the `experiments` section that breaks this Kafka, and no other."""
+    return {"armed_for": kafka.cluster_id, **QUICK, "items": list(items), **more}
+
+
+def experiment(name: str, fault: str, target: str = "leader:0", every: str = "1h", **more: object) -> dict:
+    """Return one experiment. As it is it comes too late for a test: it is run by an order."""
+    return {"name": name, "fault": fault, "target": target, "every": every, "grace": "20s", **more}
+
+
+def writes(cluster: Cluster, sentinel: Sentinel, *verbs: str, resource: str = "pods") -> list[dict]:
+    """Return what Sentinel wrote to pods (or nodes) and the API server took, oldest first."""
+    return [
+        entry
+        for entry in cluster.audit(sentinel.namespace)
+        if wall(entry["requestReceivedTimestamp"]) >= sentinel.made
+        and entry["verb"] in verbs
+        and entry["objectRef"]["resource"] == resource
+        and entry["responseStatus"]["code"] < 300
+    ]
+
+
+def wall(stamp: str) -> float:
+    """Return a time as Kubernetes writes it, in seconds."""
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def deletions(cluster: Cluster, sentinel: Sentinel) -> list[dict]:
+    """Return the deletions and evictions of pods that Sentinel was granted."""
+    evictions = [each for each in writes(cluster, sentinel, "create") if each["objectRef"].get("subresource")]
+    return [*writes(cluster, sentinel, "delete"), *evictions]
+
+
+def bound_uid(entry: dict) -> str:
+    """Return the uid that a deletion or an eviction was bound to."""
+    body = entry["requestObject"]
+    options = body.get("deleteOptions", body)
+    return options["preconditions"]["uid"]
+
+
+def item(sentinel: Sentinel, name: str) -> dict:
+    found = [each for each in sentinel.experiments().get("items", []) if each["name"] == name]
+    assert found, f"the daemon does not know {name}"
+    return found[0]
+
+
+def allowed(sentinel: Sentinel, name: str, *but: str, seconds: float = GUARD_SECONDS) -> None:
+    """Wait until every guard allows the experiment; `but` those of the schedule, until it is due."""
+    expected = {"schedule", *but}
+    sentinel.wait_for(lambda status: not denying(status, name) - expected, f"the guards to allow {name}", seconds)
+
+
+def denying(status: dict, name: str) -> set[str]:
+    """Return the guards that deny the experiment now, as the daemon explains."""
+    for each in status["experiments"]["items"]:
+        if each["name"] == name and "guards" in each:
+            return {guard["guard"] for guard in each["guards"] if not guard["allowed"]}
+    return {"not judged yet"}
+
+
+def closed(sentinel: Sentinel, cause: str, seconds: float) -> dict:
+    """Wait for all incidents to be closed, the newest of that cause, and return it."""
+    incident = settled(sentinel, seconds)
+    assert incident["cause"] == cause, incident
+    return incident
+
+
+def settled(sentinel: Sentinel, seconds: float) -> dict:
+    """Wait until all incidents are closed, and return the newest."""
+
+    def over(status: dict) -> bool:
+        return bool(status["incidents"]) and all(each["verdict"] for each in status["incidents"])
+
+    return sentinel.wait_for(over, "the incidents to close", seconds)["incidents"][0]
+
+
+def refused(sentinel: Sentinel, name: str, guard: str, seconds: float) -> None:
+    """Wait until that guard denies, order a run, and see it skipped and a denying guard named."""
+    status = sentinel.wait_for(lambda status: guard in denying(status, name), f"guard {guard} to deny", seconds)
+    done = sentinel.exec("kafka-sentinel", "run-now", name)
+    assert done.returncode == 1, done.stdout + done.stderr
+    said = re.search(r"it did not run: (\w+): ", done.stdout)
+    assert said is not None, done.stdout
+    assert said[1] in denying(status, name) - {"schedule"}, done.stdout
+
+
+def values(metrics: str, name: str, **labels: str) -> list[float]:
+    """Return the values of the samples of `name` that bear these labels."""
+    wanted = [f'{key}="{value}"' for key, value in labels.items()]
+    lines: Iterable[str] = (line for line in metrics.splitlines() if line.startswith((f"{name}{{", f"{name} ")))
+    return [float(line.rpartition(" ")[2]) for line in lines if all(each in line for each in wanted)]

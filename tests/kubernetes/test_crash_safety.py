@@ -1,0 +1,161 @@
+"""Sentinel's own death, a second Sentinel, people's annotations, an API server that is away (letter h)."""
+
+from __future__ import annotations
+
+import time
+
+from tests.conftest import FULL
+from tests.kafka.sentinel import assert_identities
+from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
+from tests.kubernetes.deploy.waiting import wait_for
+from tests.kubernetes.gate import Gate
+from tests.kubernetes.injections import allowed, armed, deletions, experiment, item, settled, values
+from tests.kubernetes.lab.cluster import Cluster
+from tests.kubernetes.phases import PLACED, SECTIONS
+
+AGAIN = 15.0  # seconds after its restart in which a second deletion would come: it looks every 0.1 s
+AWAY = 60.0 if FULL else 20.0  # seconds without the API server
+
+
+def probing(kafka: Kafka, deploy: Deployer, *items: dict, topic: str, **options: object) -> Sentinel:
+    kafka.create_topic(topic, PLACED, min_insync_replicas="2")
+    return deploy(kafka, topic=topic, experiments=armed(kafka, *items), **SECTIONS, **options)
+
+
+def order(sentinel: Sentinel, kind: str, subject: str) -> None:
+    """Annotate the state as a person may, and do not wait."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    annotate(sentinel, f"kafka-sentinel.io/{kind}={stamp}/by-hand/{subject}")
+
+
+def annotate(sentinel: Sentinel, annotation: str) -> None:
+    name = f"{sentinel.config['name']}-state"
+    sentinel.cluster.kubectl("annotate", "--overwrite", "configmap", name, annotation, "-n", sentinel.namespace)
+
+
+def restarts(sentinel: Sentinel) -> int:
+    return sentinel.pod()["status"]["containerStatuses"][0]["restartCount"]
+
+
+def kill_and_wait(sentinel: Sentinel) -> None:
+    """SIGKILL, and return once another life of it has read its state."""
+    lives = restarts(sentinel)
+    run = sentinel.status()["run"]
+    sentinel.kill()
+    wait_for(lambda: restarts(sentinel) > lives, "Sentinel's container to be started again", 60)
+    sentinel.wait_for(lambda status: status.get("run") not in {None, run}, "Sentinel to be back", 90)
+
+
+def watch_for_a_second(lab: Cluster, sentinel: Sentinel, expected: int) -> None:
+    end = time.monotonic() + AGAIN
+    while time.monotonic() < end:
+        assert len(deletions(lab, sentinel)) == expected
+        time.sleep(1)
+
+
+def test_h_killed_between_intent_and_deletion_it_never_deletes(lab: Cluster, kafka: Kafka, deploy: Deployer):
+    sentinel = probing(kafka, deploy, experiment("crash", "pod-crash", "leader:0"), topic="before")
+    allowed(sentinel, "crash")
+    with Gate(lab, "DELETE", "pods", kafka.namespace) as gate:
+        order(sentinel, "run-now", "crash")
+        deletion = gate.wait(30)
+        kill_and_wait(sentinel)
+        deletion.decide(through=False)
+        sentinel.wait_for(lambda _: item(sentinel, "crash")["last_result"] == "aborted", "the run to be aborted", 60)
+        watch_for_a_second(lab, sentinel, 0)
+    assert sentinel.records()["lost"] == 0
+
+
+def test_h_killed_between_deletion_and_record_it_never_deletes_again(lab: Cluster, kafka: Kafka, deploy: Deployer):
+    sentinel = probing(kafka, deploy, experiment("crash", "pod-crash", "leader:0"), topic="after")
+    allowed(sentinel, "crash")
+    with Gate(lab, "DELETE", "pods", kafka.namespace) as gate:
+        order(sentinel, "run-now", "crash")
+        deletion = gate.wait(30)
+        with Gate(lab, "UPDATE", "configmaps", sentinel.namespace) as records:
+            annotate(sentinel, "example.com/note=looked-at-in-between")
+            deletion.decide(through=True)
+            wait_for(lambda: len(deletions(lab, sentinel)) == 1, "the deletion", 30)
+            records.wait(30)  # nothing more is written down
+            sentinel.kill()
+    wait_for(lambda: restarts(sentinel) > 0, "Sentinel's container to be started again", 60)
+    sentinel.wait_for(lambda status: bool(status.get("records")), "Sentinel to be back", 90)
+    watch_for_a_second(lab, sentinel, 1)
+    settled(sentinel, 150)
+    assert sentinel.records()["lost"] == 0
+    assert len(deletions(lab, sentinel)) == 1
+
+
+def test_h_a_reclaim_is_undone_by_the_next_life(lab: Cluster, kafka: Kafka, deploy: Deployer):
+    reclaim = experiment("reclaim", "node-reclaim", "broker:1", notice="2s", duration="10m", grace="30s")
+    sentinel = probing(kafka, deploy, reclaim, topic="reclaimed")
+    allowed(sentinel, "reclaim")
+    order(sentinel, "run-now", "reclaim")
+    wait_for(lambda: marks(lab, "n2"), "the node to be closed", 60)
+    wait_for(lambda: len(deletions(lab, sentinel)) == 1, "the node's broker to go", 60)
+    kill_and_wait(sentinel)
+    wait_for(lambda: not marks(lab, "n2"), "the node to be opened", 60)
+    incident = settled(sentinel, 150)
+    assert (incident["cause"], incident["lost"]) == ("experiment", 0)
+    assert len(deletions(lab, sentinel)) == 1
+    kafka.wait_ready()
+
+
+def marks(lab: Cluster, node: str) -> list[str]:
+    """Return everything of ours that a node bears."""
+    found = lab.api.get(f"/api/v1/nodes/{node}")
+    keys = [taint["key"] for taint in found["spec"].get("taints", [])]
+    keys += [*found["metadata"]["labels"], *found["metadata"].get("annotations", {})]
+    return [key for key in keys if key.startswith("kafka-sentinel.io/")]
+
+
+def test_h_of_two_one_holds_the_lease_and_the_other_takes_over_when_its_node_dies(
+    lab: Cluster, kafka: Kafka, deploy: Deployer
+):
+    sentinel = probing(kafka, deploy, experiment("crash", "pod-crash", "any"), topic="two", node=None, replicas=2)
+    holder, other = sorted(sentinel.pods(), key=lambda pod: not probes(sentinel, pod))
+    sentinel.wait_for(lambda status: status["records"]["all"]["verified"] > 50, "records", 60, holder)
+    waiting = sentinel.status(other)
+    assert waiting["health"] == "standby"
+    assert holder in str(waiting["experiments"]["lease"]["holder"])
+    told = sentinel.exec("kafka-sentinel", "experiments", "explain", pod=other)
+    assert holder in told.stdout, told.stdout + told.stderr
+    node = lab.api.get(f"/api/v1/namespaces/{sentinel.namespace}/pods/{holder}")["spec"]["nodeName"]
+    before = sentinel.records(pod=holder)["verified"]
+    lab.kill_node(node)
+    sentinel.wait_for(lambda status: status["health"] != "standby", "the other to take over", 90, other)
+    sentinel.wait_for(
+        lambda status: status["records"]["all"]["verified"] > before + 50, "records by the other", 90, other
+    )
+    lab.start_node(node)
+    sentinel.wait_for(
+        lambda status: all(each["verdict"] for each in status["incidents"]), "the incidents to close", 180, other
+    )
+    figures = sentinel.records(pod=other)
+    assert (figures["lost"], figures["unaccounted"]) == (0, 0)
+    assert_identities(figures)
+    assert deletions(lab, sentinel) == []
+
+
+def probes(sentinel: Sentinel, pod: str) -> bool:
+    return sentinel.status(pod).get("health") != "standby"
+
+
+def test_h_without_the_api_server_it_probes_and_counts_on(lab: Cluster, kafka: Kafka, deploy: Deployer):
+    sentinel = probing(kafka, deploy, experiment("crash", "pod-crash", "any"), topic="without")
+    sentinel.wait_verified(50)
+    sent = sentinel.records()["sent"]
+    lab.stop_api()
+    began = time.monotonic()
+    while time.monotonic() - began < AWAY:
+        assert values(sentinel.metrics(), "kafka_sentinel_records_verified_total", acks="all"), "no metrics"
+        time.sleep(1)
+    figures = sentinel.records()
+    lab.start_api()
+    assert figures["verified"] >= sent + AWAY / SECTIONS["probe"]["interval"] * len(PLACED) / 2
+    assert figures["lost"] == figures["overdue"] == 0
+    allowed(sentinel, "crash", seconds=90)
+    assert restarts(sentinel) == 0
+    assert values(sentinel.metrics(), "kafka_sentinel_blind_seconds_total") == [0]
+    assert sentinel.incidents() == []
