@@ -136,19 +136,20 @@ class Life:
         world.judge_load(self)
 
     def obey(self, command):
+        world = self.world
+        delay = world.rng.uniform(0.0, world.options.mailbox_delay)
         match command:
             case Probe(partitions=partitions):
                 for part in (*self.producers, *self.readers):
                     part.probe(partitions)
             case AssignReader(partition=partition, offset=offset):
                 reader = next(one for one in self.readers if one.acks is partition.acks)
-                self._in_order("assign", self._late(), lambda: reader.assign(partition, offset))
+                self._in_order("assign", delay, lambda: reader.assign(partition, offset))
             case Recheck():
                 self.rechecker.submit(command)
             case RenewClients(acks=acks):
                 producer = next(one for one in self.producers if one.acks is acks)
                 reader = next(one for one in self.readers if one.acks is acks)
-                delay = self._late()
                 self._in_order("assign", delay, reader.renew)
                 self.after(delay, producer.renew)
             case SaveState(generation=generation, state=state):
@@ -163,10 +164,6 @@ class Life:
                 self._start_run()
             case _:
                 assert isinstance(command, Count | Log | Observe | EnsureTopic), command
-
-    def _late(self):
-        """Draw by how much a command comes late. Only for commands that can: a line in the log changes no world."""
-        return self.world.rng.uniform(0.0, self.world.options.mailbox_delay)
 
     def _in_order(self, channel, delay, action):
         when = self.channels[channel] = max(self.world.now + delay, self.channels.get(channel, 0.0))
