@@ -64,11 +64,14 @@ def kafka() -> str | None:
 
 
 def kubernetes() -> str | None:
-    """Have what the lab needs: Debian's packages, and Kubernetes built from source: minutes, once."""
-    command = [sys.executable, "-m", "tests.kubernetes.lab.build"]
-    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=BUILD, check=False)
-    print(done.stderr, end="", flush=True)
-    return None if done.returncode == 0 else (done.stderr.strip() or "for an unknown reason").splitlines()[0]
+    """Have what its tests need: Debian's packages, Kubernetes built from source, images of Kafka: minutes, once."""
+    for module in ("tests.kubernetes.lab.build", "tests.kubernetes.deploy.images"):
+        command = [sys.executable, "-m", module]
+        done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=BUILD, check=False)
+        print(done.stderr, end="", flush=True)
+        if done.returncode != 0:
+            return (done.stderr.strip() or "for an unknown reason").splitlines()[0]
+    return None
 
 
 LANES = (

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.kubernetes.deploy import images
 from tests.kubernetes.deploy.evidence import gather
-from tests.kubernetes.deploy.images import kafka_image, sentinel_image
 from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
@@ -18,11 +18,36 @@ from tests.kubernetes.lab.access import Access
 from tests.kubernetes.lab.cluster import Cluster
 
 NODES = 4
+SECONDS = 900  # for one test, with a Kafka to be put up for it on a busy machine
+KINDS = ("kafka", "shared_kafka", "plain_kafka", "bitnami_kafka", "older_kafka")  # fixtures
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kubeconfig", metavar="FILE", help="use this cluster, as its admin, instead of the lab's own")
     parser.addoption("--lab", metavar="NAME", help="use this lab, which `python -m tests.kubernetes.lab up` has put up")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run tests on one kind of Kafka one after the other: to put up another kind takes half a minute."""
+    here = Path(__file__).parent
+    places = [index for index, item in enumerate(items) if here in item.path.parents]
+    ordered = sorted((items[index] for index in places), key=_kind)
+    for index, item in zip(places, ordered, strict=True):
+        items[index] = item
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+def _kind(item: pytest.Item) -> int:
+    """Return where the kind of Kafka that a test asks for comes; those that ask for none come first.
+
+    What is played once for several tests has the small team's Kafka.
+    """
+    call = getattr(item, "callspec", None)
+    names = [*getattr(item, "fixturenames", ()), *(call.params.values() if call is not None else ())]
+    asked = [KINDS.index(name) + 1 for name in names if name in KINDS]
+    return max(asked, default=KINDS.index("shared_kafka") + 1 if "_shared_kafka" in names else 0)
 
 
 def give_up(reason: str) -> None:
@@ -47,8 +72,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Access]:
         yield Cluster.attach(kept)
         return
     labels = {node: {SPOT: kind} for node, kind in CAPACITY.items()}
-    archives = [kafka_image().archive, sentinel_image().archive]
-    with Cluster(NODES, labels=labels, archives=archives) as lab:
+    with Cluster(NODES, labels=labels, archives=images.archives()) as lab:
         yield lab
 
 
@@ -85,6 +109,18 @@ def shared_kafka(_shared_kafka: SharedKafka) -> Kafka:
 def older_kafka(_shared_kafka: SharedKafka) -> Kafka:
     """The same as Strimzi 0.45 has it, whose resources are of version v1beta2."""
     return _shared_kafka.get(Kind(flavour=Flavour.OLDER_STRIMZI))
+
+
+@pytest.fixture
+def plain_kafka(_shared_kafka: SharedKafka) -> Kafka:
+    """Kafka in StatefulSets as people write them themselves."""
+    return _shared_kafka.get(Kind(flavour=Flavour.STATEFUL_SET))
+
+
+@pytest.fixture
+def bitnami_kafka(_shared_kafka: SharedKafka) -> Kafka:
+    """Kafka as Bitnami's chart installs it by default: three nodes that are broker and controller."""
+    return _shared_kafka.get(Kind(flavour=Flavour.BITNAMI))
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from tests.kafka import truth
 from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
+from tests.kubernetes.phases import PLACED, SECTIONS, check_phases, watched
 
 ROWS = (
     ("orders-broker-0", "0", "broker", "n1", "z1", "spot", "data-0-orders-broker-0", "yes"),
@@ -50,3 +53,35 @@ def test_the_older_version_of_the_api_is_found_as_well(older_kafka: Kafka, deplo
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 brokers of strimzi orders in namespace kafka" in done.stdout
     sentinel.wait_verified(50)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("flavour", ["plain_kafka", "bitnami_kafka"])
+def test_brokers_in_stateful_sets_are_found(request: pytest.FixtureRequest, deploy: Deployer, flavour: str):
+    kafka: Kafka = request.getfixturevalue(flavour)
+    sentinel = deploy(kafka)
+    done = sentinel.exec("kafka-sentinel", "check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for member in kafka.brokers.values():
+        assert (member.pod, str(member.id)) in [row[:2] for row in table(done.stdout)], done.stdout
+    sentinel.wait_verified(50)
+
+
+@pytest.mark.full
+def test_the_phases_of_an_outage_are_what_others_saw(kafka: Kafka, deploy: Deployer):
+    topic = "compared"
+    kafka.create_topic(topic, PLACED, min_insync_replicas="2")
+    sentinel = deploy(kafka, topic=topic, **SECTIONS)
+    with watched(kafka, topic) as others:
+        sentinel.wait_steady()
+        before = time.time()
+        kafka.kill(1)
+        after = time.time()
+        incident = sentinel.wait_closed(before)
+    check_phases(incident, others, before, after, {1})
+    assert incident["brokers"] == [1]
+    assert incident["cause"] == "crash", incident["reasons"]
+    assert incident["verdict"] == "passed", incident["reasons"]
+    for partition in range(len(PLACED)):
+        assert truth.extra_copies(truth.read_log(kafka.bootstrap, topic, partition).records) == 0
+    assert_identities(sentinel.records())

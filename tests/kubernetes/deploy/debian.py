@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.kubernetes.deploy.errors import DeployError
+from kafka_sentinel.lab.errors import LabError
 
 SUITE = "bookworm"  # a release that only gets security and point updates: as far as Debian allows pinning
 SECONDS = 900.0
@@ -35,19 +35,23 @@ USELESS = (
 SPECIAL = ("dev", "proc", "sys", "run", "tmp")  # empty in an image: the runtime fills them
 
 
-def unpack(packages: tuple[str, ...], folder: Path, log: Path) -> None:
-    """Have Debian's minimal system with `packages` in `folder`, which must not exist. Raises DeployError."""
+def unpack(packages: tuple[str, ...], folder: Path, *, log: Path, debs: Path) -> None:
+    """Have Debian's minimal system with `packages` in `folder`, which must not exist. Raises LabError.
+
+    `debs` keeps what was fetched.
+    """
     tool = shutil.which("debootstrap")
     if tool is None or os.geteuid() != 0:
-        raise DeployError("images are made by Debian's debootstrap, run by root")
-    command = [tool, "--variant=minbase", f"--include={','.join(packages)}", SUITE, str(folder)]
+        raise LabError("images are made by Debian's debootstrap, run by root")
+    command = [tool, "--variant=minbase", f"--cache-dir={debs}", f"--include={','.join(packages)}", SUITE, str(folder)]
+    debs.mkdir(exist_ok=True)
     with log.open("wb") as output:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=SECONDS, check=False
         )
     if done.returncode != 0:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise DeployError(f"debootstrap failed with exit code {done.returncode}: {' '.join(last)} (see {log})")
+        raise LabError(f"debootstrap failed with exit code {done.returncode}: {' '.join(last)} (see {log})")
     _strip(folder)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +17,10 @@ from pathlib import Path
 
 from tests.kubernetes.deploy import debian
 from tests.kubernetes.deploy.cache import digest, kept
-from tests.kubernetes.deploy.errors import DeployError
 from tests.kubernetes.lab import archive
 from tests.kubernetes.lab.cluster import Cluster
 
+from kafka_sentinel.lab.errors import LabError
 from kafka_sentinel.lab.jars import fetch_kafka
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -122,7 +123,7 @@ def _source() -> dict[str, tuple[bytes, int]]:
 
 def _system(packages: tuple[str, ...], work: Path) -> Path:
     root = work / "root"
-    debian.unpack(packages, root, work.parent / f"debootstrap-{packages[0]}.log")
+    debian.unpack(packages, root, log=work.parent / f"debootstrap-{packages[0]}.log", debs=work.parent / "debs")
     return root
 
 
@@ -140,7 +141,7 @@ def _uv() -> str:
     """Return the uv on the PATH, else the one `make` has fetched."""
     found = shutil.which("uv") or next((str(path) for path in (ROOT / ".cache").glob("uv-*/bin/uv")), None)
     if found is None:
-        raise DeployError("uv is neither on the PATH nor in .cache: run make first")
+        raise LabError("uv is neither on the PATH nor in .cache: run make first")
     return found
 
 
@@ -150,7 +151,7 @@ def _run(command: list[str]) -> None:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=UV_SECONDS, check=False
     )
     if done.returncode != 0:
-        raise DeployError(f"{' '.join(command[:3])} failed: {done.stderr.strip()[-500:]}")
+        raise LabError(f"{' '.join(command[:3])} failed: {done.stderr.strip()[-500:]}")
 
 
 def _remove(path: Path) -> None:
@@ -158,3 +159,21 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def archives() -> list[Path]:
+    """Return all archives, made if they are missing: a lab that has them from the start loads none later."""
+    return [kafka_image().archive, sentinel_image().archive]
+
+
+def main() -> int:
+    try:
+        archives()
+    except LabError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for who prepares the tests
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

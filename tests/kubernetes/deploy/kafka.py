@@ -21,7 +21,7 @@ from tests.kubernetes.lab.cluster import Cluster
 
 from kafka_sentinel.lab.errors import LabError
 
-READY_SECONDS = 120.0  # on a busy machine; fifteen are usual
+READY_SECONDS = 300.0  # on a busy machine; twenty are usual
 GONE_SECONDS = 90.0
 ZONE = "topology.kubernetes.io/zone"
 
@@ -204,6 +204,15 @@ class Kafka:
 
     # --- how it stands
 
+    def has_condition(self, kind: str) -> bool:
+        """Tell whether the operator says so of the Kafka resource."""
+        path = self._plan.resource
+        return path is not None and objects.has_condition(self.cluster.api.get(path), kind)
+
+    def entity_operators(self) -> list[dict]:
+        labels = f"strimzi.io/name={self.name}-entity-operator"
+        return self.cluster.api.list(objects.pods_path(self.namespace), labelSelector=labels)
+
     def _operators(self) -> list[dict]:
         return self.cluster.api.list(objects.pods_path(self.namespace), labelSelector=f"name={OPERATOR}")
 
@@ -223,8 +232,7 @@ class Kafka:
             return set()
 
     def _says_ready(self) -> bool:
-        path = self._plan.resource
-        return path is None or objects.has_condition(self.cluster.api.get(path), "Ready")
+        return self._plan.resource is None or self.has_condition("Ready")
 
     def _pods(self) -> list[dict]:
         return self.cluster.api.list(objects.pods_path(self.namespace))

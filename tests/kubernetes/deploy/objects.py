@@ -12,7 +12,7 @@ from tests.kubernetes.lab.build import BIN
 from tests.kubernetes.lab.cluster import Cluster
 
 NOT_FOUND = 404
-EXEC_SECONDS = 120.0
+EXEC_SECONDS = 300.0
 
 
 def apply(cluster: Cluster, objects: Iterable[dict]) -> None:

@@ -26,8 +26,9 @@ from kafka_sentinel.lab.errors import LabError
 NAME = "kafka-sentinel"
 PORT = 9464
 LABELS = {"app.kubernetes.io/name": NAME}
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 GET_SECONDS = 3.0
+STEADY = 2.0  # seconds without an open incident
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode(), end='')"
 TOLERATED = 3
 LOG_LINES = 40  # shown of a failed test
@@ -209,10 +210,36 @@ class Sentinel:
         assert found is not None
         return found
 
-    def wait_verified(self, count: int, seconds: float = 60) -> dict:
+    def wait_verified(self, count: int, seconds: float = 180) -> dict:
         return self.wait_for(
             lambda status: status["records"].get("all", {}).get("verified", 0) >= count, f"{count} verified", seconds
         )
+
+    def wait_steady(self, seconds: float = 180) -> None:
+        """Wait until records are verified, and no incident has been open for a while."""
+        self.wait_verified(30, seconds)
+        since: list[float] = []
+
+        def well() -> bool:
+            if any(incident["closed_at"] is None for incident in self.incidents()):
+                since.clear()
+            since.append(time.monotonic())
+            return since[-1] - since[0] > STEADY
+
+        wait_for(well, "no open incident", seconds, self.incidents)
+
+    def wait_closed(self, since: float, seconds: float = 240) -> dict:
+        """Wait until what began after `since` is over. Returns the incident; fails if there is more than one."""
+
+        def found() -> list[dict]:
+            return [incident for incident in self.incidents() if incident["opened_at"] >= since]
+
+        def over() -> bool:
+            return bool(found()) and all(incident["closed_at"] for incident in found())
+
+        wait_for(over, "the incident to be closed", seconds, lambda: [each["reasons"] for each in found()])
+        assert len(found()) == 1, found()
+        return found()[0]
 
     # --- what is done to it
 

@@ -11,7 +11,7 @@ from tests.kubernetes.lab.cluster import Cluster
 
 SPOT = "karpenter.sh/capacity-type"
 CAPACITY = {"n1": "spot", "n2": "spot", "n3": "spot", "n4": "on-demand"}
-RESTORE_SECONDS = 90.0
+RESTORE_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ touched), rolls a pod that is annotated for it and says so in an Event, and repo
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import json
 import os
 import ssl
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -30,34 +29,63 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 EVENTS = f"/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events"
 PAUSE = "strimzi.io/pause-reconciliation"
 ROLL = "strimzi.io/manual-rolling-update"
+ERRORS = 400
 CONFLICTS = (404, 409)  # somebody was faster: the next look will show
 
 
-def call(method: str, path: str, body: dict | None = None, kind: str = "application/json") -> dict:
-    request = urllib.request.Request(
-        f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}", "Content-Type": kind},
-    )
-    context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
-    with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as answer:
-        return json.load(answer)
+class Server:
+    """The API server, over one connection that is made again when it breaks."""
+
+    def __init__(self) -> None:
+        self._context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
+        self._connection: http.client.HTTPSConnection | None = None
+
+    def call(self, method: str, path: str, body: object = None, kind: str = "application/json") -> dict:
+        """Return the answer. Raises RefusedError, or OSError if there is none."""
+        headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}", "Content-Type": kind}
+        if self._connection is None:
+            host, port = os.environ["KUBERNETES_SERVICE_HOST"], int(os.environ["KUBERNETES_SERVICE_PORT"])
+            self._connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=self._context)
+        try:
+            self._connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = self._connection.getresponse()
+            content = json.loads(answer.read())
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self._connection.close()
+            self._connection = None
+            raise OSError(f"{method} {path}: {error}") from error
+        if answer.status >= ERRORS:
+            raise RefusedError(answer.status, f"{method} {path}: {answer.status} {content.get('message', '')}")
+        return content
 
 
-def attempt(method: str, path: str, body: dict | None = None, kind: str = "application/json") -> None:
+class RefusedError(OSError):
+    """The server answered with an error."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+SERVER = Server()
+
+
+def items(path: str) -> list[dict]:
+    return SERVER.call("GET", path)["items"]
+
+
+def attempt(method: str, path: str, body: object = None, kind: str = "application/json") -> None:
     """Write something unless somebody else got there first."""
     try:
-        call(method, path, body, kind)
-    except urllib.error.HTTPError as error:
-        if error.code not in CONFLICTS:
+        SERVER.call(method, path, body, kind)
+    except RefusedError as error:
+        if error.status not in CONFLICTS:
             raise
 
 
 def reconcile() -> None:
-    pods = {pod["metadata"]["name"]: pod for pod in call("GET", PODS)["items"]}
-    sets = call("GET", SETS)["items"]
-    kafkas = call("GET", KAFKAS)["items"]
+    pods = {pod["metadata"]["name"]: pod for pod in items(PODS)}
+    sets, kafkas = items(SETS), items(KAFKAS)
     for each in sets:
         if not paused(each):
             keep_pods(each, pods)
@@ -203,7 +231,7 @@ def main() -> None:
     while True:
         try:
             reconcile()
-        except (OSError, ValueError) as error:  # the API server is away, or its answer is cut short
+        except OSError as error:  # the API server is away, or its answer is cut short
             say(f"cannot reconcile: {error}")
         time.sleep(INTERVAL)
 

@@ -34,6 +34,7 @@ PACKAGES = (
     "conntrack",
     "containerd",
     "containernetworking-plugins",
+    "debootstrap",
     "gcc",
     "iproute2",
     "iptables",
