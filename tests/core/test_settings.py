@@ -321,6 +321,20 @@ def test_the_state_is_in_one_place_and_in_a_pod_that_is_a_config_map(given, conf
     assert any("state.file" in remark for remark in settings.remarks()) == (interval is None)
 
 
+@pytest.mark.parametrize(
+    ("given", "done"),
+    [
+        ({}, set()),
+        ({"armed_for": "abc"}, set()),
+        ({"dry_run": False}, set()),
+        ({"armed_for": "abc", "dry_run": False}, {"process-kill"}),
+    ],
+)
+def test_only_what_is_armed_and_no_rehearsal_may_really_be_done(given, done):
+    items = [{"name": "a", "fault": "process-kill", "every": "1h"}]
+    assert Settings.model_validate({"experiments": {"items": items, **given}}).experiments.may_be_done == done
+
+
 def test_a_map_in_a_variable_replaces_that_of_the_file(tmp_path):
     file = tmp_path / "sentinel.yaml"
     file.write_text("kubernetes: {spot_labels: {a: b}}")

@@ -94,6 +94,16 @@ def test_only_the_permissions_of_the_faults_that_are_configured_are_needed(findi
     assert asked == missing
 
 
+def test_the_permissions_of_the_state_are_needed_where_it_is_kept_in_the_cluster(findings):
+    assert of(findings(ReadOnly(*strimzi())), Outcome.FAIL) == []
+    found = findings(ReadOnly(*strimzi()), keeps_state=True)
+    failures, warnings = of(found, Outcome.FAIL), of(found, Outcome.WARN)
+    assert any("we may not get, update configmaps" in one for one in failures)
+    assert any("we may not get, update leases" in one for one in failures)
+    assert any("we may not create configmaps" in one and "is there already" in one for one in warnings)
+    assert not any("create" in one for one in failures)
+
+
 def test_no_brokers_fail_and_say_where_they_were_looked_for(findings):
     found = findings(Cluster())
     assert any("no broker was found in namespace kafka" in one for one in of(found, Outcome.FAIL))

@@ -17,6 +17,8 @@ from kafka_sentinel.adapters.kubernetes.permissions import Need
 
 pytestmark = pytest.mark.timeout(900)
 
+pytestmark = pytest.mark.full  # five minutes and more, with a node lost in each
+
 TWO, ONE = "n1", "n2"  # nodes: with two brokers, with one
 NOTICE = 8.0  # seconds from the notice to the power loss; clouds give 30 to 120
 EXACT = 1.0  # seconds by which the lead time may differ from the test's own clock

@@ -198,7 +198,7 @@ def count_from_where_the_reader_stands(patch):
 MUTATIONS = {
     mutation.__name__.replace("_", " "): (mutation, seed, changes)
     for mutation, seed, changes in (
-        (skip_barrier_check, 155, {}),
+        (skip_barrier_check, 91, {}),
         (skip_fence_check, 62, {}),
         (call_suspects_lost_unread, 15, {}),
         (late_is_lost, 5, {}),

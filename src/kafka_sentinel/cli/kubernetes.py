@@ -34,7 +34,7 @@ def check_kubernetes(settings: Settings) -> Callable[[KafkaSays], Iterator[Findi
             says,
             now(),
             keeps_state=settings.config_map is not None,
-            faults={item.fault for item in settings.experiments.items},
+            faults=settings.experiments.may_be_done,
         )
 
     return look

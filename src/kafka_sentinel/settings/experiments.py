@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kafka_sentinel.core import schedule as schedules
-from kafka_sentinel.core.faults import FAULTS, MAX_LOAD, MAX_NOTICE, FaultKind, Reach, fault_named
+from kafka_sentinel.core.faults import FAULTS, MAX_LOAD, MAX_NOTICE, FaultKind
 from kafka_sentinel.core.guard_input import MAX_DAILY_BUDGET, ExperimentSpec, GuardSettings
 from kafka_sentinel.core.targets import ALLOWED as ALLOWED_TARGETS
 from kafka_sentinel.core.targets import misfit, parse_target
@@ -129,10 +129,6 @@ class Experiment(Section):
             raise ValueError(wrong)
         return self
 
-    @property
-    def needs_kubernetes(self) -> bool:
-        return fault_named(self.fault).reach is not Reach.PROCESS
-
     @model_validator(mode="after")
     def _gives_notice(self) -> Experiment:
         given = "notice" if self.notice is not None else "drain" if self.drain else ""
@@ -206,6 +202,13 @@ class ExperimentSettings(Section):
         if twice:
             raise ValueError(f"two items have the same name: {', '.join(twice)}")
         return self
+
+    @property
+    def may_be_done(self) -> frozenset[FaultKind]:
+        """The faults that may really be done: none before experiments are armed, and none of a rehearsal."""
+        if self.armed_for is None or self.dry_run:
+            return frozenset()
+        return frozenset(item.fault for item in self.items)
 
     def guards(self) -> GuardSettings:
         """Return what the guards go by."""

@@ -96,7 +96,7 @@ def _permissions(answers: Answers, *, keeps_state: bool, faults: Collection[Faul
         and (key[0].need is not Need.EXPERIMENTS or key[0].faults.intersection(faults))
     }
     for (permission, namespace), verbs in wanted.items():
-        outcome = Outcome.WARN if permission.need is Need.OPTIONAL else Outcome.FAIL
+        outcome = Outcome.WARN if permission.need is Need.OPTIONAL or permission.makes_our_own else Outcome.FAIL
         yield Finding(outcome, "permissions", sentence(permission, namespace, verbs))
     if not wanted:
         yield Finding(Outcome.OK, "permissions", "we may do all that is needed")

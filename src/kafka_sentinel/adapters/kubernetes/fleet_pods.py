@@ -62,8 +62,14 @@ class PodFleet(FleetWorker):
         self._rolls = Rolls(api)
         self._undoing = Backoff(*pauses, Random())  # noqa: S311 - spreads load, guards nothing
         self._sweeping = Backoff(*pauses, Random())  # noqa: S311 - spreads load, guards nothing
-        self._sweep_at: float | None = now().mono + sweep_after  # None: no mark of ours can be there
+        self._sweep_after = sweep_after
+        self._sweep_at: float | None = None  # None: no mark of ours can be there
         self._marked = False  # a node, in this life
+
+    def start(self) -> None:
+        """Begin. The first look for marks is counted from here: a standby may have waited for hours."""
+        self._sweep_at = self._now().mono + self._sweep_after
+        super().start()
 
     # --- the fault
 

@@ -62,6 +62,11 @@ class Permission:
     faults: frozenset[FaultKind] = frozenset()
 
     @property
+    def makes_our_own(self) -> bool:
+        """Tell whether it is for making an object that somebody may have made for us."""
+        return self.scope is Scope.OWN and self.verbs == ("create",)
+
+    @property
     def title(self) -> str:
         plural = self.resource.plural + (f"/{self.subresource}" if self.subresource else "")
         return f"{plural}.{self.resource.group}" if self.resource.group else plural
