@@ -75,22 +75,14 @@ class _Play:
             return hit >= brokers and is_calm(self.sentinel.status())
 
         do()
-        self._wait_for_restart(lives)
+        wait_for(lambda: all(self._life(one) != lives[one] for one in brokers), f"{brokers} to restart", MOMENTS)
+        self.kafka.wait_ready(MOMENTS)
         wait_for(
             is_over, f"the incidents of {brokers} to be closed", MOMENTS, lambda: [one["reasons"] for one in news()]
         )
         self.story.incidents[cause] = news()
         for one in news():
             say(f"brokers {one['brokers']}: {one['cause']}, {one['verdict']}: {one['reasons'][:1]}")
-
-    def _wait_for_restart(self, lives: dict[int, tuple[str, int]]) -> None:
-        """Wait until these brokers live another life than this one, and all are ready."""
-        wait_for(
-            lambda: all(self._life(one) != before for one, before in lives.items()),
-            f"brokers {list(lives)} to restart",
-            MOMENTS,
-        )
-        self.kafka.wait_ready(MOMENTS)
 
     def _exhaust(self) -> None:
         [broker] = BROKERS["oom"]
@@ -106,10 +98,8 @@ class _Play:
         self._kubectl("delete", "pod", self.kafka.member(broker).pod, "-n", self.kafka.namespace)
 
     def _roll(self) -> None:
-        for broker in sorted(BROKERS["rollout"], reverse=True):  # first the one that was drained a moment ago
-            before = self._life(broker)
+        for broker in BROKERS["rollout"]:
             self.kafka.roll(broker)
-            self._wait_for_restart({broker: before})
 
     def _drain(self) -> None:
         self._kubectl("drain", NODE, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")

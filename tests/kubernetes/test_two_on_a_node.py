@@ -15,7 +15,7 @@ from tests.kubernetes.two_on_a_node import BROKERS, NODE, SAFE, Story, play
 
 from kafka_sentinel.core.kubernetes.stuck import Reason
 
-pytestmark = pytest.mark.timeout(900)  # the first of them waits until all of it has happened
+pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]  # the first of them waits until all of it has happened
 PODS = [f"orders-broker-{broker}" for broker in BROKERS]
 VOLUMES = [f"kafka-{pod}" for pod in PODS]
 
