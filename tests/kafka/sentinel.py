@@ -146,15 +146,7 @@ class Sentinel:
 
     def lost(self, acks: str = "all") -> dict[Key, dict]:
         """What Sentinel calls lost, record by record, with its evidence."""
-        return {
-            (int(loss["run"], 16), loss["first_sequence"] + index): {
-                **loss,
-                "offset": loss["offset"] + index if loss["offset"] >= 0 else -1,
-            }
-            for loss in self.status.get("losses", [])
-            if loss["acks"] == acks
-            for index in range(loss["count"])
-        }
+        return lost_in(self.status, acks)
 
     def heard(self, kind: type[Heard]) -> list[Heard]:
         """What was posted of that kind of event, oldest first."""
@@ -210,6 +202,29 @@ def assert_identities(figures: dict[str, int]) -> None:
     assert figures["uncertain"] == figures["present"] + figures["absent"] + figures["unresolved"]
 
 
+def lost_in(status: dict, acks: str = "all") -> dict[Key, dict]:
+    """What a status calls lost, record by record, with its evidence."""
+    return {
+        (int(loss["run"], 16), loss["first_sequence"] + index): {
+            **loss,
+            "offset": loss["offset"] + index if loss["offset"] >= 0 else -1,
+        }
+        for loss in status.get("losses", [])
+        if loss["acks"] == acks
+        for index in range(loss["count"])
+    }
+
+
+def heard_in(tap: str, kind: str, partition: int, acks: Acks = Acks.ALL) -> set[Key]:
+    """What a tap (see tapped.py) says was acknowledged, or read."""
+    found: set[Key] = set()
+    for line in tap.splitlines():
+        said, level, its, run, first, count = json.loads(line)
+        if (said, level, its) == (kind, acks.value, partition):
+            found.update((int(run, 16), first + index) for index in range(count))
+    return found
+
+
 class SentinelProcess:
     """`kafka-sentinel run` as users run it. With `tapped`, what was acknowledged to it outlives it (see tapped.py)."""
 
@@ -254,12 +269,7 @@ class SentinelProcess:
         return self._heard("read", partition, acks)
 
     def _heard(self, kind: str, partition: int, acks: Acks) -> set[Key]:
-        found: set[Key] = set()
-        for line in self._tap.read_text().splitlines():
-            said, level, its, run, first, count = json.loads(line)
-            if (said, level, its) == (kind, acks.value, partition):
-                found.update((int(run, 16), first + index) for index in range(count))
-        return found
+        return heard_in(self._tap.read_text(), kind, partition, acks)
 
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""

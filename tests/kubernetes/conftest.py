@@ -16,6 +16,7 @@ from tests.kubernetes.deploy.shared import CAPACITY, SMALL_TEAM, SPOT, Kind, Sha
 from tests.kubernetes.lab import build
 from tests.kubernetes.lab.access import Access
 from tests.kubernetes.lab.cluster import Cluster
+from tests.kubernetes.two_on_a_node import Story, play
 
 NODES = 4
 SECONDS = 900  # for one test, with a Kafka to be put up for it on a busy machine
@@ -103,6 +104,12 @@ def kafka(_shared_kafka: SharedKafka) -> Kafka:
 def shared_kafka(_shared_kafka: SharedKafka) -> Kafka:
     """The same with brokers 0 and 1 on one node, and a limit to the memory of each."""
     return _shared_kafka.get(SMALL_TEAM)
+
+
+@pytest.fixture(scope="session")
+def both_lost(_shared_kafka: SharedKafka) -> Story:
+    """What became of that node's loss, and of its return with empty disks: played once, for all who ask about it."""
+    return play(_shared_kafka.get(SMALL_TEAM), wiped=True)
 
 
 @pytest.fixture

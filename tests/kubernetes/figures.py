@@ -35,9 +35,19 @@ class Figures:
         """The incidents, oldest first."""
         return self.status["incidents"][::-1]
 
+    def incidents_since(self, instant: float) -> list[dict[str, Any]]:
+        """Return the incidents that were opened after that instant (wall clock), oldest first."""
+        return [one for one in self.incidents if one["opened_at"] > instant]
+
     def of(self, metric: str) -> dict[str, float]:
         """Return the series of one metric by their label values."""
         return {name.partition(" ")[2]: value for name, value in self.series.items() if name.split()[0] == metric}
+
+    def more_of(self, metric: str, before: Figures) -> dict[str, float]:
+        """Return by how much the series of a counter have grown since `before`, those that have."""
+        known = before.of(metric)
+        grown = {labels: value - known.get(labels, 0) for labels, value in self.of(metric).items()}
+        return {labels: value for labels, value in grown.items() if value}
 
     def value(self, metric: str) -> float | None:
         """Return the value of a metric without labels; None if it is zero or not there."""

@@ -10,6 +10,7 @@ import base64
 import json
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import Any, Self
 
 from tests.kubernetes.lab.cluster import Cluster
 
+CLOSING = 3.0  # seconds: the API server hears of a new gate by a watch of its own, and lets pass what comes before
 PATIENCE = 20.0  # seconds a request may wait; then it is turned away
 API = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
@@ -76,6 +78,7 @@ class Gate:
         }
         kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
         self._cluster.api.create(API, {**kind, "metadata": {"name": self._name}, "webhooks": [hook]})
+        time.sleep(CLOSING)
         return self
 
     def __exit__(

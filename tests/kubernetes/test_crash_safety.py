@@ -82,7 +82,9 @@ def test_h_killed_between_deletion_and_record_it_never_deletes_again(lab: Cluste
     wait_for(lambda: restarts(sentinel) > 0, "Sentinel's container to be started again", 60)
     sentinel.wait_for(lambda status: bool(status.get("records")), "Sentinel to be back", 90)
     watch_for_a_second(lab, sentinel, 1)
-    settled(sentinel, 150)
+    kafka.wait_ready()  # what happened while it was dead may have been over before it could see it
+    sentinel.wait_for(lambda status: all(each["verdict"] for each in status["incidents"]), "no open incident", 150)
+    assert item(sentinel, "crash")["last_result"] == "aborted"
     assert sentinel.records()["lost"] == 0
     assert len(deletions(lab, sentinel)) == 1
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
+from kafka.errors import KafkaError
 from tests.kafka.conftest import describe
 from tests.kafka.observer import Standing, read_controller_log
 from tests.kubernetes.deploy import images, objects
@@ -19,8 +20,10 @@ from tests.kubernetes.deploy.strimzi import OPERATOR
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.lab.cluster import Cluster
 
+from kafka import KafkaAdminClient
 from kafka_sentinel.lab.errors import LabError
 
+PREFERRED = 0  # type of election
 READY_SECONDS = 300.0  # on a busy machine; twenty are usual
 GONE_SECONDS = 90.0
 ZONE = "topology.kubernetes.io/zone"
@@ -162,6 +165,24 @@ class Kafka:
     def isr(self, topic: str, partition: int = 0) -> set[int]:
         found = describe(self.bootstrap).get(topic)
         return set() if found is None or partition not in found.partitions else set(found.partitions[partition].isrs)
+
+    def lead_preferred(self, topic: str) -> None:
+        """Have the first replica of each partition lead it again, as Kafka does by itself within five minutes."""
+        partitions = sorted(describe(self.bootstrap)[topic].partitions)
+
+        def done() -> bool:
+            servers = self.bootstrap.split(",")
+            try:
+                with contextlib.closing(
+                    KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=5_000)
+                ) as client:
+                    client.elect_leaders(PREFERRED, {topic: partitions})
+            except KafkaError:
+                return False
+            found = describe(self.bootstrap)[topic].partitions
+            return all(found[number].leader == found[number].replicas[0] for number in partitions)
+
+        wait_for(done, f"the first replicas to lead {topic}", READY_SECONDS)
 
     # --- what is done to it
 
