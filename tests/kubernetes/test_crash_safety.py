@@ -84,7 +84,7 @@ def test_h_killed_between_deletion_and_record_it_never_deletes_again(lab: Cluste
     watch_for_a_second(lab, sentinel, 1)
     kafka.wait_ready()  # what happened while it was dead may have been over before it could see it
     sentinel.wait_for(lambda status: all(each["verdict"] for each in status["incidents"]), "no open incident", 150)
-    assert item(sentinel, "crash")["last_result"] == "aborted"
+    sentinel.wait_for(lambda _: item(sentinel, "crash")["last_result"] == "aborted", "the run to be aborted", 60)
     assert sentinel.records()["lost"] == 0
     assert len(deletions(lab, sentinel)) == 1
 

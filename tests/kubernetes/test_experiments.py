@@ -14,11 +14,12 @@ from kafka_sentinel.adapters.kubernetes.pod_faults import CRASH_GRACE
 RESTARTS = "kafka_sentinel_broker_restarts_total"
 
 
-def notes(lab: Cluster, kafka: Kafka, kind: str, name: str) -> list[dict]:
-    """Return Sentinel's Events on an object, oldest first."""
+def notes(sentinel: Sentinel, kind: str, name: str) -> list[dict]:
+    """Return the Events that this Sentinel made on an object, oldest first."""
     fields = f"involvedObject.kind={kind},involvedObject.name={name}"
-    found = lab.api.list(f"/api/v1/namespaces/{kafka.namespace}/events", fieldSelector=fields)
-    return [each for each in found if each["source"].get("component") == "kafka-sentinel"]
+    found = sentinel.cluster.api.list(f"/api/v1/namespaces/{sentinel.kafka.namespace}/events", fieldSelector=fields)
+    own = [each for each in found if each["source"].get("component") == "kafka-sentinel"]
+    return [each for each in own if wall(each["firstTimestamp"]) >= int(sentinel.made)]
 
 
 def probing(kafka: Kafka, deploy: Deployer, topic: str, *items: dict, **more: object) -> Sentinel:
@@ -47,10 +48,10 @@ def test_a_scheduled_crash_of_the_leader_is_one_deletion_bound_to_its_uid_and_pa
     assert incident["phases"]["pod"] >= CRASH_GRACE
     assert (incident["brokers"], incident["verdict"], incident["lost"]) == ([victim], "passed", 0)
     assert not any("not all of its log" in reason for reason in incident["reasons"])
-    (note,) = notes(lab, kafka, "Pod", pod["metadata"]["name"])
+    (note,) = notes(sentinel, "Pod", pod["metadata"]["name"])
     assert note["involvedObject"]["uid"] == pod["metadata"]["uid"]
     assert incident["experiment_run"] in note["message"]
-    (ending,) = notes(lab, kafka, "Kafka", kafka.name)
+    (ending,) = notes(sentinel, "Kafka", kafka.name)
     assert "passed" in ending["message"]
     sentinel.wait_for(lambda _: item(sentinel, "crash")["last_result"] == "passed", "the run to be done", 30)
     sentinel.wait_for(
