@@ -134,6 +134,19 @@ def test_what_a_broker_still_took_after_it_was_told_to_end_is_not_the_recovery()
     assert recovered - 1.0 <= world.status()[0]["phases"]["consume"] <= recovered
 
 
+def test_an_outage_after_the_recovery_is_not_the_recovery_put_off():
+    world = World()
+    world.fault(1)
+    world.run(3.0)
+    world.fence(1, p0=2)
+    world.run(2.0)
+    recovered = world.status()[0]["phases"]["produce"]
+    assert recovered is not None
+    world.dead.add(2)  # the next one, before everything holds again
+    world.run(3.0)
+    assert world.status()[0]["phases"]["produce"] == recovered
+
+
 def test_a_broker_that_ends_in_an_orderly_way_has_recovered_with_the_first_acknowledgement():
     world = World()
     world.incidents.on_fault(world.at(), experiment_run="run-1", fault="pod-delete", target="broker 1", brokers=(1,))

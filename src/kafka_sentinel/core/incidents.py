@@ -186,7 +186,7 @@ class Incidents:
             incident = self._begin(edge.at, now, Cause.UNKNOWN)
         self._strike(incident, edge.at)
         incident.unavailable.add((edge.operation, edge.partition))
-        incident.recovery.interrupted(edge.operation, edge.partition, edge.at)
+        incident.recovery.interrupted(edge.operation, edge.partition, edge.at, incident.brokers)
         incident.recovery.sign(now)
         self._disturb(incident, now)
         self._outages.began(edge.operation, edge.partition, incident)

@@ -6,8 +6,8 @@ All of them are measured from t0, `started`. Nothing that was known, sent or ask
 - `leader`: the first of two agreeing metadata answers that name a live leader for every partition that lost its own.
   None if no partition lost it. An answer that still names the dead leader is not one.
 - `produce`, `consume`: the first acknowledgement (read) of a record sent after t0, of the slowest partition. A broker
-  that is told to end may take records for another second: where an outage begins then, it is the first since. Outages
-  that begin when all had seemed to hold again move `full` alone.
+  that is told to end may take records for another second: where an outage of what it led begins then, it is the first
+  since. Later outages move `full` alone.
 - `pod`: each pod of a broker that went, or its process, is ready again or replaced by one that is. None without pods.
 - `isr`: the first of several agreeing answers, spread over a session time-out, with every ISR as large as at t0.
 - `lag`: the verifier is no further behind than at t0, after writes came back.
@@ -63,6 +63,7 @@ class Recovery:
     lag: Instant | None = None
     outage_ended: Instant | None = None  # of the latest outage that is over
     held: Instant | None = None  # when everything first seemed to hold again
+    outages: set[tuple[Operation, ProbePartition]] = field(default_factory=set)  # that there were, not saved
     leaderless: set[ProbePartition] = field(default_factory=set)  # have certainly lost the leader they had at t0
     acked: dict[ProbePartition, First] = field(default_factory=dict)
     read: dict[ProbePartition, First] = field(default_factory=dict)
@@ -99,9 +100,11 @@ class Recovery:
         elif self.lag is None:
             self.lag = at
 
-    def interrupted(self, operation: Operation, partition: ProbePartition, since: Instant) -> None:
-        """Note an outage from `since` on. What got through before was not the recovery, unless all seemed to hold."""
-        if self.held is not None and since.mono >= self.held.mono:
+    def interrupted(self, operation: Operation, partition: ProbePartition, since: Instant, brokers: set[int]) -> None:
+        """Note an outage from `since` on. The first one of what the failed `brokers` led undoes its recovery."""
+        later = (operation, partition) in self.outages or (self.held is not None and since.mono >= self.held.mono)
+        self.outages.add((operation, partition))
+        if later or self.baseline.leaders.get(partition) not in brokers:
             return
         firsts = self.acked if operation is Operation.PRODUCE else self.read
         first = firsts.get(partition)
@@ -227,7 +230,7 @@ class Recovery:
 
     def forget_details(self) -> None:
         """Keep only the instants: what is known per partition is of no use after the close."""
-        self.partitions, self.leaderless, self.acked, self.read = set(), set(), {}, {}
+        self.partitions, self.leaderless, self.acked, self.read, self.outages = set(), set(), {}, {}, set()
         self.baseline = Baseline({}, {}, self.baseline.lag)
         self._leaders_seen = None
 
