@@ -158,6 +158,7 @@ def test_j_without_the_right_to_its_state_it_ends_with_a_sentence_and_without_it
     leaseless = deploy(shared_kafka, wanted=_own("leases"), topic="no-lease", ready=False)
     wait_for(lambda: stateless.ended() is not None, "Sentinel without state to end", 60, stateless.last_lines)
     assert stateless.ended() == RUNTIME_FAILURE
+    wait_for(lambda: stateless.restarts() > 0, "its container to be started again", 60)  # until then it has no past
     *_, last = stateless.logs(previous=True)
     assert last.startswith(f"kafka-sentinel: state ConfigMap {stateless.namespace}/"), last
     assert "cannot be read: 403 Forbidden" in last
