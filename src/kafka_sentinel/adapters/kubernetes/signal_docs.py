@@ -51,7 +51,8 @@ is `node_failure`. A node that falls silent and returns within two minutes was n
 All signs of one node (by UID) make one incident: it opens with the first that may, and later ones upgrade its cause.
 A sign may come late, twice or not at all. The lead time (`disruption_lead_seconds`) runs from when the first notice
 (else the first sign of a drain) was said to when the brokers on the node fell silent or the node was lost, whichever
-came first. It is not measured where either instant is not known.
+came first. It is not measured where either instant is not known. A broker that led no probe partition falls silent for
+us only when metadata names it no more: then the lead time is too long by up to the brokers' session time-out.
 
 Nodes, their conditions, taints and deletion are the first source. Most termination handlers neither taint nor tell
 events unless they are told to (in aws-node-termination-handler `taintNode` and `emitKubernetesEvents` are off by
