@@ -114,16 +114,18 @@ class Lane:
     def prepare(self) -> None:
         """Install and fetch what the tiers need. Two lanes must not do that at a time: they use one apt."""
         for tier in self._tiers:
-            began = time.monotonic()
-            self._missing[tier.name] = (tier.prepare(), time.monotonic() - began)
+            self._prepare(tier)
+
+    def _prepare(self, tier: Tier) -> None:
+        began = time.monotonic()
+        self._missing[tier.name] = (tier.prepare(), time.monotonic() - began)
 
     def run(self) -> list[Result]:
         return [self._run(tier) for tier in self._tiers]
 
     def _run(self, tier: Tier) -> Result:
         if tier.name not in self._missing:
-            began = time.monotonic()
-            self._missing[tier.name] = (tier.prepare(), time.monotonic() - began)
+            self._prepare(tier)
         began = time.monotonic()
         self._say(tier, f"--- tier {tier.name}: {' '.join(tier.paths)}")
         reason, prepared = self._missing[tier.name]
