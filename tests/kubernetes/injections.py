@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import datetime
 
 from tests.kubernetes.deploy.kafka import Kafka
@@ -99,10 +98,3 @@ def refused(sentinel: Sentinel, name: str, guard: str, seconds: float) -> None:
     said = re.search(r"it did not run: (\w+): ", done.stdout)
     assert said is not None, done.stdout
     assert said[1] in denying(status, name) - {"schedule"}, done.stdout
-
-
-def values(metrics: str, name: str, **labels: str) -> list[float]:
-    """Return the values of the samples of `name` that bear these labels."""
-    wanted = [f'{key}="{value}"' for key, value in labels.items()]
-    lines: Iterable[str] = (line for line in metrics.splitlines() if line.startswith((f"{name}{{", f"{name} ")))
-    return [float(line.rpartition(" ")[2]) for line in lines if all(each in line for each in wanted)]

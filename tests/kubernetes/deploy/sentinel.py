@@ -318,15 +318,19 @@ class Sentinel:
 
 
 def sample(metrics: str, name: str, **labels: str) -> float:
-    """Return the sum of the samples of a metric (named without its prefix) that have these labels; 0 if none has."""
+    """Return the sum of the samples of a metric (named without its prefix) that have these labels.
+
+    Fails if none has: series that are known in advance are there from the start, and one that is not there is not 0.
+    """
     wanted = {f'{key}="{value}"' for key, value in labels.items()}
-    found = 0.0
+    found: list[float] = []
     for line in metrics.splitlines():
         series, _, value = line.rpartition(" ")
         full, _, pairs = series.rstrip("}").partition("{")
         if full == f"kafka_sentinel_{name}" and wanted <= set(pairs.split(",")):
-            found += float(value)
-    return found
+            found.append(float(value))
+    assert found, f"there is no series {name} with {labels}"
+    return sum(found)
 
 
 def _selector() -> str:
