@@ -39,6 +39,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world = World(margin=1)
         self.acked: set[tuple[int, int]] = set()  # heard by the process that lives
         self.told: set[tuple[int, int]] = set()  # heard by any process
+        self.unplaced: set[tuple[int, int]] = set()  # acknowledged without an offset
         self.sent: set[tuple[int, int]] = set()
         self.passed: set[tuple[int, int]] = set()  # the log start passed a place at which it had stood
         self.places: dict[tuple[int, int], int] = {}  # the lowest at which it ever stood
@@ -97,6 +98,7 @@ class LedgerMachine(RuleBasedStateMachine):
         heard = {(batch.run, s) for s in batch.sequences}
         self.acked |= heard
         self.told |= heard
+        self.unplaced |= heard if offset is None else set()
         self.world.ack((batch.sequences.start, len(batch.sequences), offset))
 
     @rule(target=given_up, batch=consumes(in_flight))
@@ -281,7 +283,8 @@ class LedgerMachine(RuleBasedStateMachine):
         held = {state for state, members in account.sets.items() if sequence in members}
         lost_before = sequence in account.lost_before
         if not held:
-            assert not stands or record in self.passed, f"{record} stands, but was folded"
+            unknown = self.stateless and record not in self.told  # nobody was ever told that it stands
+            assert not stands or unknown or record in self.passed, f"{record} stands, but was folded"
             return
         (state,) = held
         if state is State.LOST or lost_before:
@@ -301,8 +304,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def _allowed_for_acked(self, record, stands):
         if stands:
             return {State.VERIFIED}
-        if record in self.passed:
-            return {State.VERIFIED, State.EXPIRED, State.UNACCOUNTED}
+        if record in self.passed or (record in self.unplaced and self.world.log_start > 0):
+            return {State.VERIFIED, State.EXPIRED, State.UNACCOUNTED}  # it may have stood below where the log starts
         return set()  # it was truncated away, and must have been proved lost
 
     def _judge_copies(self, standing):

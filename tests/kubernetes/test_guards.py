@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
+from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.injections import (
     allowed,
     armed,
@@ -24,6 +25,23 @@ from tests.kubernetes.phases import PLACED, SECTIONS
 
 SECONDS = 60.0  # until a guard sees what is there
 TAINT = {"key": "aws-node-termination-handler/spot-itn", "value": "spot-itn-0123456789abcdef", "effect": "NoSchedule"}
+
+
+@contextmanager
+def a_replica_that_is_behind(kafka: Kafka) -> Iterator[None]:
+    """Let broker 1 die, return and be behind on a topic that Sentinel does not probe, while nothing else is amiss."""
+    kafka.create_topic("slow", [[0, 1, 2]], follower_replication_throttled_replicas="*")
+    kafka.throttle(1, bytes_per_second=1)
+    try:
+        kafka.kill(1)  # a replica that is in sync is not throttled
+        wait_for(lambda: kafka.isr("slow") == {0, 2}, "broker 1 to be missed", SECONDS)
+        kafka.fill("slow", mebibytes=30)  # it fetches one, and the next when it has been idle for ten seconds
+        kafka.wait_ready()
+        yield
+    finally:
+        kafka.throttle(1, bytes_per_second=None)
+        wait_for(lambda: kafka.isr("slow") == {0, 1, 2}, "broker 1 to catch up", SECONDS)
+        kafka.delete_topic("slow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +64,28 @@ class Stage:
 @contextmanager
 def a_topic_with_one_replica(stage: Stage) -> Iterator[None]:
     stage.kafka.create_topic("alone", [[2]])
-    yield
-    stage.kafka.delete_topic("alone")
+    try:
+        yield
+    finally:
+        stage.kafka.delete_topic("alone")
 
 
 @contextmanager
 def a_node_with_a_notice(stage: Stage) -> Iterator[None]:
     stage.patch_node("n2", [TAINT])
-    yield
-    stage.patch_node("n2", None)
+    try:
+        yield
+    finally:
+        stage.patch_node("n2", None)
 
 
 @contextmanager
 def a_budget_that_is_used_up(stage: Stage) -> Iterator[None]:
     stage.patch_budget(len(stage.kafka.members))
-    yield
-    stage.patch_budget(len(stage.kafka.members) - 1)
+    try:
+        yield
+    finally:
+        stage.patch_budget(len(stage.kafka.members) - 1)
 
 
 @contextmanager
@@ -72,44 +96,53 @@ def two_budgets(stage: Stage) -> Iterator[None]:
     stage.lab.api.create(
         stage.budgets, {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": head, "spec": spec}
     )
-    yield
-    stage.lab.api.delete(f"{stage.budgets}/second")
+    try:
+        yield
+    finally:
+        stage.lab.api.delete(f"{stage.budgets}/second")
 
 
 @contextmanager
 def a_kafka_resource_that_is_paused(stage: Stage) -> Iterator[None]:
     stage.kafka.pause(paused=True)
-    yield
-    stage.kafka.pause(paused=False)
+    try:
+        yield
+    finally:
+        stage.kafka.pause(paused=False)
 
 
 @contextmanager
 def an_operator_that_is_down(stage: Stage) -> Iterator[None]:
     stage.kafka.set_operator(alive=False)
-    yield
-    stage.kafka.set_operator(alive=True)
+    try:
+        yield
+    finally:
+        stage.kafka.set_operator(alive=True)
 
 
-OBSTACLES: dict[str, Callable[[Stage], object]] = {
-    "min_isr_without_targets": a_topic_with_one_replica,
-    "nodes": a_node_with_a_notice,
-    "disruption_budget": a_budget_that_is_used_up,
-    "disruption_budget ": two_budgets,
-    "rollout": a_kafka_resource_that_is_paused,
-    "operator": an_operator_that_is_down,
-}
+OBSTACLES = (
+    ("min_isr_without_targets", a_topic_with_one_replica),
+    ("nodes", a_node_with_a_notice),
+    ("disruption_budget", a_budget_that_is_used_up),
+    ("disruption_budget", two_budgets),
+    ("rollout", a_kafka_resource_that_is_paused),
+    ("operator", an_operator_that_is_down),
+)
 
 
 def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kafka: Kafka, deploy: Deployer):
     topic = "guarded"
     kafka.create_topic(topic, PLACED, min_insync_replicas="2")
     crash = experiment("crash", "pod-crash", "broker:0", grace="1s")
-    sentinel = deploy(kafka, topic=topic, experiments=armed(kafka, crash, daily_budget=1), **SECTIONS)
+    with a_replica_that_is_behind(kafka):
+        sentinel = deploy(kafka, topic=topic, experiments=armed(kafka, crash, daily_budget=1), **SECTIONS)
+        refused(sentinel, "crash", "under_replicated", SECONDS)
+        assert "slow-0" in reason(sentinel, "crash", "under_replicated")
     stage = Stage(lab, kafka)
     allowed(sentinel, "crash")
-    for guard, obstacle in OBSTACLES.items():
+    for guard, obstacle in OBSTACLES:
         with obstacle(stage):
-            refused(sentinel, "crash", guard.strip(), SECONDS)
+            refused(sentinel, "crash", guard, SECONDS)
         allowed(sentinel, "crash", seconds=SECONDS)
     lab.stop_api()
     sentinel.wait_for(lambda status: {"fresh_watches", "lease"} <= denying(status, "crash"), "stale watches", SECONDS)

@@ -17,8 +17,6 @@ from kafka_sentinel.adapters.kubernetes.permissions import Need
 
 pytestmark = pytest.mark.timeout(900)
 
-pytestmark = pytest.mark.full  # five minutes and more, with a node lost in each
-
 TWO, ONE = "n1", "n2"  # nodes: with two brokers, with one
 NOTICE = 8.0  # seconds from the notice to the power loss; clouds give 30 to 120
 EXACT = 1.0  # seconds by which the lead time may differ from the test's own clock
@@ -30,11 +28,12 @@ Telling = Callable[[Machine, float], None]  # what is said of a machine, and whe
 def beside(lab: Cluster, shared_kafka: Kafka, deploy: Deployer) -> World:
     """Have a Sentinel beside brokers 0 and 1 on n1, 2 on n2; controller and Sentinel are on n4, which nobody touches.
 
-    Objectives are wide: two of three brokers are down for as long as the test likes, which is no fault of the cluster.
+    Objectives are wide: two of three brokers are down for as long as the test likes, which is no fault of the cluster,
+    and a slow machine is no outage.
     """
     install_claims(lab)
     sections = {
-        "slo": {"recovery": dict.fromkeys(PHASES, 3_600)},
+        "slo": {"produce": 3, "consume": 4, "recovery": dict.fromkeys(PHASES, 3_600)},
         "cluster": {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5},
         "probe": {"delivery_timeout": 240},
     }
@@ -134,7 +133,7 @@ def test_b_an_announced_reclaim_is_spot_and_its_lead_time_is_right_to_a_second(
     world.assert_nothing_false()
 
 
-@pytest.mark.parametrize("node", [TWO, pytest.param(ONE, marks=pytest.mark.full)])
+@pytest.mark.parametrize("node", [ONE, pytest.param(TWO, marks=pytest.mark.full)])
 def test_b_a_managed_group_without_a_handler_cordons_and_drains_and_the_node_goes(
     lab: Cluster, shared_kafka: Kafka, deploy: Deployer, node: str
 ):

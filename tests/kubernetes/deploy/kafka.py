@@ -8,8 +8,8 @@ import shutil
 import uuid
 from typing import Self
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 from kafka.errors import KafkaError
 from tests.kafka.conftest import describe
 from tests.kafka.observer import Standing, read_controller_log
@@ -26,6 +26,7 @@ from kafka_sentinel.lab.errors import LabError
 PREFERRED = 0  # type of election
 READY_SECONDS = 300.0  # on a busy machine; twenty are usual
 GONE_SECONDS = 90.0
+MEBIBYTE = 1 << 20  # bytes
 ZONE = "topology.kubernetes.io/zone"
 
 
@@ -222,6 +223,22 @@ class Kafka:
         assert self._plan.resource is not None, "only Strimzi's clusters can be paused"
         annotations = {"strimzi.io/pause-reconciliation": "true" if paused else None}
         self.cluster.api.patch(self._plan.resource, {"metadata": {"annotations": annotations}})
+
+    def throttle(self, member_id: int, *, bytes_per_second: int | None) -> None:
+        """Slow down what a broker fetches of topics that are configured to be throttled; None: no more."""
+        key = "follower.replication.throttled.rate"
+        operation = AlterConfigOpType.DELETE if bytes_per_second is None else AlterConfigOpType.SET
+        entry = ConfigEntry(key, str(bytes_per_second or 0), incremental_operation=operation)
+        resource = ConfigResource(ConfigResource.Type.BROKER, str(member_id), incremental_configs=[entry])
+        admin = self.admin()
+        admin.incremental_alter_configs([resource])[resource].result(30)
+
+    def fill(self, topic: str, *, mebibytes: int) -> None:
+        """Write so much to a topic's partition 0 that its replicas have to fetch more than once."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "acks": "1", "log_level": 0})
+        for _ in range(mebibytes * 2):
+            producer.produce(topic, bytes(MEBIBYTE // 2), partition=0)
+        assert producer.flush(30) == 0, f"{topic} takes no records"
 
     # --- how it stands
 
