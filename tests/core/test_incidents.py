@@ -417,6 +417,35 @@ def test_a_partition_that_can_do_without_the_announced_node_is_not_its_matter():
     assert [one.cause for one in incidents.open if one is not announced] == [Cause.UNKNOWN]
 
 
+@pytest.mark.parametrize("struck", [(P0,), (P0, P1, P2)])
+def test_a_notice_that_comes_late_explains_the_outage_that_has_begun(struck):
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incidents.on_slots(unwritable(*struck), at(12))
+    incidents.on_announced(at(13), "uid-n1", "n1", {1, 2}, Cause.SPOT)
+    incidents.on_brokers_gone({1, 2}, at(14), at(15), Cause.SPOT)
+    [incident] = incidents.open
+    assert (incident.cause, incident.foretold, incident.started) == (Cause.SPOT, False, at(10))
+    assert (incident.brokers, incident.nodes) == ({1, 2}, {"uid-n1": "n1"})
+
+
+def test_a_notice_explains_no_outage_of_partitions_that_can_do_without_its_brokers():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incidents.on_slots(unwritable(P0, P2), at(12))
+    incidents.on_announced(at(13), "uid-n1", "n1", {1}, Cause.SPOT)
+    assert [(one.cause, one.foretold) for one in incidents.open] == [(Cause.UNKNOWN, False), (Cause.SPOT, True)]
+
+
+def test_a_notice_explains_no_outage_that_is_over():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incidents.on_slots(unwritable(P0), at(12))
+    incidents.on_slots(SlotChanges({}, (Edge(Operation.PRODUCE, P0, available=True, at=at(13)),), {}, {}, 0.0), at(13))
+    incidents.on_announced(at(14), "uid-n1", "n1", {1, 2}, Cause.SPOT)
+    assert [(one.cause, one.foretold) for one in incidents.open] == [(Cause.UNKNOWN, False), (Cause.SPOT, True)]
+
+
 def test_open_incidents_are_bounded():
     incidents = new_incidents()
     for number in range(MAX_OPEN + 5):

@@ -223,10 +223,14 @@ class Incidents:
     # --- what Kubernetes tells
 
     def on_announced(self, at: Instant, node_uid: str, node: str, brokers: Iterable[int], cause: Cause) -> Incident:
-        """Note that a node with these brokers is to go. t0 is not known until something happens to one of them."""
+        """Note that a node with these brokers is to go. t0 is not known until something happens to one of them.
+
+        Such news may be late: then it explains the outage that has begun.
+        """
         announced = set(brokers)
         natural = [one for one in self.open if one.cause is not Cause.EXPERIMENT]
         fitting = [one for one in natural if node_uid in one.nodes or one.brokers & announced]
+        fitting = fitting or [one for one in natural if self._is_explained_by(announced, one)]
         incident = fitting[-1] if fitting else self.open[-1] if self._book.is_full else None
         if incident is None:
             incident = self._begin(at, at, cause)
@@ -235,6 +239,16 @@ class Incidents:
         incident.nodes[node_uid] = node
         incident.improve(cause)
         return incident
+
+    def _is_explained_by(self, brokers: set[int], incident: Incident) -> bool:
+        """Tell whether all partitions that an unexplained incident struck depend on these brokers."""
+        if incident.cause is not Cause.UNKNOWN or incident.final or incident.brokers or incident.foretold:
+            return False
+        leaders, since = incident.recovery.baseline.leaders, incident.started
+        struck = {partition for _, partition in incident.unavailable}
+        return bool(struck) and all(
+            leaders.get(one) in brokers or self._past.starves(one, brokers, since) for one in struck
+        )
 
     def on_brokers_gone(self, brokers: Iterable[int], since: Instant, at: Instant, cause: Cause) -> Incident:
         """Note brokers that went for a reason of their own, so not in an experiment on others that is under way."""
