@@ -49,6 +49,7 @@ from kafka_sentinel.core.types import Acks, Instant
 from kafka_sentinel.display import Display
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
+from kafka_sentinel.watchdog import Watchdog
 from kafka_sentinel.wiring import KafkaAdapters
 
 if TYPE_CHECKING:
@@ -88,8 +89,12 @@ class Runtime:
         fleet: FleetFactory | None = None,
         web: bool = True,
         producer_extra: ClientProperties | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
-        """`producer_extra`: client properties for the probe producer that no user should set (the drills do)."""
+        """`producer_extra`: client properties for the probe producer that no user should set (the drills do).
+
+        `watchdog`: is fed by the loop, and stopped when that ends.
+        """
         self.settings = settings
         self._mailbox: queue.Queue[Sequence[Event]] = queue.Queue(MAILBOX)
         self._questions: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # each asker waits for its own
@@ -97,6 +102,7 @@ class Runtime:
         self._died: tuple[str, BaseException] | None = None
         self._taken_over = ""  # why another Sentinel is the one now
         self._last_tick = time.monotonic()
+        self._watchdog = watchdog
         self._next_publish = 0.0
         self._run_id = secrets.randbits(64)
         self._config = engine_config(settings)
@@ -225,6 +231,8 @@ class Runtime:
                 self._turn()
         finally:
             self._shut_down()
+            if self._watchdog is not None:
+                self._watchdog.stop()
         if self._died is not None:
             name, error = self._died
             logs.write("error", "a part of Sentinel died", {"part": name, "error": f"{type(error).__name__}: {error}"})
@@ -279,6 +287,8 @@ class Runtime:
     def _went_round(self) -> bool:
         """Note that the loop goes round. Returns whether it is time to publish."""
         self._last_tick = time.monotonic()
+        if self._watchdog is not None:
+            self._watchdog.feed()
         if self._last_tick < self._next_publish:
             return False
         self._next_publish = self._last_tick + PUBLISH_EVERY
@@ -350,7 +360,7 @@ class Runtime:
 
 def run_daemon(settings: Settings) -> int:
     """Run until SIGTERM or Ctrl-C. Returns the exit code."""
-    runtime = Runtime(settings)
+    runtime = Runtime(settings, watchdog=Watchdog())
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         runtime.stop()

@@ -11,6 +11,7 @@ from confluent_kafka import Producer, TopicPartition
 from tests.mock.mailbox import Mailbox, now
 from tests.mock.mock_cluster import FETCH, NOT_LEADER_FOR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION, MockCluster
 
+from kafka_sentinel.adapters import pulse
 from kafka_sentinel.adapters.reader import BEGINNING
 from kafka_sentinel.adapters.verifier import RENEWED_AFTER, Verifier, VerifierOptions
 from kafka_sentinel.core.events import AdapterError, ReaderLost, RecordsRead
@@ -298,6 +299,23 @@ def test_a_client_that_stays_silent_is_replaced(start, write, mailbox, cluster):
     write(*records(1))
     mailbox.until(lambda: mailbox.read().end == 2)
     assert verifier._consumer is not before
+
+
+def test_a_client_whose_own_thread_reports_no_more_is_left_behind(start, write, mailbox, monkeypatch):
+    monkeypatch.setattr(pulse, "HANGS_AFTER", 2.5)
+    verifier = start()
+    verifier.assign(ZERO, 0)
+    write(*records(0))
+    mailbox.until(lambda: mailbox.read().end == 1)
+    before = verifier._consumer
+    verifier._commands.put(lambda: setattr(verifier, "_pulse", pulse.Pulse(now)))  # one that hears nothing of it
+    mailbox.until(lambda: "CLIENT_HANGS" in {event.code for event in mailbox.of(AdapterError)})
+    write(*records(1))
+    mailbox.until(lambda: mailbox.read().end == 2)
+    assert verifier._consumer is not before
+    write(*records(2))
+    mailbox.until(lambda: mailbox.read().end == 3)
+    assert len([event for event in mailbox.of(AdapterError) if event.code == "CLIENT_HANGS"]) == 1
 
 
 def test_a_log_to_which_nothing_is_written_keeps_its_client(start, mailbox):

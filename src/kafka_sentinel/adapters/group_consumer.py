@@ -19,7 +19,8 @@ from kafka_sentinel.adapters.kafka_client import (
     client_config,
     error_name,
 )
-from kafka_sentinel.core.events import Event, GroupCommitted, GroupRead, GroupRebalanced
+from kafka_sentinel.adapters.pulse import REPORTING, Pulse, leave_behind
+from kafka_sentinel.core.events import AdapterError, Event, GroupCommitted, GroupRead, GroupRebalanced
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 COMMIT_TIMEOUT = 30.0  # seconds after which a commit that nobody answered is called failed, and the next one made
@@ -71,6 +72,7 @@ class GroupConsumer:
         self._levels = {topic: acks for acks, topic in options.topics.items()}
         self._worker = Worker("group", self._run, on_death)
         self._consumer: Consumer | None = None
+        self._pulse = Pulse(now)
         self._assigned: set[ProbePartition] = set()
         self._read: dict[ProbePartition, int] = {}  # what to commit next: the offset after the last one handed over
         self._committing: Instant | None = None  # when the commit that is under way began
@@ -98,12 +100,22 @@ class GroupConsumer:
             self._close()
 
     def _build(self) -> Consumer:
-        config = {**self._options.client_properties(), "error_cb": self._failed, "on_commit": self._committed}
-        self._consumer = Consumer(config)
+        self._pulse = Pulse(self._now)
+        called = {"error_cb": self._failed, "on_commit": self._committed, "stats_cb": self._pulse.take}
+        self._consumer = Consumer({**self._options.client_properties(), **REPORTING, **called})
         self._consumer.subscribe(
             list(self._levels), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke
         )
         return self._consumer
+
+    def _abandon(self, consumer: Consumer, at: Instant) -> None:
+        """Ask nothing of a client that hangs any more. The next one joins as another member."""
+        leave_behind(consumer)
+        self._consumer = None
+        self._called_back.append(
+            AdapterError(at, "group", "CLIENT_HANGS", "the Kafka client hangs: a new one is taken")
+        )
+        self._close()
 
     def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -119,6 +131,9 @@ class GroupConsumer:
     def _step(self, consumer: Consumer) -> None:
         messages = consumer.consume(self._options.batch, self._options.wait)
         at = self._now()
+        if self._pulse.hangs(at):
+            self._abandon(consumer, at)
+            return
         events, self._called_back = self._called_back, []
         events += self._handed_over(messages, at)
         events += [adapter_error(at, "group", error) for error in self._errors]

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, describe
+from kafka_sentinel.adapters.pulse import leave_behind
 from kafka_sentinel.adapters.reader import END_OF_PARTITION, LOST, reader_config, spans_of, watermarks
 from kafka_sentinel.adapters.topics import admin_client, topic_ids
 from kafka_sentinel.core.commands import Recheck
@@ -97,7 +98,7 @@ class Rechecker:
             try:
                 done = self._read(consumer, topic, command)
             finally:
-                consumer.close()
+                leave_behind(consumer, options.request_timeout)
             after = self._topic_id(admin, topic)
         except (KafkaException, _UnreadableError) as error:
             return self._failure(command, describe(error)[1])

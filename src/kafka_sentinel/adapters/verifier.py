@@ -5,6 +5,7 @@ It reports what it read and where it could not go on. Where to go on from is the
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from queue import Empty, SimpleQueue
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, adapter_error
+from kafka_sentinel.adapters.pulse import REPORTING, Pulse, leave_behind
 from kafka_sentinel.adapters.reader import BEGINNING, END_OF_PARTITION, LOST, reader_config, spans_of, watermarks
 from kafka_sentinel.core.events import AdapterError, Event, ReaderLost, RecordsRead
 from kafka_sentinel.core.record import ProbeRecord
@@ -23,6 +25,7 @@ GATHERED = 100  # records that are not kept waiting for more
 LEAST_WAIT = 0.001  # seconds; the client cuts to milliseconds
 MAX_LATENCIES = 20
 RENEWED_AFTER = 3  # silences of a partition in a row after which the client is replaced
+ENDING = 5.0  # seconds a client gets to end; milliseconds are usual
 MAX_ERRORS = 100  # client errors kept between two reads; a reconnect loop repeats itself
 
 
@@ -55,6 +58,8 @@ class Verifier:
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._run_id = -1
         self._consumer: Consumer | None = None
+        self._pulse = Pulse(now)
+        self._log_starts: tuple[str, dict[int, int]] = ("", {})  # the report it was read from, and what it says
         self._positions: dict[int, int] = {}  # of the partitions being read; BEGINNING until the log start is known
         self._heard: dict[int, float] = {}  # when a partition was last heard of, or assigned, monotonic
         self._silences: Counter[int] = Counter()  # in a row
@@ -117,9 +122,16 @@ class Verifier:
         events: list[Event] = [adapter_error(at, self._subject, error) for error in errors]
         for messages, read_at in heard:
             events += self._sorted_out(messages, read_at)
-        events += self._wake(at)
+        events += self._abandon(at) if self._pulse.hangs(at) else self._wake(at)
         if events:
             self._post(events)
+
+    def _abandon(self, at: Instant) -> list[Event]:
+        """Go on with a new client where this one stood, and ask nothing of this one any more."""
+        assert self._consumer is not None
+        leave_behind(self._consumer)
+        self._consumer = None
+        return [AdapterError(at, self._subject, "CLIENT_HANGS", "the Kafka client hangs: a new one is taken")]
 
     def _wake(self, at: Instant) -> list[Event]:
         """Assign anew, where it stands, what has been silent for long; replace the client where that did not help.
@@ -142,7 +154,8 @@ class Verifier:
     def _build(self) -> Consumer:
         options = self._options
         config = reader_config(options.common, f"kafka-sentinel-{self._subject}", options.group_id, options.extra)
-        self._consumer = Consumer({**config, "error_cb": self._failed})
+        self._pulse = Pulse(self._now)
+        self._consumer = Consumer({**config, **REPORTING, "error_cb": self._failed, "stats_cb": self._pulse.take})
         self._consumer.incremental_assign([self._place(*item) for item in self._positions.items()])
         return self._consumer
 
@@ -183,7 +196,7 @@ class Verifier:
 
     def _close(self) -> None:
         if self._consumer is not None:
-            self._consumer.close()
+            leave_behind(self._consumer, ENDING)
         self._consumer = None
 
     def _release(self, partition: int) -> None:
@@ -250,13 +263,16 @@ class Verifier:
         return tuple(max(at.mono - one.mono_ns / 1e9, 0.0) for one in own[-MAX_LATENCIES:])
 
     def _log_start(self, partition: int) -> int | None:
-        """Return what the client last heard of the start of the log, without asking anybody."""
-        assert self._consumer is not None
-        try:
-            known = self._consumer.get_watermark_offsets(TopicPartition(self._options.topic, partition), cached=True)
-        except KafkaException:
-            return None
-        return known[0] if min(known) >= 0 else None
+        """Return what the client last heard of the start of the log, as it reports it every second.
+
+        To ask it (`get_watermark_offsets(cached=True)`) holds the interpreter's lock while it waits for the client's.
+        """
+        report = self._pulse.report
+        if report is not self._log_starts[0]:
+            partitions = json.loads(report).get("topics", {}).get(self._options.topic, {}).get("partitions", {})
+            self._log_starts = report, {int(number): one["lo_offset"] for number, one in partitions.items()}
+        found = self._log_starts[1].get(partition, -1)
+        return found if found >= 0 else None
 
     def _lost(self, partition: int, error: KafkaError) -> ReaderLost:
         position = self._positions[partition]
