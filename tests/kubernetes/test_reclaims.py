@@ -33,7 +33,7 @@ def beside(lab: Cluster, shared_kafka: Kafka, deploy: Deployer) -> World:
     """
     install_claims(lab)
     sections = {
-        "slo": {"produce": 3, "consume": 4, "recovery": dict.fromkeys(PHASES, 3_600)},
+        "slo": {"produce": 2, "consume": 3, "recovery": dict.fromkeys(PHASES, 3_600)},
         "cluster": {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5},
         "probe": {"delivery_timeout": 240},
     }
