@@ -11,6 +11,7 @@ from tests.kubernetes.agents import Machine, install_claims
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer
 from tests.kubernetes.lab.cluster import Cluster
+from tests.kubernetes.phases import SECTIONS
 from tests.kubernetes.reclaim_world import Reclaim, World
 
 from kafka_sentinel.adapters.kubernetes.permissions import Need
@@ -34,6 +35,7 @@ def beside(lab: Cluster, shared_kafka: Kafka, deploy: Deployer) -> World:
     install_claims(lab)
     sections = {
         "slo": {"produce": 2, "consume": 3, "recovery": dict.fromkeys(PHASES, 3_600)},
+        "incidents": SECTIONS["incidents"],
         "cluster": {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5},
         "probe": {"delivery_timeout": 240},
     }
