@@ -27,6 +27,7 @@ NAME = "kafka-sentinel"
 PORT = 9464
 LABELS = {"app.kubernetes.io/name": NAME}
 READY_SECONDS = 180.0
+REFUSED = 2  # exit code: usage or configuration
 GET_SECONDS = 3.0
 STEADY = 2.0  # seconds without an open incident
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode(), end='')"
@@ -102,9 +103,17 @@ class Sentinel:
         rbac.remove(self.cluster, self.namespace)
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
-        wait_for(lambda: len(self.pods()) == self._replicas, "Sentinel to be ready", seconds, self._standing)
+        wait_for(self._has_come_up, "Sentinel to be ready", seconds, self._standing)
         for pod in self.pods():
             wait_for(lambda pod=pod: self.get("/readyz", pod), "Sentinel to know its cluster", seconds, self.last_lines)
+
+    def _has_come_up(self) -> bool:
+        """Tell whether all pods are ready. Fails if one of them refuses its configuration: that helps no waiting."""
+        for pod in self._all_pods():
+            for container in pod["status"].get("containerStatuses", []):
+                ended = container.get("lastState", {}).get("terminated", {})
+                assert ended.get("exitCode") != REFUSED, f"Sentinel refuses its configuration: {self.last_lines()}"
+        return len(self.pods()) == self._replicas
 
     # --- which pods
 
