@@ -146,9 +146,10 @@ def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kaf
         with obstacle(stage):
             refused(sentinel, "crash", guard, SECONDS)
         allowed(sentinel, "crash", seconds=SECONDS)
-    lab.stop_api()
-    sentinel.wait_for(lambda status: {"fresh_watches", "lease"} <= denying(status, "crash"), "stale watches", SECONDS)
-    lab.start_api()
+    with lab.without_api():
+        sentinel.wait_for(
+            lambda status: {"fresh_watches", "lease"} <= denying(status, "crash"), "stale watches", SECONDS
+        )
     allowed(sentinel, "crash", seconds=SECONDS)
     assert deletions(lab, sentinel) == []
 

@@ -192,10 +192,8 @@ def test_a_frozen_node_stands_still_and_goes_on_where_it_was(lab: Cluster, pod: 
 
 
 def test_the_api_server_goes_and_comes_back(lab: Cluster) -> None:
-    lab.stop_api()
-    with pytest.raises(LabError, match="got no answer"):
+    with lab.without_api(), pytest.raises(LabError, match="got no answer"):
         lab.api.list("/api/v1/nodes")
-    lab.start_api()
     assert len(lab.api.list("/api/v1/nodes")) == len(lab.nodes)
 
 

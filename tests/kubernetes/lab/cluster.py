@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -172,6 +173,15 @@ class Cluster(Access):
     def start_api(self) -> None:
         """Start the API server, and return when it is ready."""
         self._control.start_api()
+
+    @contextmanager
+    def without_api(self) -> Iterator[None]:
+        """Have no API server for as long as the body takes."""
+        self.stop_api()
+        try:
+            yield
+        finally:
+            self.start_api()
 
     def audit(self, namespace: str) -> list[Tree]:
         """Return what the service accounts of a namespace wrote to pods and nodes, oldest first, with the bodies."""
