@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from tests.conftest import FULL
 from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.deploy.kafka import Kafka
@@ -54,6 +55,7 @@ def watch_for_a_second(lab: Cluster, sentinel: Sentinel, expected: int) -> None:
         time.sleep(1)
 
 
+@pytest.mark.full
 def test_h_killed_between_intent_and_deletion_it_never_deletes(lab: Cluster, kafka: Kafka, deploy: Deployer):
     sentinel = probing(kafka, deploy, experiment("crash", "pod-crash", "leader:0"), topic="before")
     allowed(sentinel, "crash")

@@ -11,7 +11,7 @@ from tests.kubernetes.deploy.waiting import say
 from tests.kubernetes.figures import assert_accounts_whole
 from tests.kubernetes.two_on_a_node import BROKERS, NODE, WRITTEN, Story
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]  # the first of them waits until all of it has happened
+pytestmark = pytest.mark.timeout(900)  # the first of them waits until all of it has happened
 
 
 def test_e_replication_fills_the_empty_disks_again_and_nothing_is_lost(both_lost: Story):

@@ -154,6 +154,7 @@ def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kaf
     assert deletions(lab, sentinel) == []
 
 
+@pytest.mark.full
 def test_g_a_lost_broker_holds_the_next_one_back_and_uses_up_the_day(lab: Cluster, kafka: Kafka, deploy: Deployer):
     topic = "guarded"
     kafka.create_topic(topic, PLACED, min_insync_replicas="2")

@@ -197,6 +197,7 @@ def test_the_api_server_goes_and_comes_back(lab: Cluster) -> None:
     assert len(lab.api.list("/api/v1/nodes")) == len(lab.nodes)
 
 
+@pytest.mark.full
 def test_a_dead_kubelet_leaves_the_containers_alive(lab: Cluster, pod: Web) -> None:
     lab.stop_kubelet("n2")
     try:
@@ -216,6 +217,7 @@ def test_a_wiped_disk_is_empty(lab: Cluster) -> None:
         lab.wipe_disk("n3", "d3")
 
 
+@pytest.mark.full
 def test_a_deleted_node_returns_as_another_one_with_the_labels_it_boots_with(lab: Cluster) -> None:
     before = lab.api.get("/api/v1/nodes/n4")["metadata"]["uid"]
     lab.kill_node("n4")
@@ -231,6 +233,7 @@ def test_a_deleted_node_returns_as_another_one_with_the_labels_it_boots_with(lab
     assert "example.com/born" not in lab.api.get("/api/v1/nodes/n4")["metadata"]["labels"]
 
 
+@pytest.mark.full
 def test_a_process_of_the_host_resolves_the_names_of_pods(lab: Cluster, pod: Web) -> None:
     ask_name = f"import socket; print(socket.gethostbyname('{pod.name}-0.{pod.name}.default.svc.cluster.local'))"
     found = ""

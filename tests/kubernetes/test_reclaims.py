@@ -135,7 +135,8 @@ def test_b_an_announced_reclaim_is_spot_and_its_lead_time_is_right_to_a_second(
     world.assert_nothing_false()
 
 
-@pytest.mark.parametrize("node", [ONE, pytest.param(TWO, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("node", [ONE, TWO])
 def test_b_a_managed_group_without_a_handler_cordons_and_drains_and_the_node_goes(
     lab: Cluster, shared_kafka: Kafka, deploy: Deployer, node: str
 ):
@@ -179,9 +180,8 @@ def assert_reclaim(world: World, told: Reclaim, source: str, *, announced: bool,
 # --- c: unannounced
 
 
-@pytest.mark.parametrize(
-    ("provider", "cause"), [("eks", "spot"), pytest.param("eks-on-demand", "node_failure", marks=pytest.mark.full)]
-)
+@pytest.mark.full  # in CI, test_two_on_a_node.py has one
+@pytest.mark.parametrize(("provider", "cause"), [("eks", "spot"), ("eks-on-demand", "node_failure")])
 def test_c_a_loss_without_a_word_is_what_the_label_says(
     lab: Cluster, shared_kafka: Kafka, deploy: Deployer, provider: str, cause: str
 ):

@@ -1,4 +1,7 @@
-"""d: two brokers on the node that is lost, as small teams really have it (see `two_on_a_node.py`)."""
+"""d: two brokers on the node that is lost, as small teams really have it (see `two_on_a_node.py`).
+
+Nothing had announced that loss, so c is looked at, too.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from tests.kubernetes.two_on_a_node import BROKERS, NODE, SAFE, Story, play
 
 from kafka_sentinel.core.kubernetes.stuck import Reason
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]  # the first of them waits until all of it has happened
+pytestmark = pytest.mark.timeout(900)  # the first of them waits until all of it has happened
 PODS = [f"orders-broker-{broker}" for broker in BROKERS]
 VOLUMES = [f"kafka-{pod}" for pod in PODS]
 
@@ -88,6 +91,15 @@ def test_d_it_was_one_incident_of_both_brokers_and_all_is_well_again(both_lost: 
     assert after.of("node_disruptions_total") == {"false spot": 1}
     assert after.of("incidents_open") == {}
     assert after.of("brokers") == {"up": 3}
+
+
+def test_c_what_nothing_announced_is_a_reclaim_because_the_node_was_a_spot_one(both_lost: Story):
+    before, after = both_lost.safe.before, both_lost.safe.after
+    [disruption] = [one for one in after.status["kubernetes"]["disruptions"] if one["node"] == NODE]
+    assert (disruption["cause"], disruption["outcome"], disruption["brokers"]) == ("spot", "lost", list(BROKERS))
+    assert (disruption["announced"], disruption["source"], disruption["lead_seconds"]) == (False, None, None)
+    assert after.more_of("node_disruptions_total", before) == {"false spot": 1}
+    assert after.of("disruption_lead_seconds_count") == {}
 
 
 def test_d_nothing_was_lost_and_nothing_else_was_claimed_at_any_time(both_lost: Story):
