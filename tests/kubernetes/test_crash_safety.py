@@ -160,6 +160,7 @@ def test_h_without_the_api_server_it_probes_and_counts_on(lab: Cluster, kafka: K
         figures = sentinel.records()
     assert figures["verified"] >= sent + AWAY / SECTIONS["probe"]["interval"] * len(PLACED) / 2
     assert figures["lost"] == figures["overdue"] == 0
+    kafka.wait_ready()
     allowed(sentinel, "crash", seconds=90)
     assert restarts(sentinel) == 0
     assert sentinel.metric("blind_seconds_total") == 0

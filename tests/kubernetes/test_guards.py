@@ -150,6 +150,7 @@ def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kaf
         sentinel.wait_for(
             lambda status: {"fresh_watches", "lease"} <= denying(status, "crash"), "stale watches", SECONDS
         )
+    kafka.wait_ready()
     allowed(sentinel, "crash", seconds=SECONDS)
     assert deletions(lab, sentinel) == []
 

@@ -176,12 +176,13 @@ class Cluster(Access):
 
     @contextmanager
     def without_api(self) -> Iterator[None]:
-        """Have no API server for as long as the body takes."""
+        """Have no API server for as long as the body takes. Returns when all nodes have found it again."""
         self.stop_api()
         try:
             yield
         finally:
             self.start_api()
+            self._wait_nodes_ready()
 
     def audit(self, namespace: str) -> list[Tree]:
         """Return what the service accounts of a namespace wrote to pods and nodes, oldest first, with the bodies."""
@@ -235,9 +236,12 @@ class Cluster(Access):
             store.give(shared, self._plan.node_folder(node) / "lib" / "containerd")
             self.start_node(node)
         self._control.wait_names()
-        self.wait(lambda: not self._not_ready(), _UP_SECONDS, lambda: f"all nodes ready; {self._not_ready()}")
+        self._wait_nodes_ready()
         accounts = "/api/v1/namespaces/default/serviceaccounts"
         self.wait(lambda: bool(self.api.list(accounts)), _UP_SECONDS, "the default service account")
+
+    def _wait_nodes_ready(self) -> None:
+        self.wait(lambda: not self._not_ready(), _UP_SECONDS, lambda: f"all nodes ready; {self._not_ready()}")
 
     def _not_ready(self) -> str:
         """Name the nodes that are not ready, each with the last lines of its kubelet; empty if all are."""
