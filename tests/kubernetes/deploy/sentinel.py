@@ -27,6 +27,7 @@ NAME = "kafka-sentinel"
 PORT = 9464
 LABELS = {"app.kubernetes.io/name": NAME}
 READY_SECONDS = 180.0
+HOSTNAME = "kubernetes.io/hostname"
 REFUSED = 2  # exit code: usage or configuration
 GET_SECONDS = 3.0
 STEADY = 2.0  # seconds without an open incident
@@ -40,7 +41,7 @@ FILE = "/etc/kafka-sentinel/config.yaml"
 class Sentinel:
     """One deployment of Sentinel. `wanted` leaves permissions out; `sections` are those of its configuration file.
 
-    `tolerated`: seconds on a node that is lost, before its pod is replaced.
+    `node`: where its pods run; None: anywhere but beside Kafka's controller. `tolerated`: seconds on a node that is lost, before its pod is replaced.
     """
 
     def __init__(
@@ -312,7 +313,11 @@ class Sentinel:
             "volumes": [{"name": "config", "configMap": {"name": f"{NAME}-config"}}],
         }
         if self._node is not None:
-            pod["nodeSelector"] = {"kubernetes.io/hostname": self._node}
+            pod["nodeSelector"] = {HOSTNAME: self._node}
+        else:
+            elsewhere = {"key": HOSTNAME, "operator": "NotIn", "values": [CONTROLLER_NODE]}
+            terms = {"nodeSelectorTerms": [{"matchExpressions": [elsewhere]}]}
+            pod["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
         return {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
