@@ -148,6 +148,7 @@ def probes(sentinel: Sentinel, pod: str) -> bool:
     return sentinel.status(pod).get("health") != "standby"
 
 
+@pytest.mark.full
 def test_h_without_the_api_server_it_probes_and_counts_on(lab: Cluster, kafka: Kafka, deploy: Deployer):
     sentinel = probing(kafka, deploy, experiment("crash", "pod-crash", "any"), topic="without")
     sentinel.wait_verified(50)

@@ -183,6 +183,7 @@ def test_g_armed_for_another_kafka_it_does_nothing(lab: Cluster, kafka: Kafka, d
     assert deletions(lab, sentinel) == []
 
 
+@pytest.mark.full
 def test_g_after_a_failed_experiment_nothing_is_done_until_a_person_resumes(
     lab: Cluster, kafka: Kafka, deploy: Deployer
 ):

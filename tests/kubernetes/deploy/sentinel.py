@@ -41,8 +41,8 @@ FILE = "/etc/kafka-sentinel/config.yaml"
 class Sentinel:
     """One deployment of Sentinel. `wanted` leaves permissions out; `sections` are those of its configuration file.
 
-    `node`: where its pods run; None: anywhere but beside Kafka's controller. `tolerated`: seconds on a node that is lost,
-    before its pod is replaced.
+    `node`: where its pods run; None: anywhere but beside Kafka's controller. `tolerated`: seconds on a node that is
+    lost, before its pod is replaced.
     """
 
     def __init__(
