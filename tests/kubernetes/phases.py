@@ -58,18 +58,33 @@ def watched(kafka: Kafka, topic: str) -> Iterator[Others]:
         yield Others(kafka, topic, writer, reader)
 
 
-def check_traffic(incident: dict, others: Others, before: float, after: float, *, may_go_on: bool = False) -> None:
+def check_traffic(
+    incident: dict,
+    others: Others,
+    before: float,
+    after: float,
+    *,
+    may_go_on: bool = False,
+    until: float = float("inf"),
+) -> None:
     """Compare t0, `produce` and `consume`. The fault was not yet in effect at `before`, certainly at `after`.
 
     `may_go_on`: the victims were told to end, and may have served until they did, or have been replaced without a gap.
+    `until`: when all was well again; what a busy machine holds up after that is not the fault's.
+    Writes go on in a partition as soon as the writer's are acknowledged, or the reader has what Sentinel wrote.
     """
     started, phases = incident["started_at"], incident["phases"]
     earliest = before - PROBE - others.own_share  # the last record that was sent before and not acknowledged yet
     assert earliest <= started <= after + TWO_PROBES, ("t0 is when it happened", earliest, started, after)
-    for phase, one in (("produce", others.writer), ("consume", others.reader)):
-        through = (recovered if may_go_on else first_through)(one.passed, after)
+    writes, reads = (
+        recovered(one.passed, after, until) if may_go_on else first_through(one.passed, after)
+        for one in (others.writer, others.reader)
+    )
+    for phase, through in (("produce", writes), ("consume", reads)):
         assert len(through) == len(PLACED), f"{phase}: only partitions {sorted(through)} came back"
-        _agree(phase, incident, max(through.values()), TWO_PROBES + others.own_share)
+    written = max(min(writes[partition], reads[partition]) for partition in writes)
+    _agree("produce", incident, written, TWO_PROBES + others.own_share)
+    _agree("consume", incident, max(reads.values()), TWO_PROBES + others.own_share)
     assert phases["detected"] <= phases["produce"]
 
 
@@ -77,19 +92,22 @@ def check_phases(
     incident: dict, others: Others, before: float, after: float, victims: set[int], *, may_go_on: bool = False
 ) -> None:
     """Compare all phases of a closed incident in which every partition that a victim led got another leader."""
-    check_traffic(incident, others, before, after, may_go_on=may_go_on)
     phases, history = incident["phases"], others.kafka.history(others.topic)
     in_sync = restored(history, before, lambda one: all(len(isr) == len(PLACED) for isr in one.isr.values()))
+    check_traffic(incident, others, before, after, may_go_on=may_go_on, until=in_sync)
     _agree("isr", incident, in_sync, TWO_SNAPSHOTS + others.own_share)
     _agree("leader", incident, _elected(history, before, victims), TWO_SNAPSHOTS + others.own_share)
     assert phases["full"] >= max(phases["produce"], phases["consume"], phases["isr"])
 
 
-def recovered(records: list[Passed], after: float) -> dict[int, float]:
-    """Return by partition when the first record that was sent after `after` got through, or the last slow one."""
+def recovered(records: list[Passed], after: float, until: float) -> dict[int, float]:
+    """Return by partition when the first record that was sent after `after` got through, or the last slow one.
+
+    One that was sent after `until` does not count as slow.
+    """
     found = first_through(records, after)
     for record in records:
-        if record.sent > after and record.through - record.sent > SECTIONS["slo"]["produce"]:
+        if after < record.sent <= until and record.through - record.sent > SECTIONS["slo"]["produce"]:
             found[record.partition] = max(found[record.partition], record.through)
     return found
 
