@@ -30,8 +30,8 @@ TAINT = {"key": "aws-node-termination-handler/spot-itn", "value": "spot-itn-0123
 @contextmanager
 def a_replica_that_is_behind(kafka: Kafka) -> Iterator[None]:
     """Let broker 1 die, return and be behind on a topic that Sentinel does not probe, while nothing else is amiss."""
-    kafka.create_topic("slow", [[0, 1, 2]], follower_replication_throttled_replicas="*")
-    kafka.throttle(1, bytes_per_second=1)
+    kafka.create_topic("slow", [[0, 1, 2]], leader_replication_throttled_replicas="*")
+    kafka.throttle(0, bytes_per_second=1)
     try:
         kafka.kill(1)  # a replica that is in sync is not throttled
         wait_for(lambda: kafka.isr("slow") == {0, 2}, "broker 1 to be missed", SECONDS)
@@ -39,7 +39,7 @@ def a_replica_that_is_behind(kafka: Kafka) -> Iterator[None]:
         kafka.wait_ready()
         yield
     finally:
-        kafka.throttle(1, bytes_per_second=None)
+        kafka.throttle(0, bytes_per_second=None)
         wait_for(lambda: kafka.isr("slow") == {0, 1, 2}, "broker 1 to catch up", SECONDS)
         kafka.delete_topic("slow")
 
@@ -146,12 +146,11 @@ def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kaf
         with obstacle(stage):
             refused(sentinel, "crash", guard, SECONDS)
         allowed(sentinel, "crash", seconds=SECONDS)
+    # Last: nodes seem lost when it is back, Kubernetes may move a broker, and that is a loss of the day.
     with lab.without_api():
         sentinel.wait_for(
             lambda status: {"fresh_watches", "lease"} <= denying(status, "crash"), "stale watches", SECONDS
         )
-    kafka.wait_ready()
-    allowed(sentinel, "crash", seconds=SECONDS)
     assert deletions(lab, sentinel) == []
 
 

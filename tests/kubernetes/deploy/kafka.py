@@ -225,8 +225,8 @@ class Kafka:
         self.cluster.api.patch(self._plan.resource, {"metadata": {"annotations": annotations}})
 
     def throttle(self, member_id: int, *, bytes_per_second: int | None) -> None:
-        """Slow down what a broker fetches of topics that are configured to be throttled; None: no more."""
-        key = "follower.replication.throttled.rate"
+        """Slow down what others fetch from a broker of topics that are configured to be throttled; None: no more."""
+        key = "leader.replication.throttled.rate"
         operation = AlterConfigOpType.DELETE if bytes_per_second is None else AlterConfigOpType.SET
         entry = ConfigEntry(key, str(bytes_per_second or 0), incremental_operation=operation)
         resource = ConfigResource(ConfigResource.Type.BROKER, str(member_id), incremental_configs=[entry])
