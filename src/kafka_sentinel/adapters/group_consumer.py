@@ -19,8 +19,8 @@ from kafka_sentinel.adapters.kafka_client import (
     client_config,
     error_name,
 )
-from kafka_sentinel.adapters.pulse import REPORTING, Pulse, leave_behind
-from kafka_sentinel.core.events import AdapterError, Event, GroupCommitted, GroupRead, GroupRebalanced
+from kafka_sentinel.adapters.pulse import REPORTING, Pulse, hung, leave_behind
+from kafka_sentinel.core.events import Event, GroupCommitted, GroupRead, GroupRebalanced
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 COMMIT_TIMEOUT = 30.0  # seconds after which a commit that nobody answered is called failed, and the next one made
@@ -112,9 +112,7 @@ class GroupConsumer:
         """Ask nothing of a client that hangs any more. The next one joins as another member."""
         leave_behind(consumer)
         self._consumer = None
-        self._called_back.append(
-            AdapterError(at, "group", "CLIENT_HANGS", "the Kafka client hangs: a new one is taken")
-        )
+        self._called_back.append(hung(at, "group"))
         self._close()
 
     def _close(self) -> None:

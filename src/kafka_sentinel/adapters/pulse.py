@@ -13,6 +13,7 @@ import threading
 from confluent_kafka import Consumer
 
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now
+from kafka_sentinel.core.events import AdapterError
 from kafka_sentinel.core.types import Instant
 
 REPORTS_EVERY = 1.0  # seconds between two reports of a client's own thread, whatever Kafka does
@@ -49,3 +50,8 @@ def leave_behind(client: Consumer, wait: float = 0.0) -> None:
     ending = threading.Thread(target=client.close, name=_NAME, daemon=True)
     ending.start()
     ending.join(wait)
+
+
+def hung(at: Instant, subject: str) -> AdapterError:
+    """Say that a client was left behind because it hangs."""
+    return AdapterError(at, subject, "CLIENT_HANGS", "the Kafka client hangs: a new one is taken")

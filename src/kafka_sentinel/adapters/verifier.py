@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, adapter_error
-from kafka_sentinel.adapters.pulse import REPORTING, Pulse, leave_behind
+from kafka_sentinel.adapters.pulse import REPORTING, Pulse, hung, leave_behind
 from kafka_sentinel.adapters.reader import BEGINNING, END_OF_PARTITION, LOST, reader_config, spans_of, watermarks
 from kafka_sentinel.core.events import AdapterError, Event, ReaderLost, RecordsRead
 from kafka_sentinel.core.record import ProbeRecord
@@ -131,7 +131,7 @@ class Verifier:
         assert self._consumer is not None
         leave_behind(self._consumer)
         self._consumer = None
-        return [AdapterError(at, self._subject, "CLIENT_HANGS", "the Kafka client hangs: a new one is taken")]
+        return [hung(at, self._subject)]
 
     def _wake(self, at: Instant) -> list[Event]:
         """Assign anew, where it stands, what has been silent for long; replace the client where that did not help.
