@@ -11,6 +11,7 @@ from tests.kubernetes.deploy import images
 from tests.kubernetes.deploy.evidence import gather
 from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.pods import Limits
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
 from tests.kubernetes.deploy.shared import CAPACITY, SMALL_TEAM, SPOT, Kind, SharedKafka
 from tests.kubernetes.lab import build
@@ -116,6 +117,12 @@ def both_lost(_shared_kafka: SharedKafka) -> Story:
 def older_kafka(_shared_kafka: SharedKafka) -> Kafka:
     """The same as Strimzi 0.45 has it, whose resources are of version v1beta2."""
     return _shared_kafka.get(Kind(flavour=Flavour.OLDER_STRIMZI))
+
+
+@pytest.fixture
+def patient_kafka(_shared_kafka: SharedKafka) -> Kafka:
+    """The same, whose pods stay on a node that seems lost for as long as Kubernetes has it by default: 300 s."""
+    return _shared_kafka.get(Kind(limits=Limits(tolerated=300)))
 
 
 @pytest.fixture

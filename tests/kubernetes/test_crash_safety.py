@@ -103,7 +103,10 @@ def test_h_a_reclaim_is_undone_by_the_next_life(lab: Cluster, kafka: Kafka, depl
     kafka.wait_ready()  # the broker may have been back before the next life could see it: there need be no incident
     sentinel.wait_for(lambda status: all(each["verdict"] for each in status["incidents"]), "no open incident", 150)
     assert {each["cause"] for each in sentinel.incidents()} <= {"experiment"}
-    sentinel.wait_for(lambda _: item(sentinel, "reclaim")["last_result"] == "aborted", "the run to be aborted", 60)
+    sentinel.wait_for(lambda _: item(sentinel, "reclaim")["last_result"] is not None, "the run to end", 60)
+    # Killed before it had written down that the fault was injected, or after: then the run has its incident's verdict.
+    verdicts = {each["verdict"] for each in sentinel.incidents()}
+    assert item(sentinel, "reclaim")["last_result"] in {"aborted", *verdicts} - {"failed"}, sentinel.incidents()
     assert sentinel.records()["lost"] == 0
     assert len(deletions(lab, sentinel)) == 1
 
@@ -149,7 +152,8 @@ def probes(sentinel: Sentinel, pod: str) -> bool:
 
 
 @pytest.mark.full
-def test_h_without_the_api_server_it_probes_and_counts_on(lab: Cluster, kafka: Kafka, deploy: Deployer):
+def test_h_without_the_api_server_it_probes_and_counts_on(lab: Cluster, patient_kafka: Kafka, deploy: Deployer):
+    kafka = patient_kafka
     sentinel = probing(kafka, deploy, experiment("crash", "pod-crash", "any"), topic="without")
     sentinel.wait_verified(50)
     sent = sentinel.records()["sent"]

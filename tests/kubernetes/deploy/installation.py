@@ -9,7 +9,7 @@ from enum import StrEnum
 from tests.kubernetes.deploy import stateful, strimzi
 from tests.kubernetes.deploy.crds import Strimzi, definitions
 from tests.kubernetes.deploy.layout import Layout, Member
-from tests.kubernetes.deploy.pods import Place
+from tests.kubernetes.deploy.pods import Limits, Place
 
 
 class Flavour(StrEnum):
@@ -31,12 +31,12 @@ class Installation:
     resource: str | None = None
 
 
-def plan(flavour: Flavour, layout: Layout, namespace: str, cluster_id: str, memory: str | None) -> Installation:
+def plan(flavour: Flavour, layout: Layout, namespace: str, cluster_id: str, limits: Limits) -> Installation:
     """Return what to install. Clusters are called orders, as is the release; plain StatefulSets are called kafka."""
     match flavour:
         case Flavour.STRIMZI | Flavour.OLDER_STRIMZI:
             version = Strimzi.V1 if flavour is Flavour.STRIMZI else Strimzi.V1BETA2
-            place = strimzi.place(namespace, "orders", cluster_id, memory)
+            place = strimzi.place(namespace, "orders", cluster_id, limits)
             members = strimzi.members(place.name, layout)
             return Installation(
                 place,
@@ -48,7 +48,7 @@ def plan(flavour: Flavour, layout: Layout, namespace: str, cluster_id: str, memo
             )
         case Flavour.STATEFUL_SET | Flavour.BITNAMI:
             bitnami = flavour is Flavour.BITNAMI
-            place = stateful.place(namespace, cluster_id, memory, bitnami=bitnami)
+            place = stateful.place(namespace, cluster_id, limits, bitnami=bitnami)
             members = stateful.bitnami_members(layout) if bitnami else stateful.plain_members(layout)
             make = stateful.bitnami_resources if bitnami else stateful.plain_resources
             return Installation(place, members, place.name, (), lambda zones: make(place, members, zones))

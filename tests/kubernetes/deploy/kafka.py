@@ -16,6 +16,7 @@ from tests.kafka.observer import Standing, read_controller_log
 from tests.kubernetes.deploy import images, objects
 from tests.kubernetes.deploy.installation import Flavour, plan
 from tests.kubernetes.deploy.layout import CONTROLLER_NODE, HOST_PORT, PLAIN_PORT, Layout, Member
+from tests.kubernetes.deploy.pods import AS_USUAL, Limits
 from tests.kubernetes.deploy.strimzi import OPERATOR
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.lab.cluster import Cluster
@@ -27,6 +28,7 @@ PREFERRED = 0  # type of election
 READY_SECONDS = 300.0  # on a busy machine; twenty are usual
 GONE_SECONDS = 90.0
 MEBIBYTE = 1 << 20  # bytes
+STORAGE = ("PersistentVolume", "PersistentVolumeClaim")
 ZONE = "topology.kubernetes.io/zone"
 
 
@@ -40,14 +42,13 @@ class Kafka:
         flavour: Flavour = Flavour.STRIMZI,
         *,
         namespace: str = "kafka",
-        memory: str | None = None,
+        limits: Limits = AS_USUAL,
     ) -> None:
-        """`memory`: limit of each broker's container, as "450Mi"; a broker that needs more is killed for it."""
         self.cluster = cluster
         self.flavour = flavour
         self.namespace = namespace
         self.cluster_id = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
-        self._plan = plan(flavour, layout, namespace, self.cluster_id, memory)
+        self._plan = plan(flavour, layout, namespace, self.cluster_id, limits)
         self._addresses: dict[str, str] = {}  # of pods, as last known
 
     def __enter__(self) -> Self:
@@ -100,8 +101,17 @@ class Kafka:
             objects.apply(self.cluster, self._plan.definitions)
             wait_for(self._served, "Strimzi's resources to be served", 30)
         objects.apply(self.cluster, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}])
-        objects.apply(self.cluster, self._plan.objects(self._zones()))
+        wanted = self._plan.objects(self._zones())
+        storage = [one for one in wanted if one["kind"] in STORAGE]
+        objects.apply(self.cluster, storage)
+        # The scheduler may leave a pod that came before its claim was bound for the five minutes until it looks again.
+        wait_for(self._claims_bound, "the claims to be bound to their volumes", 60)
+        objects.apply(self.cluster, [one for one in wanted if one not in storage])
         self.wait_ready()
+
+    def _claims_bound(self) -> bool:
+        claims = self.cluster.api.list(f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims")
+        return all(claim["status"].get("phase") == "Bound" for claim in claims)
 
     def down(self) -> None:
         """Remove everything, the data on the nodes' disks too."""

@@ -33,15 +33,29 @@ VOLUME = "data-0"
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """`memory`: of each broker's container, as "450Mi"; a broker that needs more is killed for it.
+
+    `tolerated`: seconds a pod stays on a node that seems lost; None: as the lab has it for all pods.
+    """
+
+    memory: str | None = None
+    tolerated: int | None = None
+
+
+AS_USUAL = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where a Kafka cluster is in Kubernetes, and who it is. `memory`: limit of a broker's container, as "450Mi"."""
+    """Where a Kafka cluster is in Kubernetes, and who it is."""
 
     namespace: str
     name: str
     headless: str  # name of the headless service
     configuration: str  # name of the ConfigMap
     cluster_id: str
-    memory: str | None = None
+    limits: Limits
 
     @property
     def domain(self) -> str:
@@ -53,8 +67,9 @@ def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
     port = PLAIN_PORT if is_broker else CONTROL_PORT
     ports = {"tcp-ctrlplane": CONTROL_PORT, "tcp-clients": PLAIN_PORT, "tcp-host": HOST_PORT}
     resources: dict = {"requests": {"cpu": "10m", "memory": "300Mi"}}
-    if place.memory is not None and is_broker:
-        resources = {"requests": {"cpu": "10m", "memory": place.memory}, "limits": {"memory": place.memory}}
+    limits = place.limits
+    if limits.memory is not None and is_broker:
+        resources = {"requests": {"cpu": "10m", "memory": limits.memory}, "limits": {"memory": limits.memory}}
     volumes: list[dict] = [
         {"name": "kafka-metrics-and-logging", "configMap": {"name": place.configuration, "defaultMode": 0o755}},
         {"name": "strimzi-tmp", "emptyDir": {"medium": "Memory"}},
@@ -66,6 +81,7 @@ def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
         "restartPolicy": "Always",
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
+        "tolerations": [] if limits.tolerated is None else tolerations(limits.tolerated),
         "containers": [
             {
                 "name": "kafka",
@@ -85,6 +101,12 @@ def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
         ],
         "volumes": volumes,
     }
+
+
+def tolerations(seconds: int) -> list[dict]:
+    """Return what has a pod stay for so long on a node that seems lost."""
+    common = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
+    return [{"key": f"node.kubernetes.io/{key}", **common} for key in ("not-ready", "unreachable")]
 
 
 def configuration(place: Place, members: tuple[Member, ...], zones: Mapping[str, str]) -> dict:

@@ -17,6 +17,7 @@ from tests.kafka.sentinel import configuration
 from tests.kubernetes.deploy import images, objects, rbac
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.layout import CONTROLLER_NODE
+from tests.kubernetes.deploy.pods import tolerations
 from tests.kubernetes.deploy.waiting import wait_for
 
 from kafka_sentinel.adapters.kubernetes.access_review import Places
@@ -285,15 +286,6 @@ class Sentinel:
         }
 
     def _deployment(self) -> dict:
-        gone = [
-            {
-                "key": f"node.kubernetes.io/{key}",
-                "operator": "Exists",
-                "effect": "NoExecute",
-                "tolerationSeconds": self._tolerated,
-            }
-            for key in ("not-ready", "unreachable")
-        ]
         container = {
             "name": "sentinel",
             "image": images.sentinel_image().name,
@@ -309,7 +301,7 @@ class Sentinel:
             "serviceAccountName": NAME,
             "terminationGracePeriodSeconds": 10,
             "enableServiceLinks": False,
-            "tolerations": gone,
+            "tolerations": tolerations(self._tolerated),
             "containers": [container],
             "volumes": [{"name": "config", "configMap": {"name": f"{NAME}-config"}}],
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.kubernetes.deploy.installation import Flavour
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.layout import Layout
+from tests.kubernetes.deploy.pods import AS_USUAL, Limits
 from tests.kubernetes.lab.cluster import Cluster
 
 SPOT = "karpenter.sh/capacity-type"
@@ -20,11 +21,11 @@ class Kind:
 
     layout: Layout = Layout.SPREAD
     flavour: Flavour = Flavour.STRIMZI
-    memory: str | None = None
+    limits: Limits = AS_USUAL
 
 
 # Two brokers on one node, each with as much memory as it needs and no more.
-SMALL_TEAM = Kind(layout=Layout.SHARED, memory="450Mi")
+SMALL_TEAM = Kind(layout=Layout.SHARED, limits=Limits(memory="450Mi"))
 
 
 class SharedKafka:
@@ -39,7 +40,7 @@ class SharedKafka:
         if self._kafka is not None and (kind != self._kind or not self._restored(self._kafka)):
             self.close()
         if self._kafka is None:
-            self._kafka = Kafka(self._cluster, kind.layout, kind.flavour, memory=kind.memory)
+            self._kafka = Kafka(self._cluster, kind.layout, kind.flavour, limits=kind.limits)
             self._kind = kind
             self._kafka.up()
         return self._kafka

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tests.kubernetes.deploy import pods
 from tests.kubernetes.deploy.layout import CONTROLLER_ID, CONTROLLER_NODE, PLACES, Layout, Member
-from tests.kubernetes.deploy.pods import Place
+from tests.kubernetes.deploy.pods import Limits, Place
 
 PLAIN, PLAIN_CONTROLLER = "kafka", "kafka-controller"
 RELEASE = "orders"
@@ -14,9 +14,9 @@ BITNAMI = f"{RELEASE}-kafka"
 BITNAMI_SET = f"{BITNAMI}-controller"
 
 
-def place(namespace: str, cluster_id: str, memory: str | None, *, bitnami: bool) -> Place:
+def place(namespace: str, cluster_id: str, limits: Limits, *, bitnami: bool) -> Place:
     name = BITNAMI if bitnami else PLAIN
-    return Place(namespace, name, f"{name}-headless", f"{name}-config", cluster_id, memory)
+    return Place(namespace, name, f"{name}-headless", f"{name}-config", cluster_id, limits)
 
 
 def plain_members(layout: Layout) -> tuple[Member, ...]:

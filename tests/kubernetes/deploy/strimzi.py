@@ -9,7 +9,7 @@ from tests.kubernetes.deploy import pods
 from tests.kubernetes.deploy.crds import Strimzi
 from tests.kubernetes.deploy.images import sentinel_image
 from tests.kubernetes.deploy.layout import CONTROLLER_ID, CONTROLLER_NODE, PLACES, Layout, Member
-from tests.kubernetes.deploy.pods import Place
+from tests.kubernetes.deploy.pods import Limits, Place
 
 from kafka_sentinel.lab.jars import KAFKA_VERSION
 
@@ -19,8 +19,8 @@ REVISION = "9c4e1f00"
 IDLE = "import signal; signal.pause()"
 
 
-def place(namespace: str, name: str, cluster_id: str, memory: str | None) -> Place:
-    return Place(namespace, name, f"{name}-kafka-brokers", f"{name}-kafka-config", cluster_id, memory)
+def place(namespace: str, name: str, cluster_id: str, limits: Limits) -> Place:
+    return Place(namespace, name, f"{name}-kafka-brokers", f"{name}-kafka-config", cluster_id, limits)
 
 
 def members(name: str, layout: Layout) -> tuple[Member, ...]:
