@@ -288,10 +288,13 @@ def test_each_fault_is_held_and_announced_as_long_as_its_table_says_unless_the_e
 def test_kubernetes_is_off_by_default_and_becomes_a_specification_of_the_core():
     assert Settings().kubernetes.fleet() is None
     given = {"enabled": True, "namespace": "kafka", "selector": {"app": "kafka", "tier": 1}, "first_id": 1}
-    spec = Settings.model_validate({"kubernetes": {**given, "spot_labels": {"pool": True}}}).kubernetes.fleet()
+    spec = Settings.model_validate(
+        {"kubernetes": {**given, "spot_labels": {"pool": True}, "late_signals": 30}}
+    ).kubernetes.fleet()
     assert (spec.namespace, spec.flavour, spec.cluster, spec.first_id) == ("kafka", "auto", None, 1)
     assert spec.selector.matches({"app": "kafka", "tier": "1"})
     assert spec.spot_labels == {"pool": "true"}
+    assert spec.late_signals == 30
 
 
 CLUSTER = {"enabled": True, "namespace": "kafka"}

@@ -29,6 +29,7 @@ SECTIONS: dict[str, dict] = {
     },
     "incidents": {"settle": 3, "recheck_margin": 50},
     "cluster": {"session_timeout": 3, "snapshot_interval": SNAPSHOT, "quorum_interval": 0.5},
+    "kubernetes": {"late_signals": 15},
 }
 
 

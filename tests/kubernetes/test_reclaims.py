@@ -38,6 +38,7 @@ def beside(lab: Cluster, shared_kafka: Kafka, deploy: Deployer) -> World:
         "incidents": SECTIONS["incidents"],
         "cluster": {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5},
         "probe": {"delivery_timeout": 240},
+        "kubernetes": SECTIONS["kubernetes"],
     }
     sentinel = deploy(shared_kafka, wanted=lambda row: row.need is not Need.EXPERIMENTS, **sections)
     sentinel.wait_verified(100, 180)

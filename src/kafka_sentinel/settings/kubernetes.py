@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec
 from kafka_sentinel.core.kubernetes.selector import Selector
-from kafka_sentinel.settings.base import Section, Words, text_values
+from kafka_sentinel.settings.base import Duration, Section, Words, text_values
 from kafka_sentinel.settings.kafka import ReadableFile
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123, as namespaces are named
@@ -76,6 +76,11 @@ class KubernetesSettings(Section):
         description="Node labels that mean spot capacity, besides those of EKS, Karpenter, GKE and AKS.",
     )
 
+    late_signals: Annotated[float, Duration(5, 100)] = Field(
+        default=60.0,
+        description="How long a broker's restart or a node's loss waits to be counted: its cause may be told late.",
+    )
+
     @model_validator(mode="after")
     def _fits_together(self) -> KubernetesSettings:
         plain = self.flavour in {"auto", "statefulset"}
@@ -105,4 +110,5 @@ class KubernetesSettings(Section):
             selector=Selector(self.selector) if self.selector else None,
             first_id=self.first_id,
             spot_labels=self.spot_labels,
+            late_signals=self.late_signals,
         )

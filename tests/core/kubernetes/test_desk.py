@@ -24,9 +24,9 @@ DISRUPTED = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "ti
 
 
 class Cluster:
-    def __init__(self):
+    def __init__(self, **spec):
         self.objects = {(kind, raw["metadata"]["name"]): raw for kind, raw in load("strimzi-1.yaml")}
-        self.desk = KubernetesDesk(FleetSpec("kafka"))
+        self.desk = KubernetesDesk(FleetSpec("kafka", **spec))
         self.told, self.commands = [], []
         for kind in Kind:
             views = tuple(parse(kind, raw) for (one, _), raw in self.objects.items() if one is kind)
@@ -120,6 +120,32 @@ def test_a_node_with_two_brokers_goes_without_a_word(cluster):
         ("orders-broker-2", Reason.VOLUME_NODE_LOST),
     }
     assert cluster.desk.exposure.unplaced == (0, 2)
+
+
+@pytest.mark.parametrize(("late_signals", "counted"), [(60.0, 130.0), (20.0, 90.0)])
+def test_a_loss_is_counted_once_signals_can_be_late_no_more(late_signals, counted):
+    cluster = Cluster(late_signals=late_signals)
+    cluster.power_loss()  # the node is deleted after 70 seconds
+    cluster.tick(counted - 1)
+    assert cluster.counted("node_disruptions_total") == []
+    cluster.tick(counted)
+    assert cluster.counted("node_disruptions_total") == [{"cause": "spot", "announced": "false"}]
+
+
+@pytest.mark.parametrize(("late_signals", "counted"), [(60.0, 170.0), (20.0, 130.0)])
+def test_a_restart_is_counted_once_signals_can_be_late_no_more(late_signals, counted):
+    cluster = Cluster(late_signals=late_signals)
+    pod = cluster.get(Kind.POD, "orders-broker-1")
+    gone = copy.deepcopy(pod)
+    gone["metadata"] |= {"deletionTimestamp": stamp(110), "deletionGracePeriodSeconds": 0}
+    cluster.put(110, Kind.POD, gone)
+    cluster.drop(111, Kind.POD, "orders-broker-1")
+    pod["metadata"] |= {"uid": "the-next", "creationTimestamp": stamp(112)}
+    cluster.put(113, Kind.POD, pod)
+    cluster.tick(counted - 1)
+    assert cluster.counted("broker_restarts_total") == []
+    cluster.tick(counted)
+    assert cluster.counted("broker_restarts_total") == [{"cause": "pod_deleted"}]
 
 
 def test_a_node_of_controllers_is_followed_and_not_counted(cluster):

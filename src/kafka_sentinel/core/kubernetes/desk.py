@@ -36,8 +36,8 @@ class DeskStep:
 class KubernetesDesk:
     def __init__(self, spec: FleetSpec) -> None:
         self.inventory = Inventory()
-        self.disruptions = Disruptions()
-        self.restarts = Restarts(self.inventory, self.disruptions)
+        self.disruptions = Disruptions(settle=spec.late_signals)
+        self.restarts = Restarts(self.inventory, self.disruptions, settle=spec.late_signals)
         self.exposure: Exposure | None = None  # None: brokers or pods were not seen yet
         self.stuck: tuple[StuckPod, ...] = ()
         self._spec = spec

@@ -36,7 +36,8 @@ class FleetSpec:
     """Which pods to look for. `cluster`: name of the Strimzi cluster, the Helm release or the StatefulSet.
 
     `selector` and `first_id` (broker id of ordinal 0) are for `statefulset`; `spot_labels` mean spot besides those
-    that are known.
+    that are known; `late_signals`: seconds a restart or the loss of a node waits to be counted, because what tells its
+    cause may come late.
     """
 
     namespace: str
@@ -45,6 +46,7 @@ class FleetSpec:
     selector: Selector | None = None
     first_id: int = 0
     spot_labels: Mapping[str, str] = field(default_factory=dict)
+    late_signals: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class Step:
 
 
 class Restarts:
-    def __init__(self, inventory: Inventory, disruptions: Disruptions) -> None:
+    def __init__(self, inventory: Inventory, disruptions: Disruptions, *, settle: float = SETTLE) -> None:
+        self._settle = settle
         self._inventory = inventory
         self._disruptions = disruptions
         self._members: dict[str, BrokerPod] = {}  # by pod uid
@@ -241,7 +242,7 @@ class Restarts:
         age = now.mono - restart.at.mono
         disruption = self.disruption_of(restart)
         open_question = disruption is not None and disruption.closed is None and not disruption.counted
-        settled = age >= SETTLE and not open_question and restart.ready is not None
+        settled = age >= self._settle and not open_question and restart.ready is not None
         return settled or age >= LONGEST
 
     def _finish(self, at: Instant, restart: Restart) -> None:
