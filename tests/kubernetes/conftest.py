@@ -21,7 +21,7 @@ from tests.kubernetes.two_on_a_node import Story, play
 
 NODES = 4
 SECONDS = 900  # for one test, with a Kafka to be put up for it on a busy machine
-KINDS = ("kafka", "shared_kafka", "plain_kafka", "bitnami_kafka", "older_kafka")  # fixtures
+KINDS = ("kafka", "shared_kafka", "plain_kafka", "bitnami_kafka", "older_kafka", "patient_kafka")  # fixtures
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from tests.conftest import FULL
 from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.agents import LABELS, Machine
 from tests.kubernetes.deploy.kafka import Kafka
@@ -18,7 +19,7 @@ from tests.kubernetes.lab.cluster import Cluster
 
 CLEARED_AWAY = 120.0  # seconds until Kubernetes has cleared away the pods of a node that is gone; 40 to 60 are usual
 RETURNED = 120.0
-CLOSED = 240.0  # seconds until the incident is closed; the node's cause is final 60 s after its loss
+CLOSED = 240.0  # seconds until the incident is closed
 COUNTED = (
     "node_disruptions_total",
     "disruption_notices_total",
@@ -68,6 +69,8 @@ class World:
         try:
             yield told
             self.say(told, "waiting for Kubernetes to clear the pods away")
+            if not FULL:
+                self.kafka.clear_away(brokers)
             self._cleared_away(brokers)
         finally:
             if not self.lab.is_on(node):

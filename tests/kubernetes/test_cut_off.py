@@ -143,7 +143,8 @@ def test_i_a_broker_whose_node_is_partitioned_is_measured_and_neither_lost_nor_r
     _check_records(shared_kafka, sentinel)
 
 
-@pytest.mark.parametrize("seconds", [6, pytest.param(13, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("seconds", [6, 13])
 def test_i_a_node_frozen_for_longer_than_its_brokers_session_is_measured(
     lab: Cluster, shared_kafka: Kafka, sentinel: Sentinel, seconds: float
 ):

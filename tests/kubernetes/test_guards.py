@@ -136,8 +136,11 @@ def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kaf
     crash = experiment("crash", "pod-crash", "broker:0", grace="1s")
     with a_replica_that_is_behind(kafka):
         sentinel = deploy(kafka, topic=topic, experiments=armed(kafka, crash, daily_budget=1), **SECTIONS)
-        sentinel.wait_for(
-            lambda _: "slow-0" in reason(sentinel, "crash", "under_replicated"), "that topic to be named", SECONDS
+        wait_for(
+            lambda: "slow-0" in reason(sentinel, "crash", "under_replicated"),
+            "that topic to be named",
+            SECONDS,
+            lambda: f"in sync: {kafka.isr('slow')}; said: {reason(sentinel, 'crash', 'under_replicated')}",
         )
         refused(sentinel, "crash", "under_replicated", SECONDS)
     stage = Stage(lab, kafka)

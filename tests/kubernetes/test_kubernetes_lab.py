@@ -121,9 +121,8 @@ def test_a_cluster_answers_its_admin(cluster: Access) -> None:
     assert caught.value.status == 404
 
 
-@pytest.mark.parametrize(
-    ("ci", "outcome"), [pytest.param("", "1 skipped", marks=pytest.mark.full), ("true", "1 error")]
-)
+@pytest.mark.full
+@pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
 def test_of_a_cluster_that_is_given_no_power_is_taken_and_it_is_said_why(lab: Cluster, ci: str, outcome: str) -> None:
     chosen = ["-k", "answers_its_admin or ready_in_their_zones"]
     done = subprocess.run(
@@ -170,6 +169,7 @@ def test_a_killed_node_is_silent_and_its_pod_returns_on_its_volume_after_boot(la
     assert ask(pod.address) == "start\nstart\n"
 
 
+@pytest.mark.full
 def test_a_partition_is_silent_and_ends(lab: Cluster, pod: Web) -> None:
     lab.partition("n2")
     try:
@@ -278,6 +278,7 @@ def second_lab() -> Iterator[SecondLab]:
         owner.kill()
 
 
+@pytest.mark.full
 def test_the_guardian_of_a_killed_owner_leaves_nothing(lab: Cluster, second_lab: SecondLab) -> None:
     kinds = {line.split()[0] for line in second_lab.remains}
     assert kinds == {"process", "link", "network", "control", "folder"}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.conftest import FULL
 from tests.kafka import truth
 from tests.kafka.conftest import describe
 from tests.kafka.sentinel import Key
@@ -149,6 +150,8 @@ class _Play:
         self._say(f"the power of {NODE} went")
         time.sleep(2 * PROBE)  # a cloud takes a moment to notice
         self.lab.delete_node(NODE)
+        if not FULL:
+            self.kafka.clear_away(BROKERS)
         return killed
 
     def _scheduler_says(self, broker: int) -> str:

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import shutil
 import uuid
+from collections.abc import Iterable
 from typing import Self
 
 from confluent_kafka import KafkaException, Producer
@@ -214,6 +215,14 @@ class Kafka:
         pod = self.pod(member_id)
         assert pod is not None, f"{self.member(member_id).pod} is gone"
         objects.kill_container(self.cluster, pod)
+
+    def clear_away(self, broker_ids: Iterable[int]) -> None:
+        """Remove the pods of a node that is gone, as people do who do not wait until Kubernetes collects them."""
+        pods = [pod for broker in broker_ids if (pod := self.pod(broker)) is not None and pod["spec"].get("nodeName")]
+        names = [pod["metadata"]["name"] for pod in pods]
+        if names:
+            forced = ("--grace-period=0", "--force", "--ignore-not-found")
+            self.cluster.kubectl("delete", "pod", *names, "-n", self.namespace, *forced)
 
     def exhaust_memory(self, member_id: int) -> None:
         """Fill the memory that a broker's container may use, until the kernel kills the broker. Needs a limit."""
