@@ -29,16 +29,19 @@ TAINT = {"key": "aws-node-termination-handler/spot-itn", "value": "spot-itn-0123
 
 @contextmanager
 def a_replica_that_is_behind(kafka: Kafka) -> Iterator[None]:
-    """Let broker 1 die, return and be behind on a topic that Sentinel does not probe, while nothing else is amiss."""
+    """Let broker 1 be away and then behind on a topic that Sentinel does not probe, while nothing else is amiss."""
     kafka.create_topic("slow", [[0, 1, 2]], leader_replication_throttled_replicas="*")
     kafka.throttle(0, bytes_per_second=1)
+    lab, node = kafka.cluster, kafka.member(1).node
     try:
-        kafka.kill(1)  # a replica that is in sync is not throttled
+        lab.freeze(node)  # a replica that is in sync is not throttled
         wait_for(lambda: kafka.isr("slow") == {0, 2}, "broker 1 to be missed", SECONDS)
         kafka.fill("slow", mebibytes=30)  # it fetches one, and the next when it has been idle for ten seconds
+        lab.thaw(node)
         kafka.wait_ready()
         yield
     finally:
+        lab.thaw(node)
         kafka.throttle(0, bytes_per_second=None)
         wait_for(lambda: kafka.isr("slow") == {0, 1, 2}, "broker 1 to catch up", SECONDS)
         kafka.delete_topic("slow")

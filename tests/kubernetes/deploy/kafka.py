@@ -253,8 +253,8 @@ class Kafka:
         admin.incremental_alter_configs([resource])[resource].result(30)
 
     def fill(self, topic: str, *, mebibytes: int) -> None:
-        """Write so much to a topic's partition 0 that its replicas have to fetch more than once."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "acks": "1", "log_level": 0})
+        """Write so much to a topic's partition 0, and return when all in-sync replicas have it."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "acks": "all", "log_level": 0})
         for _ in range(mebibytes * 2):
             producer.produce(topic, bytes(MEBIBYTE // 2), partition=0)
         assert producer.flush(30) == 0, f"{topic} takes no records"
