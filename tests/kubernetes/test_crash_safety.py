@@ -91,6 +91,7 @@ def test_h_killed_between_deletion_and_record_it_never_deletes_again(lab: Cluste
     assert len(deletions(lab, sentinel)) == 1
 
 
+@pytest.mark.full
 def test_h_a_reclaim_is_undone_by_the_next_life(lab: Cluster, kafka: Kafka, deploy: Deployer):
     reclaim = experiment("reclaim", "node-reclaim", "broker:1", notice="2s", duration="10m", grace="30s")
     sentinel = probing(kafka, deploy, reclaim, topic="reclaimed")

@@ -152,11 +152,22 @@ def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kaf
         with obstacle(stage):
             refused(sentinel, "crash", guard, SECONDS)
         allowed(sentinel, "crash", seconds=SECONDS)
-    # Last: nodes seem lost when it is back, Kubernetes may move a broker, and that is a loss of the day.
+    assert deletions(lab, sentinel) == []
+
+
+@pytest.mark.full
+def test_g_without_the_api_server_nothing_is_done(lab: Cluster, patient_kafka: Kafka, deploy: Deployer):
+    kafka, topic = patient_kafka, "guarded"
+    kafka.create_topic(topic, PLACED, min_insync_replicas="2")
+    sentinel = deploy(
+        kafka, topic=topic, experiments=armed(kafka, experiment("crash", "pod-crash", "broker:0")), **SECTIONS
+    )
+    allowed(sentinel, "crash")
     with lab.without_api():
         sentinel.wait_for(
             lambda status: {"fresh_watches", "lease"} <= denying(status, "crash"), "stale watches", SECONDS
         )
+    allowed(sentinel, "crash", seconds=SECONDS)
     assert deletions(lab, sentinel) == []
 
 
