@@ -168,6 +168,22 @@ def test_a_broker_that_was_drained_away_and_finds_no_place_does_not_date_the_los
     assert world.samples["disruption_lead_seconds aws-node-termination-handler"] == [pytest.approx(39, abs=1)]
 
 
+def test_brokers_that_were_silent_before_their_pods_were_removed_date_the_loss_of_their_node():
+    world = KubernetesWorld()
+    world.run(20)
+    world.taint("n1", NOTICE)
+    world.run(60)
+    world.dead = {1}
+    world.run(3)
+    world.drop(Kind.NODE, "n1")
+    world.delete_pod(1)  # by hand, before Kafka misses the broker
+    world.pending_pod(1, "0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.")
+    world.run(6)
+    world.lose(1, leader=2)
+    world.run(70)
+    assert world.samples["disruption_lead_seconds aws-node-termination-handler"] == [pytest.approx(60, abs=1)]
+
+
 def test_a_drained_spot_node_that_stays_is_given_up_on_after_ten_minutes():
     world = KubernetesWorld()
     world.run(20)

@@ -70,7 +70,7 @@ class World:
             yield told
             self.say(told, "waiting for Kubernetes to clear the pods away")
             if not FULL:
-                self._clear_away(brokers)
+                self.kafka.clear_away(brokers)
             self._cleared_away(brokers)
         finally:
             if not self.lab.is_on(node):
@@ -160,16 +160,6 @@ class World:
             return {each["leader"] for each in self._partitions()} == set(self.kafka.brokers)
 
         wait_for(leading, "each broker to lead", RETURNED)
-
-    def _clear_away(self, brokers: set[int]) -> None:
-        """Remove the pods once it is known that their brokers are silent; earlier, that they go could be why."""
-
-        def missed(status: dict[str, Any]) -> bool:
-            return brokers.isdisjoint(one["id"] for one in status["brokers"] if one["up"])
-
-        self.sentinel.wait_for(missed, "the brokers to be missed", RETURNED)
-        time.sleep(1)  # by its next tick it has told the node's disruption
-        self.kafka.clear_away(brokers)
 
     def _cleared_away(self, brokers: set[int]) -> None:
         def waiting() -> bool:

@@ -27,6 +27,7 @@ from kafka_sentinel.core.slots import Edge
 from kafka_sentinel.core.types import Instant
 
 NOT_MADE_AGAIN = 600.0  # seconds without any pod of a broker after which none is waited for: it was scaled away
+REMOVAL = 1.0  # seconds before a pod is seen to be removed in which its broker may fall silent because of that
 FRESH = 60.0  # seconds within which the watch of pods must have told something for that to be believed
 
 
@@ -36,6 +37,7 @@ class Attribution:
         self._incidents = incidents
         self._silence = Silence()
         self._nodes: dict[int, str] = {}  # broker → uid of the node it was last seen on
+        self._removed: dict[int, Instant] = {}  # broker → since when its pod is deleted, or waits for a place
         self._of: dict[Life, str] = {}  # restarts under way → incident
         self._told: dict[str, Cause] = {}  # node uid → the verdict its incident was told; of open disruptions only
         self._absent: dict[int, Instant] = {}  # broker → since when it has no pod at all
@@ -54,7 +56,7 @@ class Attribution:
     def tick(self, step: DeskStep, edges: Iterable[Edge], now: Instant) -> list[Command]:
         """Tell the incidents what the desk found. Returns what there is to log."""
         self._silence.slots(edges)
-        self._tell_silence()
+        self._tell_silence(now)
         out: list[Command] = []
         for change in step.disruptions:
             self._disruption(change)
@@ -68,17 +70,21 @@ class Attribution:
         self._watch_stuck(now)
         return out
 
-    def _tell_silence(self) -> None:
-        """Tell since when brokers do not answer whose pods nobody deletes: then it is their node."""
+    def _tell_silence(self, now: Instant) -> None:
+        """Tell since when brokers do not answer, unless their pods had been removed by then: then it is their node."""
         fleet = self._desk.fleet
         self._nodes |= {pod.broker: pod.node_uid for pod in fleet.pods.values() if pod.node_uid is not None}
         silent = self._silence.since
         for broker, uid in self._nodes.items():
             pod = fleet.pods.get(broker)
+            if pod is not None and pod.node is not None and not pod.deleting:
+                self._removed.pop(broker, None)
+            else:
+                self._removed.setdefault(broker, now)
             if broker not in silent:
                 if not any(self._nodes.get(other) == uid for other in silent):
                     self._desk.disruptions.brokers_answer(uid)
-            elif pod is not None and pod.node is not None and not pod.deleting:  # not one that waits for a place
+            elif broker not in self._removed or silent[broker].mono < self._removed[broker].mono - REMOVAL:
                 self._desk.disruptions.brokers_silent(uid, silent[broker])
 
     # --- nodes
