@@ -1421,6 +1421,35 @@ def test_foreign_records_of_a_new_topic_that_was_not_recognised_yet_are_counted_
     assert world.losses == []
 
 
+@pytest.mark.parametrize("what", ["topic made anew", "truncation and a restart"])
+def test_what_was_met_before_another_send_proves_the_same_once_more_is_counted_once(what):
+    """Two sends were under way when the log went back: the second one to be acknowledged stands below the first."""
+    world = World()
+    world.produce(10)
+    world.read()
+    low, high = world.send(2), world.send(2)
+    if what == "topic made anew":
+        world.recreate_topic()
+    else:
+        world.truncate(0)
+    world.append(*low)
+    world.append(*high)
+    world.put(Entry(FOREIGN, epoch=world.epoch), Entry(CORRUPTED, epoch=world.epoch))
+    world.ack((high.start, 2, 2))
+    world.read()
+    world.ack((low.start, 2, 0))
+    met = dict(world.ledger.counted)
+    if what == "topic made anew":
+        world.notice_new_topic()
+        world.settle()
+        met = world.ledger.counted
+    else:
+        after = world.restart(state=world.saved())
+        after.settle()
+        assert after.ledger.counted["foreign"] == after.ledger.counted["corrupted"] == 0
+    assert met["foreign"] == met["corrupted"] == 1
+
+
 def test_an_alleged_truncation_does_not_turn_retention_into_loss():
     """A leader that was replaced says that the log ends low; then retention takes what is under suspicion."""
     world = World()

@@ -46,6 +46,7 @@ class Book:
         self._reposition_sent = False
         self._alleged: int | None = None  # how far back the log went by what a reader was told, not proved so far
         self._went_back_to = NOWHERE  # the divergence of the last regression
+        self._read_since = 0  # up to where the log was read since then
         self._cut_at = NOWHERE  # the same of the last one that was proved
         self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process,
         self._counted_to = 0  # below this one by that process or by this one

@@ -106,7 +106,7 @@ class PartitionLedger(Outcomes):
         self.fences.restart()
         self.same_topic = False
         self.highest_acked = -1
-        self.log_start = self.first_read = self._count_from = 0
+        self.log_start = self.first_read = self._count_from = self._read_since = 0
         self._own_floor = self._alleged = None
         self.reposition(0)
         return awaited
@@ -116,7 +116,7 @@ class PartitionLedger(Outcomes):
 
         That was the new topic already, perhaps, before it was recognised: it must not be counted a second time.
         """
-        window = self.log.overlapping(self._went_back_to, max((self.position or 0) - self._went_back_to, 0))
+        window = self.log.overlapping(self._went_back_to, max(self._read_since - self._went_back_to, 0))
         self.log.clear()
         for first, count, value in window:
             if value.kind is not SightingKind.RECORD:
