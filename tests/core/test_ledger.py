@@ -1327,6 +1327,37 @@ def test_an_unplaced_record_written_below_the_first_sign_of_a_truncation_is_foun
     assert world.lost == {(1, s) for s in range(100)}
 
 
+def test_an_unplaced_record_is_found_where_the_log_had_gone_back_to_before_it_was_sent():
+    """Nobody was told, so it stands below what was known to be acknowledged when it was sent."""
+    world = World(margin=1)
+    world.produce(5)
+    world.read()
+    world.truncate(0)
+    sent = world.send(5)
+    world.append(*sent)
+    world.ack((sent.start, 5, None))
+    world.settle()
+    world.recheck_everything()
+    assert world.lost == mine(world, range(5))
+    assert {world.state_of(sequence) for sequence in sent} == {State.VERIFIED}
+
+
+def test_an_unplaced_record_that_retention_took_from_a_log_that_had_gone_back_unnoticed_is_not_lost():
+    world = World()
+    world.produce(5)
+    world.read()
+    world.truncate(0)
+    (sent,) = world.send(1)
+    world.append(sent)
+    world.ack((sent, 1, None))
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 6)
+    world.retain_from(2)
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(sent) is State.EXPIRED
+    assert (world.run, sent) not in world.lost
+
+
 def test_unplaced_records_whose_place_the_log_start_has_passed_have_expired():
     world = World()
     world.produce(5)
