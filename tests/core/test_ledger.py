@@ -1358,6 +1358,28 @@ def test_an_unplaced_record_that_retention_took_from_a_log_that_had_gone_back_un
     assert (world.run, sent) not in world.lost
 
 
+@pytest.mark.parametrize("answer", ["acknowledged without an offset", "given up"])
+def test_what_stands_below_where_the_log_had_started_before_it_went_back_is_found(answer):
+    world = World(margin=1)
+    world.produce(3)
+    world.read(1)
+    world.retain_from(2)
+    world.read()
+    (sent,) = world.send(1)
+    world.truncate(0)
+    world.append(sent)
+    world.put(Entry(FOREIGN, epoch=world.epoch), Entry(FOREIGN, epoch=world.epoch))
+    if answer == "given up":
+        world.give_up(sent)
+    else:
+        world.ack((sent, 1, None))
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(sent) is (State.PRESENT if answer == "given up" else State.VERIFIED)
+    assert not world.rechecks.open_questions
+    assert world.count("suspected") == 0
+
+
 def test_unplaced_records_whose_place_the_log_start_has_passed_have_expired():
     world = World()
     world.produce(5)

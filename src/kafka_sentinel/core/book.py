@@ -33,6 +33,7 @@ class Book:
         self.first_read: int | None = None  # where this process began to read
         self.same_topic = False  # whether the topic is known to be the one that the state speaks of
         self.log_start = 0
+        self._start_told = 0  # what the verifier was told of it last
         self.highest_acked = -1
         self.last_ack_at: Instant | None = None
         self.give_ups: list[GiveUp] = []
