@@ -1327,6 +1327,19 @@ def test_an_unplaced_record_written_below_the_first_sign_of_a_truncation_is_foun
     assert world.lost == {(1, s) for s in range(100)}
 
 
+def test_a_log_that_went_back_before_anything_was_read_is_read_from_its_beginning():
+    world = World(margin=1)
+    sent = world.send(5)
+    world.append(*sent)
+    copies = world.append(*sent)
+    world.ack((sent.start, 5, copies))
+    world.truncate(copies)
+    world.produce(1)
+    world.settle()
+    assert world.losses == []
+    assert {world.state_of(sequence) for sequence in sent} == {State.VERIFIED}
+
+
 def test_an_unplaced_record_is_found_where_the_log_had_gone_back_to_before_it_was_sent():
     """Nobody was told, so it stands below what was known to be acknowledged when it was sent."""
     world = World(margin=1)

@@ -141,7 +141,9 @@ class Outcomes(Witness):
             self._lower(divergence, again=again)
         if self.has_unsettled_orphans():  # what they had on its way may have been written where nobody looked since
             self._read_all_again()
-        elif self.position is None or self.position > divergence:
+        elif self.position is None:  # nothing has been read yet: what stands below is to be read as well
+            self.reposition(0)
+        elif self.position > divergence:
             self.reposition(divergence)
 
     def _lower(self, divergence: int, *, again: bool) -> None:
