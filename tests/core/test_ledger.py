@@ -1340,6 +1340,21 @@ def test_a_log_that_went_back_before_anything_was_read_is_read_from_its_beginnin
     assert {world.state_of(sequence) for sequence in sent} == {State.VERIFIED}
 
 
+def test_what_was_read_before_the_log_went_back_and_is_handled_after_it_clears_no_suspicion():
+    """The verifier had begun where it is now sent back to, so what it had read is not told from what it reads next."""
+    world = World()
+    world.produce(20)
+    end = len(world.log)
+    late = world.sightings(0, end)
+    world.truncate(0)
+    world.produce(3)
+    world.deliver(0, end, late)
+    world.reader = 0
+    assert (world.count("verified"), world.count("suspected")) == (20, 23)  # the new ones were not met at their places
+    world.judge()
+    assert world.lost == mine(world, range(20))
+
+
 def test_an_unplaced_record_is_found_where_the_log_had_gone_back_to_before_it_was_sent():
     """Nobody was told, so it stands below what was known to be acknowledged when it was sent."""
     world = World(margin=1)

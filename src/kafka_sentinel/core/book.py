@@ -166,8 +166,8 @@ class Book:
             account.rewound.add(*window)
 
     def _verified(self, account: Account, first: int, count: int) -> None:
+        """A reader was given them. If they are suspected they stay so: perhaps it was given them before that."""
         account.move(first, count, State.AWAITING, State.VERIFIED)
-        account.trust(first, count)
         account.doubtful.remove(first, count)
         self.counted["verified"] += count
 
