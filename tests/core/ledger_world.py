@@ -181,7 +181,7 @@ class World:
     def deliver(self, start: int, end: int, batch: tuple[Sighting, ...]) -> bool:
         taken = self.ledger.read(start, end, batch)
         if taken:
-            self.ledger.log_starts_at(self.log_start)
+            self.ledger.verifier_told_start(self.log_start)
         self.drain()
         return taken
 

@@ -1327,6 +1327,87 @@ def test_an_unplaced_record_written_below_the_first_sign_of_a_truncation_is_foun
     assert world.lost == {(1, s) for s in range(100)}
 
 
+def test_a_log_that_went_back_before_anything_was_read_is_read_from_its_beginning():
+    world = World(margin=1)
+    sent = world.send(5)
+    world.append(*sent)
+    copies = world.append(*sent)
+    world.ack((sent.start, 5, copies))
+    world.truncate(copies)
+    world.produce(1)
+    world.settle()
+    assert world.losses == []
+    assert {world.state_of(sequence) for sequence in sent} == {State.VERIFIED}
+
+
+def test_what_was_read_before_the_log_went_back_and_is_handled_after_it_clears_no_suspicion():
+    """The verifier had begun where it is now sent back to, so what it had read is not told from what it reads next."""
+    world = World()
+    world.produce(20)
+    end = len(world.log)
+    late = world.sightings(0, end)
+    world.truncate(0)
+    world.produce(3)
+    world.deliver(0, end, late)
+    world.reader = 0
+    assert (world.count("verified"), world.count("suspected")) == (20, 23)  # the new ones were not met at their places
+    world.judge()
+    assert world.lost == mine(world, range(20))
+
+
+def test_an_unplaced_record_is_found_where_the_log_had_gone_back_to_before_it_was_sent():
+    """Nobody was told, so it stands below what was known to be acknowledged when it was sent."""
+    world = World(margin=1)
+    world.produce(5)
+    world.read()
+    world.truncate(0)
+    sent = world.send(5)
+    world.append(*sent)
+    world.ack((sent.start, 5, None))
+    world.settle()
+    world.recheck_everything()
+    assert world.lost == mine(world, range(5))
+    assert {world.state_of(sequence) for sequence in sent} == {State.VERIFIED}
+
+
+def test_an_unplaced_record_that_retention_took_from_a_log_that_had_gone_back_unnoticed_is_not_lost():
+    world = World()
+    world.produce(5)
+    world.read()
+    world.truncate(0)
+    (sent,) = world.send(1)
+    world.append(sent)
+    world.ack((sent, 1, None))
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 6)
+    world.retain_from(2)
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(sent) is State.EXPIRED
+    assert (world.run, sent) not in world.lost
+
+
+@pytest.mark.parametrize("answer", ["acknowledged without an offset", "given up"])
+def test_what_stands_below_where_the_log_had_started_before_it_went_back_is_found(answer):
+    world = World(margin=1)
+    world.produce(3)
+    world.read(1)
+    world.retain_from(2)
+    world.read()
+    (sent,) = world.send(1)
+    world.truncate(0)
+    world.append(sent)
+    world.put(Entry(FOREIGN, epoch=world.epoch), Entry(FOREIGN, epoch=world.epoch))
+    if answer == "given up":
+        world.give_up(sent)
+    else:
+        world.ack((sent, 1, None))
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(sent) is (State.PRESENT if answer == "given up" else State.VERIFIED)
+    assert not world.rechecks.open_questions
+    assert world.count("suspected") == 0
+
+
 def test_unplaced_records_whose_place_the_log_start_has_passed_have_expired():
     world = World()
     world.produce(5)
@@ -1419,6 +1500,35 @@ def test_foreign_records_of_a_new_topic_that_was_not_recognised_yet_are_counted_
     assert world.ledger.counted["foreign"] == world.ledger.counted["corrupted"] == 1
     assert world.ledger.counted["conflicting"] == 0
     assert world.losses == []
+
+
+@pytest.mark.parametrize("what", ["topic made anew", "truncation and a restart"])
+def test_what_was_met_before_another_send_proves_the_same_once_more_is_counted_once(what):
+    """Two sends were under way when the log went back: the second one to be acknowledged stands below the first."""
+    world = World()
+    world.produce(10)
+    world.read()
+    low, high = world.send(2), world.send(2)
+    if what == "topic made anew":
+        world.recreate_topic()
+    else:
+        world.truncate(0)
+    world.append(*low)
+    world.append(*high)
+    world.put(Entry(FOREIGN, epoch=world.epoch), Entry(CORRUPTED, epoch=world.epoch))
+    world.ack((high.start, 2, 2))
+    world.read()
+    world.ack((low.start, 2, 0))
+    met = dict(world.ledger.counted)
+    if what == "topic made anew":
+        world.notice_new_topic()
+        world.settle()
+        met = world.ledger.counted
+    else:
+        after = world.restart(state=world.saved())
+        after.settle()
+        assert after.ledger.counted["foreign"] == after.ledger.counted["corrupted"] == 0
+    assert met["foreign"] == met["corrupted"] == 1
 
 
 def test_an_alleged_truncation_does_not_turn_retention_into_loss():

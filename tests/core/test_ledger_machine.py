@@ -140,7 +140,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.passed |= {record for record, place in self.places.items() if place < to}
         self.world.retain_from(to)
         if self.world.ledger.position is not None:
-            self.world.ledger.log_starts_at(to)
+            self.world.ledger.verifier_told_start(to)
             self.world.drain()
 
     # --- readers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from tests.core.ledger_world import FOREIGN, MARGIN, PARTITION, Entry, World, mine
 
 from kafka_sentinel.core.ledger import CopySighted
@@ -140,15 +139,11 @@ def test_copies_sighted_close_to_each_other_are_one_question():
     assert (command.start, command.end, command.fence) == (0, 15, None)
 
 
-@pytest.mark.parametrize("purpose", [Purpose.COPIES, Purpose.BACKGROUND])
-def test_a_look_that_raises_no_suspicion_is_dropped_after_some_failures(purpose):
+def test_a_background_recheck_is_dropped_after_some_failures():
     world = World()
     world.produce(30)
     world.read()
-    if purpose is Purpose.COPIES:
-        world.rechecks.copies(CopySighted(PARTITION, 10, 15), world.now())
-    else:
-        world.rechecks.background(PARTITION, 0, 30, world.now())
+    world.rechecks.background(PARTITION, 0, 30, world.now())
     failures = 0
     while world.rechecks.open_questions:
         world.wait(10)
@@ -156,6 +151,63 @@ def test_a_look_that_raises_no_suspicion_is_dropped_after_some_failures(purpose)
             world.fail(command)
             failures += 1
     assert failures == MAX_LOOKS
+
+
+def test_a_copy_that_was_met_is_counted_however_often_the_look_for_it_fails():
+    """No other re-read need ever see both places: stretches of the background recheck may be shorter."""
+    world = World()
+    world.produce(30)
+    world.append(*range(5))
+    world.read()
+    for _ in range(5 * MAX_LOOKS):
+        world.wait(10)
+        for command in world.ask():
+            world.fail(command)
+    world.judge()
+    assert world.ledger.counted["duplicated"] == 5
+
+
+def test_looks_for_copies_that_fail_are_one_question_afterwards():
+    world = World()
+    world.produce(30)
+    world.read()
+    for low in range(20, 0, -1):
+        world.rechecks.copies(CopySighted(PARTITION, low, low + 8), world.now())
+        world.wait(10)
+        for command in world.ask():
+            world.rechecks.copies(CopySighted(PARTITION, 0, 9), world.now())
+            world.fail(command)
+    assert [(each.purpose, each.low, each.high) for each in world.rechecks.open_questions] == [(Purpose.COPIES, 0, 28)]
+
+
+def test_a_look_for_copies_ends_where_the_log_went_back_to():
+    world = World()
+    world.produce(20)
+    world.append(*range(5))
+    world.produce(5)
+    world.read()
+    (command,) = world.ask()
+    world.rechecks.copies(CopySighted(PARTITION, 23, 25), world.now())
+    world.truncate(22)
+    world.produce(1)
+    looks = [each for each in world.rechecks.open_questions if each.purpose is Purpose.COPIES]
+    assert [(each.low, each.high) for each in looks] == [(0, 22)]
+    world.fail(command)
+    world.judge()
+    assert world.ledger.counted["duplicated"] == 2
+
+
+def test_a_look_for_copies_waits_until_the_verifier_has_come_there_again():
+    world = World()
+    world.produce(30)
+    world.read()
+    world.rechecks.copies(CopySighted(PARTITION, 10, 25), world.now())
+    world.ledger.regressed(20, world.now())  # a leader that has been replaced says that the log ends there
+    world.drain()
+    assert world.ask() == []
+    world.read()
+    (command,) = world.ask()
+    assert (command.end, command.fence) == (25, None)
 
 
 def test_a_topic_made_anew_closes_looks_and_keeps_suspicions_and_incidents():

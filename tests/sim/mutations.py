@@ -35,6 +35,23 @@ OFTEN_INTERRUPTED = {
     "death": 0.1,
 }
 
+# The log is cut and others write in it, so that nobody is told; and nothing but the background recheck looks again at
+# what was read: no record whose place is not known has the whole log re-read, and no state is lost.
+OFTEN_REFILLED = {
+    "recheck_interval": 0.5,
+    "recheck_chunk": 100_000,
+    "kill": 0.15,
+    "lose_tail": 0.6,
+    "unclean": True,
+    "foreign": 0.5,
+    "other_sentinel": 0.5,
+    "no_offset": 0.0,
+    "retention": 0.0,
+    "death": 0.0,
+    "margin": 0,
+    "lost_response": 0.2,
+}
+
 
 def skip_barrier_check(patch):
     """An acknowledgement below an earlier one raises no suspicion, and nothing is re-read in the background."""
@@ -211,9 +228,9 @@ MUTATIONS = {
         (inject_without_asking, 2, {}),
         (inject_again, 5, {}),
         (forget_that_a_topic_was_made_anew, 30, {}),
-        (take_claims_across_topics, 5, OFTEN_FORGETFUL),
-        (forget_proofs_at_restart, 2, OFTEN_INTERRUPTED),
-        (look_at_everything_once, 788, {}),
+        (take_claims_across_topics, 0, OFTEN_FORGETFUL),
+        (forget_proofs_at_restart, 89, OFTEN_INTERRUPTED),
+        (look_at_everything_once, 28, OFTEN_REFILLED),
         (attribute_all_damage, 319, PROFILES["ageing"]),
         (count_from_where_the_reader_stands, 72, PROFILES["ageing"]),
     )

@@ -33,6 +33,7 @@ class Book:
         self.first_read: int | None = None  # where this process began to read
         self.same_topic = False  # whether the topic is known to be the one that the state speaks of
         self.log_start = 0
+        self._start_told = 0  # what the verifier was told of it last
         self.highest_acked = -1
         self.last_ack_at: Instant | None = None
         self.give_ups: list[GiveUp] = []
@@ -46,6 +47,7 @@ class Book:
         self._reposition_sent = False
         self._alleged: int | None = None  # how far back the log went by what a reader was told, not proved so far
         self._went_back_to = NOWHERE  # the divergence of the last regression
+        self._read_since = 0  # up to where the log was read since then
         self._cut_at = NOWHERE  # the same of the last one that was proved
         self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process,
         self._counted_to = 0  # below this one by that process or by this one
@@ -164,8 +166,8 @@ class Book:
             account.rewound.add(*window)
 
     def _verified(self, account: Account, first: int, count: int) -> None:
+        """A reader was given them. If they are suspected they stay so: perhaps it was given them before that."""
         account.move(first, count, State.AWAITING, State.VERIFIED)
-        account.trust(first, count)
         account.doubtful.remove(first, count)
         self.counted["verified"] += count
 

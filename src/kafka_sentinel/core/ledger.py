@@ -68,6 +68,17 @@ class PartitionLedger(Outcomes):
 
     # --- the log as a whole
 
+    def verifier_told_start(self, log_start: int) -> None:
+        """The verifier was told, in the order of what it read, where the log starts.
+
+        If that is lower than before, the log went back to below where it had started: what has been written there since
+        is to be found by re-reads. (Or a leader says so that has been replaced: then the next word raises it again.)
+        """
+        if log_start < self._start_told:
+            self.log_start = min(self.log_start, log_start)
+        self._start_told = log_start
+        self.log_starts_at(log_start)
+
     def log_starts_at(self, log_start: int) -> None:
         """The log start moved: what it passed unread has expired, unless it is suspected; that is for a recheck."""
         if log_start <= self.log_start:
@@ -106,7 +117,7 @@ class PartitionLedger(Outcomes):
         self.fences.restart()
         self.same_topic = False
         self.highest_acked = -1
-        self.log_start = self.first_read = self._count_from = 0
+        self.log_start = self._start_told = self.first_read = self._count_from = self._read_since = 0
         self._own_floor = self._alleged = None
         self.reposition(0)
         return awaited
@@ -116,7 +127,7 @@ class PartitionLedger(Outcomes):
 
         That was the new topic already, perhaps, before it was recognised: it must not be counted a second time.
         """
-        window = self.log.overlapping(self._went_back_to, max((self.position or 0) - self._went_back_to, 0))
+        window = self.log.overlapping(self._went_back_to, max(self._read_since - self._went_back_to, 0))
         self.log.clear()
         for first, count, value in window:
             if value.kind is not SightingKind.RECORD:
@@ -165,7 +176,7 @@ class PartitionLedger(Outcomes):
         assert isinstance(copies, list | tuple)
         assert isinstance(retired, list | tuple)
         self.position = None if position is None else whole(position)
-        self.log_start = whole(state["log_start"])
+        self.log_start = self._start_told = whole(state["log_start"])
         self.highest_acked = whole(state["highest_acked"])
         for first, count, kind, run, sequence, epoch in copies:
             self.copies.set(first, count, Standing(SightingKind(kind), run, sequence, epoch))

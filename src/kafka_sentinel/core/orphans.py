@@ -102,12 +102,13 @@ class Orphans(Book):
     def suspect_unplaced(self) -> None:
         """A fence was read past: what was acknowledged without an offset before it, and is still unseen, is suspected.
 
-        Each stands above what was known to be acknowledged when its send started.
+        Each stands above what was known to be acknowledged when its send started, unless the log had gone back by then
+        and nobody was told. So it is looked for in the whole log.
         """
         for first, count in self.own.unplaced():
-            low = self.own.sends.lower_bound(first)
+            bound = self.own.sends.lower_bound(first)
             reason = "acknowledged without an offset, not found"
-            self._suspect(self.own, Piece(first, count, low), reason, placed=False, bound=low)
+            self._suspect(self.own, Piece(first, count, 0), reason, placed=False, bound=bound)
 
     def has_unsettled_orphans(self) -> bool:
         """Whether an earlier run left something that `settle_orphans` would settle."""

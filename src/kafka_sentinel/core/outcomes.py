@@ -120,7 +120,7 @@ class Outcomes(Witness):
 
         Unless it is `proved` by an acknowledgement it may be a mistake, and what was known of the log is kept. If it
         was proved by a send that was under way when that was proved last, it is perhaps the same truncation `again`,
-        and proves nothing of what has been acknowledged since, above where it was first seen.
+        and proves nothing of what has been acknowledged or met since, above where it was first seen.
         """
         proved_below = self._cut_at if again else NOWHERE
         gone = self._void_from(divergence)
@@ -131,18 +131,22 @@ class Outcomes(Witness):
                     self._rewound(account, piece._replace(count=min(piece.count, proved_below - piece.value)))
         confirms = proved and self._alleged is not None and divergence >= self._alleged
         self.effects.append(Regressed(self.partition, divergence, self.last_ack_at, at, proved, confirms))
-        if not confirms:
-            self._went_back_to = divergence
+        if again:
+            self._went_back_to = min(self._went_back_to, divergence)
+        elif not confirms:
+            self._went_back_to = self._read_since = divergence
         self._alleged = None if proved else divergence
         if proved:
             self._cut_at = divergence
-            self._lower(divergence)
+            self._lower(divergence, again=again)
         if self.has_unsettled_orphans():  # what they had on its way may have been written where nobody looked since
             self._read_all_again()
-        elif self.position is None or self.position > divergence:
+        elif self.position is None:  # nothing has been read yet: what stands below is to be read as well
+            self.reposition(0)
+        elif self.position > divergence:
             self.reposition(divergence)
 
-    def _lower(self, divergence: int) -> None:
+    def _lower(self, divergence: int, *, again: bool) -> None:
         for account in self.accounts.values():
             account.sends.lower_barriers(divergence - 1)
             account.read_to = min(account.read_to, divergence)
@@ -151,7 +155,8 @@ class Outcomes(Witness):
         self.fences.void_from(divergence)
         self.highest_acked = min(self.highest_acked, divergence - 1)
         self._count_from = min(self._count_from, divergence)
-        self._counted_to = min(self._counted_to, divergence)
+        if not again:  # else what has been met above it since may stand still: it must not be counted a second time
+            self._counted_to = min(self._counted_to, divergence)
 
 
 def _in_flight(account: Account, first: int, count: int) -> list[tuple[int, int]]:

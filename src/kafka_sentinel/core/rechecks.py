@@ -2,7 +2,9 @@
 
 A question waits for its fence (only partitions that take writes can prove anything), is asked, and is asked again with
 a later fence, after a growing pause, until a valid answer comes: a suspicion is never dropped. If the log goes
-backwards while a question is under way, its answer may be older than that, and it is asked again.
+backwards while a question is under way, its answer may be older than that, and it is asked again. So is a look for
+copies: each is called for once, and the background recheck may read too short a stretch to see both. Only the
+background recheck is dropped when it was in vain: its next turn does the same.
 
 What a re-read finds missing besides is a suspicion of its own, and reaches the margin lower: so a truncation is
 followed down to where the log is unchanged, however far below its first sign that is.
@@ -27,7 +29,7 @@ MAX_ASKED = 16  # questions under way at once, over all partitions; the others w
 MAX_WAITING = 4  # suspicions of one partition are spread over at most so many questions that wait for a fence
 ANSWER_TIMEOUT = 360.0  # seconds; then the question counts as failed and is asked again
 RETRY_FIRST, RETRY_MAX = 0.25, 5.0  # seconds; doubling
-MAX_LOOKS = 4  # how often a question that raises no suspicion is asked in vain before it is dropped
+MAX_LOOKS = 4  # how often a background recheck is asked in vain before it is dropped
 
 
 class Rechecks:
@@ -46,9 +48,11 @@ class Rechecks:
 
     def regressed(self, regression: Regressed) -> None:
         """Note what raised the suspicions just reported (a ledger reports a regression after them, in one event)."""
-        for question in self._questions.values():
+        for question in self.open_questions:
             if question.partition != regression.partition:
                 continue
+            if question.purpose is Purpose.COPIES and regression.proved:
+                self._cut_copies(question, regression.divergence)
             for suspicion in question.suspicions if regression.proved else ():
                 suspicion.went_back_to = _lower_of(suspicion.went_back_to, regression.divergence)
             if question.asked_at is not None:
@@ -96,13 +100,24 @@ class Rechecks:
 
     def copies(self, sighted: CopySighted, at: Instant) -> None:
         """Have [low, high) re-read in one go, to count what stands twice in it."""
+        waiting = self._waiting_for_copies(sighted.partition)
+        if waiting is None:
+            self._open(Purpose.COPIES, sighted.partition, low=sighted.low, high=sighted.high, at=at)
+        else:
+            _widen(waiting, sighted.low, sighted.high)
+
+    def _waiting_for_copies(self, partition: ProbePartition) -> Question | None:
+        """Return the look for copies that has not been asked, if there is one."""
         for question in self._questions.values():
-            waiting = question.purpose is Purpose.COPIES and question.asked_at is None
-            if waiting and question.partition == sighted.partition:
-                question.low = min(question.low, sighted.low)
-                question.high = max(question.high or 0, sighted.high)
-                return
-        self._open(Purpose.COPIES, sighted.partition, low=sighted.low, high=sighted.high, at=at)
+            if (question.purpose, question.partition) == (Purpose.COPIES, partition) and question.asked_at is None:
+                return question
+        return None
+
+    def _cut_copies(self, question: Question, divergence: int) -> None:
+        """Nothing stands there any more of what was met; what has been written since, the verifier will meet."""
+        question.high = min(question.high or 0, divergence)
+        if question.high <= question.low:
+            del self._questions[question.number]
 
     def incident(self, incident: str, partition: ProbePartition, low: int, at: Instant) -> None:
         """Have everything from `low` to a fence re-read, for the end of an incident."""
@@ -157,6 +172,8 @@ class Rechecks:
         return commands
 
     def _fenced(self, question: Question) -> bool:
+        if question.purpose is Purpose.COPIES:  # where the verifier was sent back it has to come there again
+            return (self._ledgers[question.partition].position or 0) >= (question.high or 0)
         if question.high is not None:
             return True
         question.fence = self._ledgers[question.partition].fences.ready(question.number)
@@ -175,6 +192,10 @@ class Rechecks:
         fences = self._ledgers[question.partition].fences
         del self._questions[question.number]
         fences.forget(question.number)
+        waiting = self._waiting_for_copies(question.partition) if question.purpose is Purpose.COPIES else None
+        if waiting is not None:  # one look for both, lest they add up while no broker answers
+            _widen(question, waiting.low, waiting.high or 0)
+            del self._questions[waiting.number]
         question.number = self._next_number
         self._next_number += 1
         self._questions[question.number] = question
@@ -186,8 +207,7 @@ class Rechecks:
             fences.wait(question.number, now)
 
     def _in_vain(self, question: Question, now: Instant) -> None:
-        droppable = question.purpose in (Purpose.BACKGROUND, Purpose.COPIES)
-        if droppable and question.attempts + 1 >= MAX_LOOKS:
+        if question.purpose is Purpose.BACKGROUND and question.attempts + 1 >= MAX_LOOKS:
             del self._questions[question.number]  # the log changes under it: the next look starts afresh
         else:
             self._again(question, now)
@@ -249,6 +269,10 @@ class Rechecks:
                 heir = self._suspect(suspected, at, topic_gone=False)
                 heir.regressed = heir.regressed or question.regressed
                 heir.incident = heir.incident or question.incident
+
+
+def _widen(question: Question, low: int, high: int) -> None:
+    question.low, question.high = min(question.low, low), max(question.high or 0, high)
 
 
 def _lower_of(known: int | None, offset: int) -> int:

@@ -245,7 +245,7 @@ class Truth:
                 self.rechecks.failed(event)
             case RecordsRead(start=start, position=position, sightings=sightings, log_start=log_start):
                 if ledger.read(start, position, sightings) and log_start is not None:
-                    ledger.log_starts_at(log_start)
+                    ledger.verifier_told_start(log_start)
             case ReaderLost():
                 self._reader_lost(ledger, event)
             case _ if event.run not in ledger.accounts:

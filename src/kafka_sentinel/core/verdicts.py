@@ -133,7 +133,7 @@ def _condemn(
         return []
     for doubt in account.doubtful.covered(first, count):
         ledger.set_aside(account.run, *doubt)
-    for passed in account.rewound.missing(first, _passed_by_log_start(account, suspected, missing, by)):
+    for passed in account.rewound.missing(first, _passed_by_log_start(ledger, suspected, missing, by)):
         ledger.expire(account.run, *passed)
     losses = []
     for rest in account.suspected.covered(first, count):
@@ -147,7 +147,7 @@ def _condemn(
     return losses
 
 
-def _passed_by_log_start(account: Account, suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
+def _passed_by_log_start(ledger: PartitionLedger, suspected: Suspected, missing: tuple[int, int], by: Judgement) -> int:
     """Return how many of them, from the first, the log start has passed: that explains them if the log never went back.
 
     The offset of an unplaced record is not known, only a lower bound. If the log starts above that, any of them may
@@ -155,10 +155,21 @@ def _passed_by_log_start(account: Account, suspected: Suspected, missing: tuple[
     """
     first, count = missing
     if not suspected.placed:
-        bound = max(suspected.bound, _lower_bound(account, first, by.answer))
+        known = suspected.bound if _stands_below(ledger, suspected.bound, by.answer) else 0
+        bound = max(known, _lower_bound(ledger.accounts[suspected.run], first, by.answer))
         return count if by.done.log_start > bound and not _went_back_to(by, bound) else 0
     offset = suspected.low + first - suspected.first
     return max(min(by.done.log_start - offset, count), 0)
+
+
+def _stands_below(ledger: PartitionLedger, bound: int, answer: Answer) -> bool:
+    """Whether what was acknowledged just below that offset stands there still.
+
+    If not, the log has gone back, perhaps before the send that was bound by it, and nobody was told.
+    """
+    there = answer.get(bound - 1)
+    account = ledger.accounts.get(there.run) if there is not None and there.kind is SightingKind.RECORD else None
+    return there is not None and account is not None and account.positions.get(there.sequence) == bound - 1
 
 
 def _lower_bound(account: Account, sequence: int, answer: Answer) -> int:

@@ -24,6 +24,7 @@ class Witness(Orphans):
             self.first_read = start
         self._take_in(start, position, sightings)
         self.position = position
+        self._read_since = max(self._read_since, position)
         self._counted_to = max(self._counted_to, position)
         for account in self.accounts.values():
             for first, count in account.sets[State.AWAITING].spans():
