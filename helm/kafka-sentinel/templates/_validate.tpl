@@ -8,6 +8,9 @@
 {{- if not (or $kafka.bootstrapServers (dig "kafka" "bootstrap_servers" "" .Values.settings) (include "kafka-sentinel.strimzi" .)) }}
 {{- fail "kafka.bootstrapServers is missing: this Kubernetes cluster has no Strimzi resources to derive it from (if it has, set strimzi.enabled to true)" }}
 {{- end }}
+{{- if and $user.create (not (has $kafka.auth.type (list "tls" "scram-sha-512"))) }}
+{{- fail (printf "kafka.auth.type is %s, and strimzi.kafkaUser.create needs tls or scram-sha-512: Strimzi makes no other users" $kafka.auth.type) }}
+{{- end }}
 {{- include "kafka-sentinel.validateSecrets" . }}
 {{- if and (include "kafka-sentinel.armed" .) .Values.rbac.create (not .Values.rbac.experiments) }}
 {{- fail "settings.experiments.armed_for is set while rbac.experiments is false: armed experiments need the rights to be done; set rbac.experiments to true, or disarm" }}
@@ -20,9 +23,6 @@
 {{- end }}
 {{- if eq (int (dig "http" "port" 9464 .Values.settings)) 0 }}
 {{- fail "settings.http.port cannot be 0 here: the Service and the probes need to know the port" }}
-{{- end }}
-{{- if and $user.create (not (has $kafka.auth.type (list "tls" "scram-sha-512"))) }}
-{{- fail (printf "kafka.auth.type is %s, and strimzi.kafkaUser.create needs tls or scram-sha-512: Strimzi makes no other users" $kafka.auth.type) }}
 {{- end }}
 {{- if and .Values.strimzi.kafkaTopic.create (dig "probe" "manage_topic" false .Values.settings) }}
 {{- fail "settings.probe.manage_topic is true while strimzi.kafkaTopic.create is: two would change the same topic, so leave one of them off" }}
