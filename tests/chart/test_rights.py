@@ -160,6 +160,12 @@ def test_namespaces_may_be_the_same_or_not(helm, kafka, own, operator):
     assert given(objects, "sentinel-kafka-sentinel", own) == wanted(places, without=set(), faults=set(FAULTS))
 
 
+def test_where_kafka_is_in_the_namespace_default_its_events_are_those_of_nodes_too(helm):
+    values = {"kafka": {"namespace": "default"}, "rbac": {"optional": {"events": False}}}
+    places = Places(kafka="default", own="monitoring", state=PLACES.state)
+    assert rights(helm, values) == wanted(places, without={row_of("events")}, faults=set())
+
+
 def test_the_state_may_have_another_name_and_namespace(helm):
     state = {"settings": {"state": {"config_map": "ours", "namespace": "states"}}}
     places = Places(kafka="kafka", own="states", state="ours")
