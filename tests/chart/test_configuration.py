@@ -61,8 +61,19 @@ def test_strimzi_may_be_old_or_said_to_be_there(helm, tmp_path):
     asked = helm.template(one, {"strimzi": {"enabled": True}}).config
     assert helm.template(one, serves=STRIMZI_OLD).config == asked
     assert asked["kafka"]["bootstrap_servers"] == "c-kafka-bootstrap.monitoring.svc:9092"
-    denied = helm.template(THREE, {"strimzi": {"enabled": False}}, serves=STRIMZI_V1).config
-    assert "flavour" not in denied["kubernetes"]
+
+
+def test_a_kafka_that_is_not_strimzis_may_stand_beside_strimzi(helm):
+    """Its servers are given: neither flavour nor CA is guessed from an operator that is there."""
+    tls = {"kafka": {"tls": {"enabled": True}}}
+    beside = helm.template(THREE, tls, serves=STRIMZI_V1)
+    assert "flavour" not in beside.config["kubernetes"]
+    assert secrets(beside) == {}
+    said = helm.template(THREE, tls, {"strimzi": {"enabled": True}}, namespace="kafka")
+    assert said.config["kubernetes"]["flavour"] == "strimzi"
+    assert secrets(said) == {"ca": "stage-cluster-ca-cert"}
+    none = {"kafka": {"clusterName": "c"}, "strimzi": {"enabled": False}}
+    assert "kafka.bootstrapServers is missing" in helm.refused(none, serves=STRIMZI_V1)
 
 
 def test_what_is_set_wins_over_what_the_chart_works_out(helm, tmp_path):
@@ -185,6 +196,24 @@ def test_a_user_of_ones_own_signs_in_by_an_existing_secret(helm, tmp_path, kind)
     security = loaded(objects, tmp_path).kafka.security
     assert (security.mechanism, security.username, security.read_password()) == (kind.upper(), "me", "the pw")
     assert secrets(objects) == {"auth": "theirs"}
+
+
+def test_a_ca_file_of_ones_own_needs_no_secret_of_strimzis(helm):
+    tls = {"kafka": {"tls": {"enabled": True}}, "strimzi": {"enabled": True}}
+    own = {"settings": {"kafka": {"security": {"ca_file": "/ca/root.pem"}}}}
+    objects = helm.template(THREE, tls, own)
+    assert secrets(objects) == {}
+    assert objects.config["kafka"]["security"]["ca_file"] == "/ca/root.pem"
+
+
+def test_a_kafka_outside_of_kubernetes_may_have_any_name(helm, tmp_path):
+    outside = {
+        "kafka": {"bootstrapServers": "b-1.example:9092"},
+        "settings": {"kubernetes": {"enabled": False}, "kafka": {"cluster_name": "Prod MSK"}},
+    }
+    settings = loaded(helm.template(outside), tmp_path)
+    assert settings.kafka.cluster_name == "Prod MSK"
+    assert settings.config_map is None
 
 
 def test_no_secret_is_in_any_object(helm):

@@ -338,8 +338,9 @@ def test_notes_warn_of_what_nobody_has_tried_and_of_listeners_with_peers(helm):
     quiet = helm.notes(THREE)
     assert "networkPolicyPeers" not in quiet
     assert "NetworkPolicy" not in quiet
-    objects = helm.template(THREE, serves=STRIMZI_V1)
-    said = helm.notes(THREE, {"networkPolicy": {"enabled": True}}, serves=STRIMZI_V1)
+    strimzi = {"strimzi": {"enabled": True}}
+    objects = helm.template(THREE, strimzi)
+    said = helm.notes(THREE, strimzi, {"networkPolicy": {"enabled": True}})
     peer = yaml.safe_load(re.search(r"podSelector: (\{.*\})$", said, re.MULTILINE)[1])
     assert peer["matchLabels"].items() <= objects.deployment["spec"]["template"]["metadata"]["labels"].items()
     assert "kubernetes.io/metadata.name: monitoring" in said

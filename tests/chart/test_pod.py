@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from tests.chart.rendering import STRIMZI_V1, THREE
 
 from kafka_sentinel import __version__
@@ -114,10 +115,10 @@ def terms(objects) -> list[dict]:
 def test_it_prefers_to_keep_off_the_brokers_nodes_however_kafka_was_installed(helm):
     strimzi = {"strimzi.io/cluster": "stage", "strimzi.io/kind": "Kafka"}
     bitnami = {"app.kubernetes.io/name": "kafka", "app.kubernetes.io/instance": "stage"}
-    known = terms(helm.template(THREE, serves=STRIMZI_V1))
+    known = terms(helm.template(THREE, {"strimzi": {"enabled": True}}))
     assert [each["labelSelector"]["matchLabels"] for each in known] == [strimzi]
     assert [each["namespaces"] for each in known] == [["kafka"]]
-    unknown = [each["labelSelector"]["matchLabels"] for each in terms(helm.template(THREE))]
+    unknown = [each["labelSelector"]["matchLabels"] for each in terms(helm.template(THREE, serves=STRIMZI_V1))]
     assert unknown == [strimzi, bitnami]
     plain = {"settings": {"kubernetes": {"flavour": "statefulset", "selector": {"app": "kafka"}}}}
     assert [each["labelSelector"]["matchLabels"] for each in terms(helm.template(THREE, plain))] == [{"app": "kafka"}]
@@ -185,6 +186,45 @@ def test_what_platform_teams_ask_for_arrives(helm):
         assert values["extraEnv"][0] in each["env"]
         assert values["extraVolumeMounts"][0] in each["volumeMounts"]
     assert values["extraVolumes"][0] in pod["volumes"]
+
+
+def test_labels_and_annotations_that_are_given_twice_are_there_once_and_selectors_stand(helm):
+    values = {
+        "commonLabels": {"team": "all", "app.kubernetes.io/name": "x", "app.kubernetes.io/component": "x"},
+        "podLabels": {"team": "pod", "app.kubernetes.io/instance": "x", "app.kubernetes.io/component": "x"},
+        "podAnnotations": {"checksum/config": "x"},
+    }
+    objects = helm.template(THREE, values)
+    assert duplicates(objects.text) == []
+    template = objects.deployment["spec"]["template"]["metadata"]
+    assert template["labels"]["team"] == "pod"
+    assert objects.one("Service")["metadata"]["labels"]["team"] == "all"
+    assert objects.deployment["spec"]["selector"]["matchLabels"].items() <= template["labels"].items()
+    assert template["annotations"]["checksum/config"] != "x"
+    assert objects.one("Pod")["metadata"]["labels"]["app.kubernetes.io/component"] == "check"
+
+
+def test_no_key_is_there_twice(helm):
+    assert duplicates(helm.template(THREE).text) == []
+    assert duplicates("a: 1\nb: {c: 1, c: 2}\na: 3\n") == ["c", "a"]
+
+
+def duplicates(text: str) -> list[str]:
+    """Return the keys that stand twice in a mapping, which parsers take in silence."""
+    found = []
+
+    def look(node: yaml.Node) -> None:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            found.extend({key for key in keys if keys.count(key) > 1})
+        for below in node.value if isinstance(node, yaml.CollectionNode) else ():
+            for one in below if isinstance(below, tuple) else (below,):
+                look(one)
+
+    for document in yaml.compose_all(text):
+        if document is not None:
+            look(document)
+    return sorted(found, reverse=True)
 
 
 def test_the_image_is_named_by_version_tag_or_digest(helm):

@@ -33,13 +33,17 @@ app.kubernetes.io/component: daemon
 {{- end }}
 
 {{- define "kafka-sentinel.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "kafka-sentinel.releaseLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- include "kafka-sentinel.labelsAnd" (list . dict) }}
 {{- end }}
+
+{{/* The labels of an object, with more of them: (list $ map). Those that selectors go by are not to be changed. */}}
+{{- define "kafka-sentinel.labelsAnd" -}}
+{{- $root := index . 0 }}
+{{- $own := include "kafka-sentinel.releaseLabels" $root | fromYaml }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- merge $own (index . 1) $root.Values.commonLabels | toYaml }}
 {{- end }}
 
 {{/* `name:tag`, or `name@sha256:…`. */}}

@@ -1,15 +1,22 @@
 {{/* What the release is made for: the configuration of the daemon, which all other templates go by. */}}
 
-{{/* Whether Strimzi runs the Kafka cluster: "true" or "". */}}
+{{/*
+Whether Strimzi runs the Kafka cluster: "true" or "". That there is an operator says nothing of a Kafka whose bootstrap
+servers are given: it may be another's.
+*/}}
 {{- define "kafka-sentinel.strimzi" -}}
-{{- if eq (toString .Values.strimzi.enabled) "auto" -}}
-{{- $asked := or .Values.strimzi.kafkaUser.create .Values.strimzi.kafkaTopic.create }}
-{{- if or $asked (.Capabilities.APIVersions.Has "kafka.strimzi.io/v1") (.Capabilities.APIVersions.Has "kafka.strimzi.io/v1beta2") -}}
+{{- if ne (toString .Values.strimzi.enabled) "auto" -}}
+{{- ternary "true" "" .Values.strimzi.enabled }}
+{{- else if or .Values.strimzi.kafkaUser.create .Values.strimzi.kafkaTopic.create -}}
 true
+{{- else if not (include "kafka-sentinel.givenServers" .) -}}
+{{- $served := or (.Capabilities.APIVersions.Has "kafka.strimzi.io/v1") (.Capabilities.APIVersions.Has "kafka.strimzi.io/v1beta2") }}
+{{- ternary "true" "" $served }}
 {{- end }}
-{{- else if .Values.strimzi.enabled -}}
-true
 {{- end }}
+
+{{- define "kafka-sentinel.givenServers" -}}
+{{- .Values.kafka.bootstrapServers | default (dig "kafka" "bootstrap_servers" "" .Values.settings) }}
 {{- end }}
 
 {{/* Strimzi serves v1 since 0.49, and nothing else since 1.0. */}}
@@ -32,9 +39,9 @@ true
 {{- end }}
 {{- end }}
 
-{{/* The Secret with the brokers' CA, or "": then the system's. */}}
+{{/* The Secret with the brokers' CA, or "": then a file of the user's, or the system's. */}}
 {{- define "kafka-sentinel.caSecret" -}}
-{{- if include "kafka-sentinel.tls" . -}}
+{{- if and (include "kafka-sentinel.tls" .) (not (dig "kafka" "security" "ca_file" "" .Values.settings)) -}}
 {{- if .Values.kafka.tls.existingSecret -}}
 {{ .Values.kafka.tls.existingSecret }}
 {{- else if include "kafka-sentinel.strimzi" . -}}
@@ -79,7 +86,9 @@ true
 {{- $port := ternary 9093 9092 (eq (include "kafka-sentinel.tls" .) "true") }}
 {{- $strimzi := printf "%s-kafka-bootstrap.%s.svc:%d" $kafka.clusterName (include "kafka-sentinel.kafkaNamespace" .) $port }}
 {{- include "kafka-sentinel.put" (list $s "kafka" "bootstrap_servers" ($kafka.bootstrapServers | default $strimzi)) }}
+{{- if $kafka.clusterName }}
 {{- include "kafka-sentinel.put" (list $s "kafka" "cluster_name" $kafka.clusterName) }}
+{{- end }}
 {{- include "kafka-sentinel.putSecurity" (list $s .) }}
 {{- include "kafka-sentinel.put" (list $s "group_consumer" "group_id" $name) }}
 {{- if .Values.strimzi.kafkaTopic.create }}

@@ -2,10 +2,11 @@
 {{- define "kafka-sentinel.validate" -}}
 {{- $kafka := .Values.kafka }}
 {{- $user := .Values.strimzi.kafkaUser }}
-{{- if not $kafka.clusterName }}
+{{- $elsewhere := and (not (dig "kubernetes" "enabled" true .Values.settings)) (dig "kafka" "cluster_name" "" .Values.settings) }}
+{{- if not (or $kafka.clusterName $elsewhere) }}
 {{- fail "kafka.clusterName is missing: the name of the Kafka cluster (of the Strimzi resource, the Helm release or the StatefulSet)" }}
 {{- end }}
-{{- if not (or $kafka.bootstrapServers (dig "kafka" "bootstrap_servers" "" .Values.settings) (include "kafka-sentinel.strimzi" .)) }}
+{{- if not (or (include "kafka-sentinel.givenServers" .) (include "kafka-sentinel.strimzi" .)) }}
 {{- fail "kafka.bootstrapServers is missing: this Kubernetes cluster has no Strimzi resources to derive it from (if it has, set strimzi.enabled to true)" }}
 {{- end }}
 {{- if and $user.create (not (has $kafka.auth.type (list "tls" "scram-sha-512"))) }}
