@@ -1,6 +1,7 @@
 """What is rendered is valid by the OpenAPI document of Kubernetes itself, where no key may be unknown.
 
-Resources that Kubernetes does not define (of Strimzi and of the Prometheus operator) have no schema here.
+Resources that Kubernetes does not define are another matter: those of Strimzi are in test_strimzi.py, and those of the
+Prometheus operator have no schema here.
 """
 
 from __future__ import annotations
