@@ -75,6 +75,13 @@ def test_the_schema_is_one_and_takes_the_defaults():
     assert list(Draft202012Validator(SCHEMA).iter_errors(yaml.safe_load(VALUES))) == []
 
 
+def test_the_schema_takes_what_config_show_prints():
+    shown = Settings().masked()
+    assert list(Draft202012Validator(SCHEMA).iter_errors({"settings": shown})) == []
+    shown["probe"]["interval"] = "soon"
+    assert list(Draft202012Validator(SCHEMA).iter_errors({"settings": shown})) != []
+
+
 def test_the_settings_of_the_schema_are_the_model():
     model = Settings.model_json_schema(ref_template="#/$defs/{model}")
     assert SCHEMA["properties"]["settings"] == {"$ref": "#/$defs/Settings"}
