@@ -18,7 +18,7 @@ ARGS ?=
 SEEDS ?= 1000
 START ?= 0
 
-.PHONY: help demo test check test-core test-kafka test-kubernetes verify sim bench docs clean
+.PHONY: help demo test check test-core test-chart test-kafka test-kubernetes verify sim bench image docs clean
 
 help:  ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -35,10 +35,14 @@ check: $(READY)  ## Format, lint, types, import contracts, generated docs, core 
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache --no-logo
 	@$(PYTHON) -m kafka_sentinel.docs_gen --check
+	@$(PYTHON) tools/chart.py --check
 	@$(PYTHON) -m pytest -q tests/core tests/demo $(ARGS)
 
 test-core: $(READY)  ## The core tier alone
 	@$(PYTHON) tools/tiers.py core --pytest="$(ARGS)"
+
+test-chart: $(READY)  ## The Helm chart alone, under Helm 3 and 4 (Go; both built from source the first time)
+	@$(PYTHON) tools/tiers.py chart --pytest="$(ARGS)"
 
 test-kafka: $(READY)  ## The tier on real brokers alone
 	@$(PYTHON) tools/tiers.py kafka --pytest="$(ARGS)"
@@ -57,8 +61,16 @@ bench: $(READY)  ## Memory, CPU and throughput of the daemon
 	@for each in $(basename $(notdir $(wildcard benchmarks/[a-z]*.py))); do \
 	  echo "--- $$each"; $(PYTHON) -m benchmarks.$$each || exit 1; done
 
-docs: $(READY)  ## Write the generated pages in docs/ anew
+image:  ## The image, by docker, podman or buildah (BASE=IMAGE: what it is based on)
+	@builder=$$(command -v docker || command -v podman || command -v buildah) \
+	  || { echo "an image is built by docker, podman or buildah, and none is on the PATH"; exit 2; }; \
+	  version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
+	  $$builder build -t kafka-sentinel:$$version $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$$version \
+	    --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI) .
+
+docs: $(READY)  ## Write what is generated anew: pages in docs/, the chart's schema and table
 	@$(PYTHON) -m kafka_sentinel.docs_gen --write
+	@$(PYTHON) tools/chart.py --write
 
 clean:  ## Remove what was fetched and built
 	rm -rf .venv .cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

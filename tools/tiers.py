@@ -54,6 +54,14 @@ def chromium() -> str | None:
     return None if shutil.which("chromium") else "apt-get installed no chromium"
 
 
+def helm() -> str | None:
+    """Have Helm 3 and 4, built from source: minutes, once."""
+    command = [sys.executable, "-m", "tests.chart.helm"]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=BUILD, check=False)
+    print(done.stderr, end="", flush=True)
+    return None if done.returncode == 0 else (done.stderr.strip() or "for an unknown reason").splitlines()[0]
+
+
 def kafka() -> str | None:
     """Have a Java and the jars of Kafka."""
     script = "from kafka_sentinel.lab import jars, java; java.find_java(); jars.fetch_kafka()"
@@ -80,6 +88,7 @@ LANES = (
             "core",
             ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", f"--ignore={BROWSER_TESTS}"),
         ),
+        Tier("chart", ("tests/chart",), helm),
         Tier("page", (BROWSER_TESTS,), chromium),
         Tier("sim", ("tests/sim",), slow=True),
         Tier("mock", ("tests/mock",)),

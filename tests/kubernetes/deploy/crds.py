@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
@@ -37,25 +38,25 @@ class Strimzi(StrEnum):
         return "v1" if self is Strimzi.V1 else "v1beta2"
 
 
-def definitions(version: Strimzi) -> list[dict]:
-    """Return the definitions of Kafka, KafkaNodePool and StrimziPodSet. Raises LabError or LabError."""
+def definitions(version: Strimzi, classes: Mapping[str, str] = CLASSES) -> list[dict]:
+    """Return the definitions of Kafka, KafkaNodePool and StrimziPodSet, or of other classes. Raises LabError."""
     pins = Path(__file__).with_name("pins") / f"crd-generator-{version}.txt"
 
     def build(work: Path, out: Path) -> None:
         with tempfile.TemporaryDirectory(dir=work) as folder:
-            found = _generate(jars.parse_pins(pins.read_text()), Path(folder))
+            found = _generate(jars.parse_pins(pins.read_text()), Path(folder), classes)
         out.write_text(json.dumps(found))
 
-    inputs = pins.read_bytes() + json.dumps(CLASSES).encode()
+    inputs = pins.read_bytes() + json.dumps(dict(classes)).encode()
     return json.loads(kept("crds", f"strimzi-{version}", inputs, build, suffix=".json").read_text())
 
 
-def _generate(pinned: tuple[jars.Jar, ...], folder: Path) -> list[dict]:
+def _generate(pinned: tuple[jars.Jar, ...], folder: Path, classes: Mapping[str, str]) -> list[dict]:
     libs = folder / "libs"
     libs.mkdir()
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         list(pool.map(lambda jar: jars._download(jar, libs / jar.name), pinned))
-    wanted = [f"{model}={folder / plural}.json" for plural, model in CLASSES.items()]
+    wanted = [f"{model}={folder / plural}.json" for plural, model in classes.items()]
     command = [
         str(_java()),
         "-cp",
@@ -68,7 +69,7 @@ def _generate(pinned: tuple[jars.Jar, ...], folder: Path) -> list[dict]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode != 0:
         raise LabError(f"Strimzi's generator failed: {(done.stdout + done.stderr).strip()[-500:]}")
-    return [json.loads((folder / f"{plural}.json").read_text()) for plural in CLASSES]
+    return [json.loads((folder / f"{plural}.json").read_text()) for plural in classes]
 
 
 def _java() -> Path:

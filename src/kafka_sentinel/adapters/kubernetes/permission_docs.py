@@ -12,6 +12,9 @@ This is everything Sentinel asks of the Kubernetes API; a test compares the tabl
 it reads which versions of an API group are served and asks the server what it may do, which every account may in an
 ordinary cluster (the roles `system:discovery` and `system:basic-user`).
 
+The Helm chart makes roles of these rows and no others: the optional ones each with a switch (`rbac.optional`), those
+for experiments once they are armed, and only for the faults that are configured. A test compares the two.
+
 Where a permission that is not always needed is missing, what it is for is off, and `kafka-sentinel check` says so.
 Sentinel tries again every few minutes, so that it need not be restarted when the permission is granted.
 
