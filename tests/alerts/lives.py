@@ -153,9 +153,7 @@ class Life(KubernetesWorld):
             if last is not None and (last.run, last.first + last.count) == (run, sequence):
                 found[-1] = last._replace(count=last.count + 1)
             else:
-                found.append(
-                    Sighting(SightingKind.RECORD, offset, 1, self._epoch, instance, run, sequence, self.wall)
-                )
+                found.append(Sighting(SightingKind.RECORD, offset, 1, self._epoch, instance, run, sequence, self.wall))
         return tuple(found)
 
     def truncate(self, records: int) -> None:
@@ -211,11 +209,9 @@ class Life(KubernetesWorld):
         self.run(20)
 
     def crash_by_experiment(self, number: int) -> None:
-        """One of our own experiments takes the leader, Kafka notices after nine seconds, and all is well in a minute."""
+        """An experiment takes the leader, Kafka notices after nine seconds, and all is well in a minute."""
         pods = (PodRef("kafka", broker_name(number), f"uid-{broker_name(number)}", number),)
-        run = Run(
-            "r-1", "kill", "pod-crash", (number,), 0, self.wall, self.wall, pods, None, RunState.INJECTING
-        )
+        run = Run("r-1", "kill", "pod-crash", (number,), 0, self.wall, self.wall, pods, None, RunState.INJECTING)
         self.engine.experiments._run = run
         self.engine.experiments._entered = self.mono
         self.delete_pod(number)

@@ -39,7 +39,9 @@ def mistakes(expression: str) -> list[str]:
                 found.append(f"{series} has no label {name}")
             elif name in labels and "$" not in text and not labels[name].limit:
                 values = text.split("|") if "~" in operator else [text]
-                found += [f'{series}: {name} is never "{value}"' for value in values if value not in labels[name].values]
+                found += [
+                    f'{series}: {name} is never "{value}"' for value in values if value not in labels[name].values
+                ]
     for listed in _LISTED.findall(expression):
         found += [f"label {name} is none of these metrics'" for name in re.findall(r"\w+", listed) if name not in known]
     return found

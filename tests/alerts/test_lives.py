@@ -14,7 +14,9 @@ QUIET = ("n1", "n2", "n3")
 # All brokers are on spot nodes of one zone: known, said, and nobody's alarm.
 KNOWN = {"KafkaSentinelPlacementExposed (info)"}
 # The series that rules look at: with all, promtool takes half a minute.
-USED = re.compile(rf"^({'|'.join(sorted(set(re.findall(r'kafka_sentinel_[a-z_]+', promtool.RULE_FILE.read_text()))))}){{")
+USED = re.compile(
+    rf"^({'|'.join(sorted(set(re.findall(r'kafka_sentinel_[a-z_]+', promtool.RULE_FILE.read_text()))))}){{"
+)
 LOST = "KafkaSentinelMessageLossAfterSpotReclaim (critical)"
 
 

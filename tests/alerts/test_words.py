@@ -126,7 +126,9 @@ def test_every_command_of_a_runbook_exists():
     named = {
         tuple(words.split())
         for page in pages()
-        for words in re.findall(r"(?<![\w/=])kafka-sentinel ((?:[a-z][a-z-]* ?)+)", " ".join(commands(page.read_text())))
+        for words in re.findall(
+            r"(?<![\w/=])kafka-sentinel ((?:[a-z][a-z-]* ?)+)", " ".join(commands(page.read_text()))
+        )
     }
     assert {("resume",), ("pause",), ("heal",), ("check",), ("experiments", "explain")} <= named
     for words in named:
