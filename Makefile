@@ -57,8 +57,9 @@ bench: $(READY)  ## Memory, CPU and throughput of the daemon
 	@for each in $(basename $(notdir $(wildcard benchmarks/[a-z]*.py))); do \
 	  echo "--- $$each"; $(PYTHON) -m benchmarks.$$each || exit 1; done
 
-docs: $(READY)  ## Write the generated pages in docs/ anew
+docs: $(READY)  ## Write the generated pages in docs/ and the dashboards in grafana/ anew
 	@$(PYTHON) -m kafka_sentinel.docs_gen --write
+	@$(PYTHON) -m tools.dashboards
 
 clean:  ## Remove what was fetched and built
 	rm -rf .venv .cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -11,6 +11,7 @@ import math
 from itertools import groupby
 from typing import Any
 
+from tests.alerts.promtool import LOOKED_AT
 from tests.core.engine_world import INTERVAL, RUN
 from tests.core.kubernetes.raw import event
 from tests.core.kubernetes_world import NOTICE, SECTIONS, KubernetesWorld, broker_name
@@ -21,6 +22,8 @@ from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import (
     Event,
     FaultInjected,
+    GroupCommitted,
+    GroupRead,
     RecheckDone,
     RecordsAcked,
     RecordsRead,
@@ -50,7 +53,8 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 class Life(KubernetesWorld):
     """A world whose log can go backwards, and the metrics of the Sentinel in it. `scrapes`: one each 15 seconds."""
 
-    def __init__(self, **more: Any) -> None:
+    def __init__(self, *, web: bool = False, **more: Any) -> None:
+        self._web = web  # also serve its page and metrics on a free port
         self.scrapes: list[dict[Series, float]] = []
         self.display: Display | None = None
         self.life = 0  # of Sentinel
@@ -65,8 +69,10 @@ class Life(KubernetesWorld):
     def _begin(self) -> None:
         """A process begins: its counters are at 0."""
         self.life += 1
-        settings = Settings.model_validate({"probe": {"interval": INTERVAL}, **OWN})
-        self.display = Display(settings, self.engine.config, tick_age=lambda: 0.0, web=False)
+        http = {"host": "127.0.0.1", "port": 0}
+        settings = Settings.model_validate({"probe": {"interval": INTERVAL}, "http": http, **OWN})
+        self.display = Display(settings, self.engine.config, tick_age=lambda: 0.0, web=self._web)
+        self.display.start()
         self._open = []
         self._next_scrape = self.mono
 
@@ -92,10 +98,10 @@ class Life(KubernetesWorld):
         self.display.publish_engine(self.engine, waiting=0)
 
     def _samples(self) -> dict[Series, float]:
-        """Return all samples by their series. Instants count from the beginning, as they do in promtool."""
+        """Return what rules look at, by its series. Instants count from the beginning, as they do in promtool."""
         assert self.display is not None
         found = {}
-        for family in self.display.metrics.registry.collect():
+        for family in self.display.metrics.registry.restricted_registry(LOOKED_AT).collect():
             for sample in family.samples:
                 labels = tuple(sorted({**sample.labels, "instance": f"pod-{self.life}"}.items()))
                 told = sample.name.endswith("_timestamp_seconds")
@@ -143,6 +149,8 @@ class Life(KubernetesWorld):
         self.step(
             RecordsRead(self.now(), self.partition, start, len(self._log), self._sightings(start), (0.006,) * count)
         )
+        self.step(GroupRead(self.now(), self.partition, start, count))
+        self.step(GroupCommitted(self.now(), 0.003, None, ((self.partition, len(self._log)),)))
 
     def _sightings(self, start: int, end: int | None = None) -> tuple[Sighting, ...]:
         found: list[Sighting] = []

@@ -8,6 +8,7 @@ each may say how often its rules are evaluated, for days at every minute take lo
 from __future__ import annotations
 
 import copy
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ SECONDS = 120.0
 GROUPS: list[dict[str, Any]] = yaml.safe_load(RULE_FILE.read_text())["groups"]
 RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS: list[dict[str, Any]] = [rule for rule in RULES if "alert" in rule]
+LOOKED_AT = sorted({name for rule in RULES for name in re.findall(r"\b(?<!:)kafka_sentinel_\w+", rule["expr"])})
 NAMES = sorted({rule["alert"] for rule in ALERTS})
 
 
