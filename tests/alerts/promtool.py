@@ -18,6 +18,7 @@ from tests.alerts import binaries
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE_FILE = ROOT / "helm/kafka-sentinel/alerts/kafka-sentinel.yaml"
+BASE = "https://github.com/kafka-sentinel/kafka-sentinel/blob/main/docs/runbooks/"
 CASES = Path(__file__).parent / "cases"
 SECONDS = 120.0
 
@@ -62,4 +63,12 @@ def run(case: dict[str, Any], folder: Path, *, rules: Path = RULE_FILE) -> str:
     content = {"rule_files": [str(rules)], "evaluation_interval": every, "tests": [completed(case)]}
     file.write_text(yaml.safe_dump(content))
     done = promtool("test", "rules", file)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def parse(rules: list[dict[str, str]], folder: Path) -> str:
+    """Return what is no PromQL in the rules: nothing if all is."""
+    file = folder / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    done = promtool("check", "rules", file)
     return "" if done.returncode == 0 else done.stdout + done.stderr

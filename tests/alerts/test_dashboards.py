@@ -11,8 +11,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from tests.alerts.boards import FILES, FOLDER, asked, load, panels
 from tests.alerts.promql import mistakes
-from tests.alerts.promtool import ROOT
-from tests.alerts.test_words import BASE, parse
+from tests.alerts.promtool import BASE, ROOT, parse
 from tools.dashboards.__main__ import BOARDS, main
 
 register_default_plugins()

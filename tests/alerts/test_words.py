@@ -6,16 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 from tests.alerts import promtool
 from tests.alerts.promql import mistakes
-from tests.alerts.promtool import ALERTS, NAMES, ROOT, RULES
+from tests.alerts.promtool import ALERTS, BASE, NAMES, ROOT, RULES
 
 from kafka_sentinel.cli.commands import cli
 
 RUNBOOKS = ROOT / "docs/runbooks"
-BASE = "https://github.com/kafka-sentinel/kafka-sentinel/blob/main/docs/runbooks/"
 SECTIONS = ["Meaning", "See it", "Likely causes", "What to do", "When to silence"]
 SEVERITIES = {"critical", "warning", "info"}
 PAGE = (ROOT / "docs/alerts.md").read_text()
@@ -108,18 +106,11 @@ def test_the_queries_of_runbooks_are_promql(tmp_path):
     lines = [line for page in pages() for block in blocks(page.read_text(), "promql") for line in block.splitlines()]
     rules = [{"record": f"query:{number}", "expr": line} for number, line in enumerate(lines)]
     assert len(rules) > 20
-    assert parse(rules, tmp_path) == ""
-
-
-def parse(rules: list[dict[str, str]], folder: Path) -> str:
-    file = folder / "rules.yaml"
-    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
-    done = promtool.promtool("check", "rules", file)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    assert promtool.parse(rules, tmp_path) == ""
 
 
 def test_what_is_no_promql_is_found(tmp_path):
-    assert "parse error" in parse([{"record": "query:0", "expr": "sum by (x"}], tmp_path)
+    assert "parse error" in promtool.parse([{"record": "query:0", "expr": "sum by (x"}], tmp_path)
 
 
 def test_every_command_of_a_runbook_exists():

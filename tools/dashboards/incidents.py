@@ -181,7 +181,7 @@ def experiments(board: dashboard.Dashboard) -> None:
             Query(f"max by (experiment) ({series('experiment_next_run_timestamp_seconds')}) * 1000", events=True),
             unit="dateTimeAsIso",
             nothing="none configured",
-            sentinel="due",
+            called="due",
             width=8,
             runbook="KafkaSentinelExperimentsStalled",
         )
@@ -193,7 +193,7 @@ def experiments(board: dashboard.Dashboard) -> None:
             Query(f"max by (experiment) ({series('experiment_last_success_timestamp_seconds')}) * 1000", events=True),
             unit="dateTimeFromNow",
             nothing="none passed yet",
-            sentinel="passed",
+            called="passed",
             width=8,
             runbook="KafkaSentinelExperimentsSkipped",
         )

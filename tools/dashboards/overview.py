@@ -9,6 +9,7 @@ from tools.dashboards.parts import (
     NONE_IS_GOOD,
     RATE,
     RED,
+    RUNBOOKS,
     YELLOW,
     Query,
     added,
@@ -245,7 +246,7 @@ def now(board: dashboard.Dashboard) -> None:
             Query(firing, events=True),
             nothing="none",
             hidden=("__name__", "alertstate", "kafka_cluster", "Value"),
-            runbook="../alerts",
+            leads=f"{RUNBOOKS}${{__data.fields.alertname}}.md",
         )
     )
     board.with_panel(

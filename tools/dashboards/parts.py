@@ -178,12 +178,18 @@ def grid(
     width: int = 12,
     hidden: Sequence[str] = (),
     matrix: tuple[str, str] | None = None,
-    sentinel: str = "",
+    called: str = "",
+    leads: str | None = None,
 ) -> table.Panel:
-    """Return a table: a row for each series, or, of `matrix`, one for each value of a label and columns of another."""
+    """Return a table: a row for each series, or, of `matrix`, one for each value of a label and columns of another.
+
+    `called`: heading of the values. `leads`: where a click on a cell leads.
+    """
     panel = _common(table.Panel(), title, text, unit=unit, steps=steps, runbook=runbook)
     panel.targets(_targets([query], instant=True, as_table=True)).no_value(nothing).span(width).height(8)
     panel.align(look.FieldTextAlignment.AUTO)
+    if leads is not None:
+        panel.data_links([dashboard.DashboardLink("What to do").url(leads).target_blank(True)])
     if matrix is not None:
         options: dict[str, Any] = {"rowField": matrix[0], "columnField": matrix[1], "valueField": "Value"}
         panel.with_transformation(model.DataTransformerConfig(id_val="groupingToMatrix", options=options))
@@ -191,7 +197,7 @@ def grid(
     excluded = dict.fromkeys(("Time", *hidden), True)
     panel.with_transformation(
         model.DataTransformerConfig(
-            id_val="organize", options={"excludeByName": excluded, "renameByName": {"Value": sentinel or "value"}}
+            id_val="organize", options={"excludeByName": excluded, "renameByName": {"Value": called or "value"}}
         )
     )
     return panel
