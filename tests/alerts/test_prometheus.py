@@ -56,6 +56,15 @@ def empty(found: dict[Asked, list]) -> list[str]:
     return [f"{query.board}: {query.panel}: {query.expr}" for query, result in found.items() if not result]
 
 
+def strange(found: dict[Asked, list]) -> list[str]:
+    """Return the queries that found something that is no number."""
+    return [
+        f"{query.board}: {query.panel}: {query.expr}"
+        for query, result in found.items()
+        if not all(math.isfinite(value) for value in values(result))
+    ]
+
+
 def values(result):
     for series in result:
         for _, value in series.get("values") or [series["value"]]:
@@ -66,7 +75,7 @@ def test_every_panel_has_something_to_show_and_is_sane_before_there_was_anything
     go_on(life, 60, SCRAPES)
     calm = answers(prometheus)
     assert empty({query: result for query, result in calm.items() if not query.waits}) == []
-    assert all(math.isfinite(value) for result in calm.values() for value in values(result))
+    assert strange(calm) == []
 
     life.step(OrderGiven(life.now(), OrderKind.RUN_NOW, "kill"))  # no guard allows it: nothing is known of the quorum
     life.roll(3)
@@ -80,7 +89,7 @@ def test_every_panel_has_something_to_show_and_is_sane_before_there_was_anything
     go_on(life, 300, SCRAPES)
     after = answers(prometheus)
     assert empty(after) == []
-    assert all(math.isfinite(value) for result in after.values() for value in values(result))
+    assert strange(after) == []
     lost = next(query for query in after if query.panel == "Lost (acks=all)")
     assert [round(value) for value in values(after[lost])] == [10]
 
