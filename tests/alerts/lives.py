@@ -258,6 +258,19 @@ class Life(KubernetesWorld):
         self.delete_pod(number, why="DeletionByPodGC")
         self.pending_pod(number, "0/2 nodes are available: 2 node(s) had volume node affinity conflict.")
 
+    def lose_power_and_records(self, node: str, number: int, *, leader: int, lost: int) -> None:
+        """The same without a word: Kubernetes notices after forty seconds, and the node is deleted after that."""
+        self.dead = {number}
+        self.run(9)
+        self.lose(number, leader=leader)
+        self.truncate(lost)
+        self.run(31)
+        self.silent(node)
+        self.run(30)
+        self.drop(Kind.NODE, node)
+        self.delete_pod(number, why="DeletionByPodGC")
+        self.pending_pod(number, "0/2 nodes are available: 2 node(s) had volume node affinity conflict.")
+
     def come_back(self, *numbers: int, on: str) -> None:
         for number in numbers:
             self.drop(Kind.POD, broker_name(number))

@@ -106,6 +106,17 @@ def test_a_loss_is_told_within_ninety_seconds_and_nothing_else_is(tmp_path):
     assert fired(life, tmp_path) == {LOST, *KNOWN}
 
 
+def test_a_reclaim_that_is_known_as_one_too_late_leaves_its_loss_under_unknown(tmp_path):
+    life = Life(places=QUIET)
+    life.run(60)
+    life.lose_power_and_records("n1", 1, leader=2, lost=10)
+    life.come_back(1, on="n9")
+    life.run(180)
+    [incident] = life.incidents
+    assert (incident["cause"], incident["cause_revised"]) == ("unknown", "spot")
+    assert fired(life, tmp_path) == {"KafkaSentinelMessageLoss (critical)"}
+
+
 def test_a_loss_that_no_scrape_has_seen_alerts_when_sentinel_is_back(tmp_path):
     life = Life(places=QUIET)
     life.run(BEFORE)

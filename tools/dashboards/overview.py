@@ -310,7 +310,8 @@ def budget(board: dashboard.Dashboard) -> None:
     board.with_panel(
         figure(
             "Left of 30 days' budget",
-            "The objective: 99.9 % of slots are good over 30 days, 43 minutes of full outage. Below 0 it was missed.",
+            "The objective: 99.9 % of slots are good over 30 days, 43 minutes of full outage. Below 0 it was missed."
+            " Prometheus has to keep as much.",
             Query(f"1 - ({failed}) / {BUDGET}", "{{operation}}"),
             unit="percentunit",
             steps=((None, RED), (0, YELLOW), (0.25, GREEN)),
