@@ -68,9 +68,10 @@ image:  ## The image, by docker, podman or buildah (BASE=IMAGE: what it is based
 	  $$builder build -t kafka-sentinel:$$version $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$$version \
 	    --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI) .
 
-docs: $(READY)  ## Write what is generated anew: pages in docs/, the chart's schema and table
+docs: $(READY)  ## Write what is generated anew: pages in docs/, dashboards, the chart's schema and table
 	@$(PYTHON) -m kafka_sentinel.docs_gen --write
 	@$(PYTHON) tools/chart.py --write
+	@$(PYTHON) -m tools.dashboards
 
 clean:  ## Remove what was fetched and built
 	rm -rf .venv .cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -71,6 +71,13 @@ def kafka() -> str | None:
     return None if done.returncode == 0 else (done.stderr.strip() or "for an unknown reason").splitlines()[-1]
 
 
+def prometheus() -> str | None:
+    """Have Debian's Prometheus and its promtool, unpacked into the cache."""
+    command = [sys.executable, "-m", "tests.alerts.binaries"]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=PREPARATION, check=False)
+    return None if done.returncode == 0 else (done.stderr.strip() or "for an unknown reason").splitlines()[-1]
+
+
 def kubernetes() -> str | None:
     """Have what its tests need: Debian's packages, Kubernetes built from source, images of Kafka: minutes, once."""
     for module in ("tests.kubernetes.lab.build", "tests.kubernetes.deploy.images"):
@@ -90,6 +97,7 @@ LANES = (
         ),
         Tier("chart", ("tests/chart",), helm),
         Tier("page", (BROWSER_TESTS,), chromium),
+        Tier("alerts", ("tests/alerts",), prometheus),
         Tier("sim", ("tests/sim",), slow=True),
         Tier("mock", ("tests/mock",)),
         Tier("kafka", ("tests/kafka",), kafka, slow=True),

@@ -1,0 +1,98 @@
+"""A real Prometheus scrapes the daemon's own metrics, and every query of every panel is asked for."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+from tests.alerts.boards import Asked, asked
+from tests.alerts.lives import Life
+from tests.alerts.server import JOB, Prometheus
+
+from kafka_sentinel.core.events import OrderGiven
+from kafka_sentinel.core.types import OrderKind
+
+VARIABLES = {"__range": "2m", "__rate_interval": "5s", "kafka_cluster": "stage", "job": JOB}
+SCRAPES = 6.0  # seconds, so as many scrapes
+
+
+@pytest.fixture
+def life():
+    subject = Life(web=True, places=("n1", "n1", "n3"))
+    yield subject
+    subject.display.stop()
+
+
+@pytest.fixture
+def prometheus(life, tmp_path):
+    server = Prometheus(tmp_path, f"127.0.0.1:{life.display.web.port}")
+    try:
+        server.wait_for(lambda: bool(server.now("up == 1")), "the first scrape")  # seconds after it is ready
+        yield server
+    finally:
+        server.stop()
+
+
+def go_on(life, seconds, passing):
+    """Let the world's time pass while real time does, so that several scrapes see it."""
+    end = time.monotonic() + passing
+    step = seconds / (passing * 4)
+    for _ in range(round(passing * 4)):
+        life.run(step)
+        life.publish()
+        time.sleep(max(0.0, min(0.25, end - time.monotonic())))
+
+
+def answers(prometheus: Prometheus) -> dict[Asked, list]:
+    found = {}
+    for query in asked():
+        expr = query.filled(**VARIABLES)
+        found[query] = prometheus.now(expr) if query.instant else prometheus.lately(expr, 60)
+    return found
+
+
+def empty(found: dict[Asked, list]) -> list[str]:
+    return [f"{query.board}: {query.panel}: {query.expr}" for query, result in found.items() if not result]
+
+
+def strange(found: dict[Asked, list]) -> list[str]:
+    """Return the queries that found something that is no number."""
+    return [
+        f"{query.board}: {query.panel}: {query.expr}"
+        for query, result in found.items()
+        if not all(math.isfinite(value) for value in values(result))
+    ]
+
+
+def values(result):
+    for series in result:
+        for _, value in series.get("values") or [series["value"]]:
+            yield float(value)
+
+
+def test_every_panel_has_something_to_show_and_is_sane_before_there_was_anything(life, prometheus):
+    go_on(life, 60, SCRAPES)
+    calm = answers(prometheus)
+    assert empty({query: result for query, result in calm.items() if not query.waits}) == []
+    assert strange(calm) == []
+
+    life.step(OrderGiven(life.now(), OrderKind.RUN_NOW, "kill"))  # no guard allows it: nothing is known of the quorum
+    life.roll(3)
+    life.crash_by_experiment(2)
+    life.publish()
+    go_on(life, 30, SCRAPES)
+    life.reclaim("n1", 1, 2, leader=3)
+    go_on(life, 60, SCRAPES)
+    life.truncate(10)
+    life.come_back(1, 2, on="n9")
+    go_on(life, 300, SCRAPES)
+    after = answers(prometheus)
+    assert empty(after) == []
+    assert strange(after) == []
+    lost = next(query for query in after if query.panel == "Lost (acks=all)")
+    assert [round(value) for value in values(after[lost])] == [10]
+
+    rules = prometheus.rules()
+    assert len(rules) > 20
+    assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}

@@ -1,0 +1,240 @@
+"""What happened, how long each phase of the recovery took and why, and what experiments proved."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard
+from tools.dashboards.parts import (
+    GREEN,
+    NONE_IS_BETTER,
+    NONE_IS_GOOD,
+    RED,
+    YELLOW,
+    Query,
+    bars,
+    begin,
+    figure,
+    grid,
+    lines,
+    new,
+    quantile,
+    series,
+)
+
+
+def build() -> dashboard.Dashboard:
+    board = begin(
+        "kafka-sentinel-incidents",
+        "incidents and recovery",
+        "Incidents by cause, the phases of their recovery against the objectives, and experiments.",
+        since="now-7d",
+    )
+    timeline(board)
+    recovery(board)
+    experiments(board)
+    return board
+
+
+def timeline(board: dashboard.Dashboard) -> None:
+    board.with_row(dashboard.Row("What happened"))
+    for verdict, steps in (("passed", ((None, GREEN),)), ("failed", NONE_IS_GOOD), ("inconclusive", NONE_IS_BETTER)):
+        board.with_panel(
+            figure(
+                verdict.capitalize(),
+                f"Incidents closed within the time range with the verdict {verdict}.",
+                Query(f"sum({new('incidents_total', verdict=verdict)})"),
+                steps=steps,
+                runbook="KafkaSentinelSlowRecovery",
+                decimals=0,
+            )
+        )
+    board.with_panel(
+        figure(
+            "Open now",
+            "Incidents that are not over.",
+            Query(f"sum({series('incidents_open')})"),
+            steps=NONE_IS_BETTER,
+            runbook="KafkaSentinelNotRecovered",
+        )
+    )
+    board.with_panel(
+        figure(
+            "Log went backwards",
+            "Times within the time range that the log of a probe partition was seen to go backwards. It may have lost"
+            " nothing that was acknowledged.",
+            Query(f"sum({new('log_truncations_total')})"),
+            steps=NONE_IS_BETTER,
+            runbook="KafkaSentinelMessageLoss",
+            decimals=0,
+        )
+    )
+    board.with_panel(
+        figure(
+            "Elections",
+            "Changes of leader of probe partitions within the time range.",
+            Query(f"sum({new('leader_changes_total')})"),
+            decimals=0,
+        )
+    )
+    board.with_panel(
+        lines(
+            "Open incidents, by cause",
+            "The cause is the one assumed at that moment; it may have been found out later.",
+            Query(f"max by (cause) ({series('incidents_open')})", "{{cause}}"),
+            stacked=True,
+            runbook="KafkaSentinelNotRecovered",
+        )
+    )
+    board.with_panel(
+        lines(
+            "Unavailable partitions",
+            "Probe partitions that could not be written or read. The marks are incidents, losses and notices.",
+            Query(f"max by (operation) ({series('partitions_unavailable')})", "{{operation}}"),
+            runbook="KafkaSentinelWritesDown",
+        )
+    )
+    board.with_panel(
+        bars(
+            "Incidents, by cause",
+            "Closed within the time range.",
+            Query(f"sum by (cause) ({new('incidents_total')})", "{{cause}}"),
+        )
+    )
+    board.with_panel(
+        bars(
+            "Without writes, by cause",
+            "Seconds within the time range in which any partition could not be written.",
+            Query(f"sum by (cause) ({new('unavailable_seconds_total', operation='produce')})", "{{cause}}"),
+            unit="s",
+            runbook="KafkaSentinelWritesDown",
+        )
+    )
+    board.with_panel(
+        bars(
+            "Without reads, by cause",
+            "Seconds within the time range in which any partition could not be read.",
+            Query(f"sum by (cause) ({new('unavailable_seconds_total', operation='consume')})", "{{cause}}"),
+            unit="s",
+            runbook="KafkaSentinelReadsDown",
+        )
+    )
+
+
+def recovery(board: dashboard.Dashboard) -> None:
+    board.with_row(dashboard.Row("How long recovery took"))
+    board.with_panel(
+        grid(
+            "Last incident of each cause",
+            "Seconds from its beginning to the end of each phase; phases overlap and must not be added.",
+            Query(f"max by (cause, phase) ({series('recovery_last_seconds')})", events=True),
+            unit="s",
+            nothing="no incident yet",
+            matrix=("cause", "phase"),
+            runbook="KafkaSentinelSlowRecovery",
+            width=16,
+        )
+    )
+    board.with_panel(
+        bars(
+            "Objectives",
+            "How long each phase may take, from the configuration.",
+            Query(f"max by (phase) ({series('slo_seconds')})", "{{phase}}"),
+            unit="s",
+            runbook="KafkaSentinelSlowRecovery",
+        )
+    )
+    for share in (0.5, 0.9, 0.99):
+        board.with_panel(
+            bars(
+                f"{share:.0%} of recoveries, by phase",
+                f"{share:.0%} of the incidents that closed within the time range had reached the phase after this time."
+                " Between the bounds of the histogram it is interpolated.",
+                Query(quantile(share, "recovery_seconds", "phase"), "{{phase}}", events=True),
+                unit="s",
+                nothing="no incident in this time",
+                runbook="KafkaSentinelSlowRecovery",
+            )
+        )
+    for phase, what in (("produce", "writes were back"), ("full", "all was well again")):
+        board.with_panel(
+            bars(
+                f"Until {what}, by cause",
+                f"90 % of the incidents that closed within the time range: time until {what} on every partition.",
+                Query(
+                    quantile(0.9, "recovery_seconds", "cause", phase=phase),
+                    "{{cause}}",
+                    events=True,
+                ),
+                unit="s",
+                nothing="no incident in this time",
+                runbook="KafkaSentinelSlowRecovery",
+                width=12,
+            )
+        )
+
+
+def experiments(board: dashboard.Dashboard) -> None:
+    board.with_row(dashboard.Row("Experiments"))
+    board.with_panel(
+        grid(
+            "Next run",
+            "When each experiment is due next. Whether the guards will allow it is seen then.",
+            Query(f"max by (experiment) ({series('experiment_next_run_timestamp_seconds')}) * 1000", events=True),
+            unit="dateTimeAsIso",
+            nothing="none configured",
+            called="due",
+            width=8,
+            runbook="KafkaSentinelExperimentsStalled",
+        )
+    )
+    board.with_panel(
+        grid(
+            "Last success",
+            "When each experiment last passed.",
+            Query(f"max by (experiment) ({series('experiment_last_success_timestamp_seconds')}) * 1000", events=True),
+            unit="dateTimeFromNow",
+            nothing="none passed yet",
+            called="passed",
+            width=8,
+            runbook="KafkaSentinelExperimentsSkipped",
+        )
+    )
+    board.with_panel(
+        bars(
+            "Runs, by result",
+            "Experiments that ended within the time range.",
+            Query(
+                f"sum by (experiment, result) ({new('experiments_total')}) > 0",
+                "{{experiment}}: {{result}}",
+                events=True,
+            ),
+            nothing="none in this time",
+            runbook="KafkaSentinelExperimentsSkipped",
+        )
+    )
+    board.with_panel(
+        bars(
+            "Skipped, by guard",
+            "Runs within the time range that did not take place, by the first guard that denied.",
+            Query(
+                f"sum by (experiment, guard) ({new('experiments_skipped_total')}) > 0",
+                "{{experiment}}: {{guard}}",
+                events=True,
+            ),
+            steps=((None, YELLOW),),
+            nothing="none in this time",
+            runbook="KafkaSentinelExperimentsSkipped",
+            width=12,
+        )
+    )
+    board.with_panel(
+        figure(
+            "Held back",
+            "Paused by a person; latched by a failed run or a loss.",
+            Query(f"max({series('experiments_paused')})", "paused"),
+            Query(f"max({series('experiments_latched')})", "latched"),
+            words={"0": ("no", GREEN), "1": ("yes", RED)},
+            runbook="KafkaSentinelExperimentsSkipped",
+            width=12,
+            height=8,
+        )
+    )
