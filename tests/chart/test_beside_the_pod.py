@@ -209,6 +209,18 @@ def test_dashboards_in_the_chart_become_config_maps_for_grafana(helm, furnished)
     assert len(helm.template(THREE, chart=furnished).of("ConfigMap")) == 1
 
 
+def test_the_chart_brings_the_projects_own_rules_and_dashboards(helm):
+    on = {"prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}}
+    objects = helm.template(THREE, on)
+    rules = yaml.safe_load((CHART / "alerts" / "kafka-sentinel.yaml").read_text())
+    assert objects.one("PrometheusRule")["spec"] == rules
+    files = [file for each in objects.of("ConfigMap") for file in each["data"].items()]
+    given = {dashboard["uid"]: dashboard for name, text in files if ".json" in name for dashboard in [json.loads(text)]}
+    own = [json.loads(path.read_text()) for path in (CHART.parents[1] / "grafana").glob("*.json")]
+    assert given == {each["uid"]: each for each in own}
+    assert len(own) == 3
+
+
 # --- Strimzi
 
 
