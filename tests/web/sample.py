@@ -171,6 +171,7 @@ def _losses(now: float) -> list[dict[str, Any]]:
         "topic_id": "hCkVXoqzTcSQfRzUIp2hGg",
         "stands_there": "record 682140 of run 9f3ac07be1d24456",
         "incident": "i-0040",
+        "cause": "spot",
     }
     return [
         loss,

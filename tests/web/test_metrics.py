@@ -162,6 +162,11 @@ def test_the_last_loss_keeps_its_time_per_cause(metrics: Metrics) -> None:
     assert series(metrics, "last_loss_timestamp_seconds") == {("all", "spot"): NOW - 210}
 
 
+def test_the_last_loss_keeps_its_cause_when_its_incident_is_listed_no_more(metrics: Metrics) -> None:
+    metrics.update_from_status(status("loss") | {"incidents": []})
+    assert series(metrics, "last_loss_timestamp_seconds") == {("all", "spot"): NOW - 210}
+
+
 def test_an_earlier_success_stands_when_a_later_run_fails(metrics: Metrics) -> None:
     facts = status()
     metrics.update_from_status(facts)

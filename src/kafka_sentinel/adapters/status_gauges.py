@@ -99,7 +99,7 @@ def _incidents(incidents: list[Mapping[str, Any]], losses: list[Mapping[str, Any
     causes = {incident["id"]: incident["cause"] for incident in incidents}
     last_loss: dict[tuple[str, ...], float] = {}
     for loss in losses:
-        key = (loss["acks"], causes.get(loss["incident"], "unknown"))
+        key = (loss["acks"], causes.get(loss["incident"], loss["cause"]))
         last_loss[key] = max(last_loss.get(key, 0), loss["proved_at"])
     return {
         "incidents_open": {(cause,): still_open[cause] for cause in CAUSES},

@@ -14,7 +14,7 @@ from kafka_sentinel.core.truth import CopiesFound, Finding, IncidentRechecked, L
 from kafka_sentinel.core.types import Instant, ProbePartition
 from kafka_sentinel.core.verdicts import Loss
 
-MAX_LOSSES = 100  # pieces of evidence kept for people to read; the counts have no bound
+MAX_LOSSES = 100  # pieces of evidence kept for people to read, and the last of each acks; the counts have no bound
 MAX_NATURAL_LOSSES = 100  # instants at which brokers were lost without our doing
 
 
@@ -71,7 +71,7 @@ class Casebook:
         seen_before = loss.seen == "before"
         self.incidents.on_loss(incident.id, loss.partition.acks, loss.count, seen=seen_before, at=loss.proved_at)
         evidence = _evidence(loss, incident, before)
-        self.losses = [evidence, *self.losses][:MAX_LOSSES]
+        self.losses = _kept([evidence, *self.losses])
         fence = loss.fence.offset if loss.fence else None
         return _log("error", "acknowledged records lost", **evidence, reason=loss.reason, fence_offset=fence)
 
@@ -139,6 +139,14 @@ class Casebook:
         self._rechecking[incident.id] = set(self._truth.ledgers)
         for partition in self._truth.ledgers:
             self._truth.rechecks.incident(incident.id, partition, lows.get(partition, 0), at)
+
+
+def _kept(losses: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Drop the oldest; not the last of its acks, by which an alert knows when records were lost."""
+    newest, older = losses[:MAX_LOSSES], losses[MAX_LOSSES:]
+    last = {each["acks"]: each for each in reversed(older)}
+    there = {each["acks"] for each in newest}
+    return [*newest, *(each for acks, each in last.items() if acks not in there)]
 
 
 def _evidence(loss: Loss, incident: Incident, last_ack: Instant | None) -> dict[str, object]:
