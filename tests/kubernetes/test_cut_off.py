@@ -158,6 +158,7 @@ def test_i_a_node_frozen_for_longer_than_its_brokers_session_is_measured(
     _check_records(shared_kafka, sentinel)
 
 
+@pytest.mark.full
 def test_i_a_node_frozen_for_less_than_its_brokers_session_is_an_outage_without_an_election(
     lab: Cluster, shared_kafka: Kafka, quick_sentinel: Sentinel
 ):

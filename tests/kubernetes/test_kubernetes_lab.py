@@ -157,6 +157,7 @@ def test_nodes_are_ready_in_their_zones(lab: Cluster) -> None:
     assert all(lab.is_ready(node) for node in lab.nodes)
 
 
+@pytest.mark.full
 def test_a_killed_node_is_silent_and_its_pod_returns_on_its_volume_after_boot(lab: Cluster, pod: Web) -> None:
     address = pod.address
     assert ask(address) == "start\n"
