@@ -183,6 +183,21 @@ def test_no_two_watches_claim_the_truth_of_one_scope(where):
     assert max(Counter((one.kind, one.scope) for one in watched(where)).values()) == 1
 
 
+def test_events_about_nodes_and_about_their_node_claims_are_watched():
+    (events,) = [one for one in watched(Surroundings("kafka")) if (one.kind, one.scope) == (Kind.EVENT, "default")]
+    key, unwanted = events.selectors["fieldSelector"].split("!=")
+    assert key == "involvedObject.kind"
+    assert unwanted not in {"Node", "NodeClaim"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "versions"), [(Kind.KAFKA, ("v1", "v1beta2")), (Kind.NODE_CLAIM, ("v1", "v1beta1")), (Kind.POD, ())]
+)
+def test_every_version_that_our_users_have_is_found(kind, versions):
+    (one,) = [one for one in watched(Surroundings("kafka")) if one.kind is kind]
+    assert one.versions == versions
+
+
 def test_every_kind_the_core_knows_is_watched():
     assert {one.kind for one in watched(Surroundings("kafka"))} == set(Kind)
 

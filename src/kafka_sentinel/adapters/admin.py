@@ -46,6 +46,11 @@ class _Settings:
     def get(self, topic: str, name: str) -> str | None:
         return self._known[topic][1].get(name) if topic in self._known else None
 
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest of them were read, in monotonic seconds; None: there are none."""
+        return min((read for read, _ in self._known.values()), default=None)
+
     def forget(self, topics: Iterable[str]) -> None:
         """Read the settings of `topics` again: there is another topic of the same name now."""
         for topic in topics:
@@ -145,6 +150,7 @@ class ClusterWatcher:
             brokers={broker.id: f"{broker.host}:{broker.port}" for broker in metadata.brokers.values()},
             topics={name: self._topic(name, topic, ids.get(name)) for name, topic in metadata.topics.items()},
             probe_topics=dict(self._options.topics),
+            settings_read=self._settings.oldest,
         )
 
     def _topic(self, name: str, metadata: TopicMetadata, topic_id: str | None) -> TopicView:

@@ -28,13 +28,17 @@ class TopicView:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """One metadata answer: every broker and every topic (internal ones included)."""
+    """One metadata answer: every broker and every topic (internal ones included).
+
+    `settings_read`: monotonic second at which the oldest of the topics' settings in it was read; None: there are none.
+    """
 
     cluster_id: str
     brokers: Mapping[int, str]  # id → "host:port", the live ones
     topics: Mapping[str, TopicView]
     probe_topics: Mapping[Acks, str]
     reassigning: frozenset[tuple[str, int]] = field(default_factory=frozenset)
+    settings_read: float | None = None
 
     def probe_topic(self, acks: Acks) -> TopicView | None:
         name = self.probe_topics.get(acks)

@@ -13,15 +13,26 @@ from kafka_sentinel.core.targets import Target
 
 MAX_TARGETS = 1  # Kafka nodes one experiment may take at a time, whatever is configured, but for all of one machine
 
+MAX_SETTINGS_AGE = 180.0  # seconds; three times as old as they are let become where they can be read
+
 
 def fresh_views(given: GuardInput, _target: Target) -> Answer:
-    """The views of the cluster and of its quorum are both recent."""
+    """The views of the cluster and of its quorum are both recent, and the settings of topics are not old.
+
+    Settings are read in turns, once a minute; without the right to read them any more, the last would stand for ever.
+    """
     limit, world = given.settings.max_view_age, given.world
     cluster = age(given, world.cluster_asked) if world.cluster is not None else None
     quorum = age(given, world.quorum_asked) if world.quorum is not None else None
+    read = world.cluster.settings_read if world.cluster is not None else None
+    topics = None if read is None else world.now.mono - read
     allowed = all(each is not None and 0 <= each <= limit for each in (cluster, quorum))
+    allowed &= topics is None or topics <= MAX_SETTINGS_AGE
     seen = f"cluster {seconds(cluster)}, quorum {seconds(quorum)}"
-    return answer("fresh_views", allowed, seen, f"<= {limit:g} s old", f"too old or missing: {seen}")
+    if topics is not None:
+        seen += f", topic settings {seconds(topics)}"
+    threshold = f"<= {limit:g} s old, topic settings {MAX_SETTINGS_AGE:g} s"
+    return answer("fresh_views", allowed, seen, threshold, f"too old or missing: {seen}")
 
 
 def target_known(given: GuardInput, target: Target) -> Answer:

@@ -395,6 +395,7 @@ def in_place(**more):
         (ended(137, "Error", 10), "crash"),
         (ended(1, "Error", 10), "crash"),
         (ended(0, "Completed", 10), "crash"),
+        (ended(255, "Error", 10), "crash"),  # a program that ends with -1
         (ended(255, "Unknown", 10), "node_failure"),
         ({"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": "1970-01-01T00:00:00Z"}, "node_failure"),
         ({"exitCode": 255, "reason": "Unknown", "finishedAt": "0001-01-01T00:00:00Z"}, "node_failure"),

@@ -170,8 +170,9 @@ PERMISSIONS = (
         WATCH,
         Scope.CLUSTER,
         Need.OPTIONAL,
-        "spot reclaims, drains and failures of nodes; zones",
-        "no node is watched: their losses have no cause, and no exposure is shown",
+        "spot reclaims, drains and failures of nodes; zones; at the start, marks that an earlier life left on nodes",
+        "no node is watched: their losses have no cause, the exposure of zones and of the spot pool is not shown, and "
+        "such marks stay",
     ),
     Permission(
         VOLUMES,

@@ -22,7 +22,6 @@ from kafka_sentinel.core.kubernetes.restarts import Life, Restart, RestartChange
 from kafka_sentinel.core.kubernetes.signal_types import SignalKind
 from kafka_sentinel.core.kubernetes.silence import Silence
 from kafka_sentinel.core.kubernetes.stuck import StuckPod
-from kafka_sentinel.core.kubernetes.views import Kind
 from kafka_sentinel.core.slots import Edge
 from kafka_sentinel.core.types import Instant
 
@@ -183,7 +182,7 @@ class Attribution:
         """Note which brokers' pods are ready again, and which were never made again."""
         members = self._desk.fleet.members
         awaited = {broker for one in self._incidents.open for broker, at in one.recovery.pods.items() if at is None}
-        fresh = self._desk.as_of((Kind.POD,))
+        fresh = self._desk.pods_as_of()
         if fresh is not None and now.mono - fresh.mono <= FRESH:
             absent = awaited - set(members)
             self._absent = {broker: self._absent.get(broker, now) for broker in absent}

@@ -74,6 +74,10 @@ class KubernetesDesk:
         known = [at for at in instants if at is not None]
         return min(known, key=lambda at: at.mono) if known and len(known) == len(instants) else None
 
+    def pods_as_of(self) -> Instant | None:
+        """Return the instant as of which the pods in Kafka's namespace are known; None: they are not."""
+        return self.inventory.as_of(Kind.POD, self._spec.namespace)
+
     def refresh(self) -> None:
         """Discover the fleet anew if something has changed since."""
         if self._changed:

@@ -151,11 +151,15 @@ class Inventory:
 
     # --- how good it is
 
-    def as_of(self, kind: Kind) -> Instant | None:
-        """Return the instant as of which everything of that kind is known; None: not all of it is."""
-        seen = [at for (one, _), at in self._alive.items() if one is kind]
-        listed = {scope for one, scope in self._alive if one is kind}
-        missing = any(one is kind and scope not in listed for one, scope in self._problems)
+    def as_of(self, kind: Kind, within: str | None = None) -> Instant | None:
+        """Return the instant as of which everything of that kind is known; None: not all of it is.
+
+        `within`: only what lies in that namespace counts, and what is watched without one.
+        """
+        scopes = {scope for one, scope in (*self._alive, *self._problems) if one is kind}
+        wanted = scopes if within is None else scopes & {within, ""}
+        seen = [at for scope in wanted if (at := self._alive.get((kind, scope))) is not None]
+        missing = len(seen) < len(wanted)
         if not seen or missing or kind in self._too_many:
             return None
         return min(seen, key=lambda at: at.mono)

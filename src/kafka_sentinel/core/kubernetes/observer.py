@@ -79,7 +79,7 @@ class Observer:
         step = self.desk.tick(now, cluster)
         out: list[Command] = [*step.commands, *self._attribution.tick(step, edges, now)]
         out += self._forewarning.take(self.desk.exposure, now)
-        problems = self.desk.fleet.problems if self.desk.as_of((Kind.POD,)) is not None else ()
+        problems = self.desk.fleet.problems if self.desk.pods_as_of() is not None else ()
         if problems != self._problems:
             self._problems = problems
             out += [Log("warning", "Kafka's pods are in doubt", {"problem": problem}) for problem in problems]

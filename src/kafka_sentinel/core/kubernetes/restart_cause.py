@@ -51,7 +51,7 @@ def _container(given: Evidence, ended: Exit) -> tuple[Cause, str]:
     how = f"its container ended with code {ended.code}" + (f" ({ended.reason})" if ended.reason else "")
     if ended.reason == "OOMKilled":
         return Cause.OOM, f"{how}: it used more memory than it may"
-    if ended.reason in RUNTIME_LOST or ended.code == RUNTIME_LOST_CODE:
+    if ended.reason in RUNTIME_LOST or (ended.code == RUNTIME_LOST_CODE and not ended.reason):
         return _of_node(given, how, Cause.NODE_FAILURE)
     return Cause.CRASH, how
 
