@@ -286,6 +286,27 @@ def test_karpenters_taint_alone_is_never_a_reclaim():
     assert world.counted == [("drain", "true")]
 
 
+@pytest.mark.parametrize(
+    ("labels", "chosen", "cause"),
+    [
+        (KARPENTER_SPOT, False, "spot"),
+        (KARPENTER_SPOT, True, "drain"),
+        ({**KARPENTER_SPOT, "karpenter.sh/capacity-type": "on-demand"}, False, "drain"),
+    ],
+)
+def test_an_interruption_whose_reason_was_not_heard_is_what_the_label_says_unless_somebody_chose_it(
+    labels, chosen, cause
+):
+    world = World(labels, (Kind.NODE_CLAIM, node_claim()))
+    world.event(10, "TerminatingOnInterruption")  # of the event SpotInterrupted beside it, Karpenter makes few
+    world.node(11, taints=[DISRUPTED])
+    reason = [condition("DisruptionReason", reason="Drifted", since=12)] if chosen else []
+    world.claim(12, conditions=[*reason, condition("Drained", since=12), condition("InstanceTerminating", since=12)])
+    world.deleted(70, taints=[DISRUPTED])
+    world.wait(71)
+    assert world.counted == [(cause, "true")]
+
+
 def test_a_reclaim_in_the_middle_of_a_consolidation_is_a_reclaim():
     world = World(KARPENTER_SPOT)
     world.node(10, taints=[DISRUPTED])

@@ -36,8 +36,8 @@ def about(raw, *objects):
         (NTH + "rebalance-recommendation", "r", "NoSchedule", (Source.NTH, RISK, Hint.NONE)),
         (NTH + "scheduled-maintenance", "e", "NoSchedule", (Source.NTH, NOTICE, Hint.VOLUNTARY)),
         (NTH + "asg-lifecycle-termination", "asg-lifecycle-term-1", "", (Source.NTH, NOTICE, Hint.IF_SPOT)),
-        ("karpenter.sh/disrupted", "", "NoSchedule", (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)),
-        ("karpenter.sh/disruption", "disrupting", "NoSchedule", (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)),
+        ("karpenter.sh/disrupted", "", "NoSchedule", (Source.KARPENTER, DRAIN, Hint.REMOVAL)),
+        ("karpenter.sh/disruption", "disrupting", "NoSchedule", (Source.KARPENTER, DRAIN, Hint.REMOVAL)),
         ("karpenter.sh/disruption", "other", "NoSchedule", None),
         ("karpenter.sh/unregistered", "", "NoExecute", None),
         ("ToBeDeletedByClusterAutoscaler", "1790000005", "", (Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY)),
@@ -176,9 +176,9 @@ def test_not_ready_is_unreachable_unless_the_node_says_it_shuts_down():
         ("DisruptionWaitingReadiness", (Source.KARPENTER, RISK, Hint.NONE)),
         ("DisruptionBlocked", None),
         ("NodeRepairBlocked", None),
-        ("TerminationGracePeriodExpiring", (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)),
-        ("FailedDraining", (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)),
-        ("AwaitingVolumeDetachment", (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)),
+        ("TerminationGracePeriodExpiring", (Source.KARPENTER, DRAIN, Hint.REMOVAL)),
+        ("FailedDraining", (Source.KARPENTER, DRAIN, Hint.REMOVAL)),
+        ("AwaitingVolumeDetachment", (Source.KARPENTER, DRAIN, Hint.REMOVAL)),
         ("ScaleDown", (Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY)),
         ("ScaleDownEmpty", (Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY)),
         ("ScaleDownFailed", None),
@@ -304,15 +304,15 @@ def test_a_disruption_reason_is_karpenters_choice(reason):
 
 
 def test_a_deleted_node_claim_or_node_is_a_drain():
-    assert on(node(), (Kind.NODE_CLAIM, node_claim(deleted=5))) == [(Source.KARPENTER, DRAIN, Hint.VOLUNTARY)]
-    assert on(node(deleted=5)) == [(Source.KARPENTER, DRAIN, Hint.VOLUNTARY)]
+    assert on(node(), (Kind.NODE_CLAIM, node_claim(deleted=5))) == [(Source.KARPENTER, DRAIN, Hint.REMOVAL)]
+    assert on(node(deleted=5)) == [(Source.KARPENTER, DRAIN, Hint.REMOVAL)]
     assert on(node(), (Kind.NODE_CLAIM, node_claim())) == []
 
 
 @pytest.mark.parametrize("kind", ["InstanceTerminating", "Drained", "VolumesDetached"])
 def test_a_node_claim_tells_how_far_its_end_has_come(kind):
     assert on(node(), (Kind.NODE_CLAIM, node_claim(conditions=[condition(kind)]))) == [
-        (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)
+        (Source.KARPENTER, DRAIN, Hint.REMOVAL)
     ]
     for status in ("False", "Unknown"):
         assert on(node(), (Kind.NODE_CLAIM, node_claim(conditions=[condition(kind, status)]))) == []
@@ -324,7 +324,7 @@ def test_a_node_claim_tells_until_when_it_is_waited_for():
     raw = node()
     inventory = Watches((Kind.NODE, raw), (Kind.NODE_CLAIM, node_claim(annotations=annotations, deleted=5))).inventory
     [signal, *_] = evidence_on(parse(Kind.NODE, raw), inventory, EPOCH + 60)
-    assert (signal.source, signal.kind, signal.hint) == (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)
+    assert (signal.source, signal.kind, signal.hint) == (Source.KARPENTER, DRAIN, Hint.REMOVAL)
     assert "2026-09-21T14:15:00Z" in signal.text
     assert signal.since == EPOCH + 5
 
@@ -378,7 +378,7 @@ def test_strimzi_says_that_it_restarts_a_pod():
     ("reason", "message", "expected"),
     [
         ("Evicted", "", (Source.KUBERNETES, DRAIN, Hint.NONE)),
-        ("Disrupted", "", (Source.KARPENTER, DRAIN, Hint.VOLUNTARY)),
+        ("Disrupted", "", (Source.KARPENTER, DRAIN, Hint.REMOVAL)),
         ("PodEviction", "", (Source.NTH, DRAIN, Hint.CORDON)),
         ("FailedToEvict", "", (Source.AKS, DRAIN, Hint.CORDON)),
         ("ScaleDown", "deleting pod for node scale down", (Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY)),

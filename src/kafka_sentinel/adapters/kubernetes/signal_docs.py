@@ -64,6 +64,7 @@ HINTS = (
     (Hint.SPOT, "`spot`"),
     (Hint.VOLUNTARY, "`drain`"),
     (Hint.IF_SPOT, "`spot` on a spot node, else `drain`"),
+    (Hint.REMOVAL, "`drain`"),
     (Hint.CORDON, "`spot` if a spot node is deleted after it (so do managed groups reclaim), else `drain`"),
     (Hint.FAILURE, "`node_failure`"),
 )

@@ -107,7 +107,7 @@ class Disruption:
         """
         if self.lost is None or self.lost_seen is None or one.signal.hint is Hint.SPOT:
             return False
-        if self.lost.mono - one.said.mono > FRESH and one.signal.hint is not Hint.VOLUNTARY:
+        if self.lost.mono - one.said.mono > FRESH and one.signal.hint not in {Hint.VOLUNTARY, Hint.REMOVAL}:
             return True
         said_later = one.said.mono > self.lost.mono + CLOCKS
         return said_later and (one.signal.since is not None or one.seen.mono > self.lost_seen.mono)

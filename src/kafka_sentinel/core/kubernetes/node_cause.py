@@ -1,8 +1,9 @@
 """Why a node went, from what was said about it before it did. Pure judgement; `disruptions` keeps the records.
 
 In this order: somebody says the provider takes it back; somebody chose to remove it; it was said to end, and spot or
-not decides; it was closed to new pods and then removed, which on a spot node is how managed groups reclaim; nothing
-was said and it is gone, which on a spot node is a reclaim without notice and on any other a failure.
+not decides; it was taken out of service and nobody said why; it was closed to new pods and then removed, which on a
+spot node is how managed groups reclaim; nothing was said and it is gone, which on a spot node is a reclaim without
+notice and on any other a failure.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def cause_of(hints: Collection[Hint], capacity: Capacity, loss: Loss | None, *, 
         Hint.SPOT: Cause.SPOT,
         Hint.VOLUNTARY: Cause.DRAIN,
         Hint.IF_SPOT: Cause.SPOT if is_spot else Cause.DRAIN,
+        Hint.REMOVAL: Cause.DRAIN,
         Hint.CORDON: Cause.SPOT if removed and is_spot else Cause.DRAIN,
         Hint.FAILURE: Cause.NODE_FAILURE,
     }

@@ -85,7 +85,7 @@ def _removed(given: Evidence) -> tuple[Cause, str]:
         return given.node_cause, given.node_text
     if rolls:
         return Cause.ROLLOUT, rolls[0].text
-    drains = [one for one in given.signals if one.hint in {Hint.VOLUNTARY, Hint.CORDON}]
+    drains = [one for one in given.signals if one.hint in {Hint.VOLUNTARY, Hint.REMOVAL, Hint.CORDON}]
     if drains:
         return Cause.DRAIN, drains[0].text
     if given.rolled:

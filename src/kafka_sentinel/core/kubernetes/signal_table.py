@@ -9,8 +9,8 @@ pkg/cloudprovider/cloudprovider.go; aks-node-termination-handler pkg/types/types
 core/v1/well_known_taints.go, cloud-provider api/well_known_taints.go, kubelet pkg/kubelet/nodeshutdown; Strimzi
 KubernetesRestartEventPublisher.java.
 
-Not here on purpose: `karpenter.sh/disrupted` and the like say only that Karpenter removes the node, for an interruption
-as for consolidation; Karpenter's InstanceStopping and InstanceTerminating also follow its own terminations.
+`karpenter.sh/disrupted` and the like say only that Karpenter removes the node, for an interruption as for
+consolidation; its InstanceStopping and InstanceTerminating also follow its own terminations.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ TAINTS: dict[str, Rule] = {
     _NTH + "rebalance-recommendation": Rule(Source.NTH, RISK, Hint.NONE, "rebalance recommendation"),
     _NTH + "scheduled-maintenance": Rule(Source.NTH, NOTICE, Hint.VOLUNTARY, "scheduled maintenance"),
     _NTH + "asg-lifecycle-termination": Rule(Source.NTH, NOTICE, Hint.IF_SPOT, "its scaling group terminates it"),
-    "karpenter.sh/disrupted": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter removes it"),
-    "karpenter.sh/disruption": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter removes it", "disrupting"),
+    "karpenter.sh/disrupted": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter removes it"),
+    "karpenter.sh/disruption": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter removes it", "disrupting"),
     "ToBeDeletedByClusterAutoscaler": Rule(
         Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY, "the cluster autoscaler removes it"
     ),
@@ -103,14 +103,14 @@ NOT_READY = (
 # Conditions of NodeClaims that are True. DisruptionReason is set for what Karpenter chose to do only.
 CLAIM_CONDITIONS: dict[str, Rule] = {
     "DisruptionReason": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter chose to remove it"),
-    "InstanceTerminating": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter ends its machine"),
-    "Drained": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter drained it"),
-    "VolumesDetached": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter detached its volumes"),
+    "InstanceTerminating": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter ends its machine"),
+    "Drained": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter drained it"),
+    "VolumesDetached": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter detached its volumes"),
 }
 CLAIM_DEADLINE = "karpenter.sh/nodeclaim-termination-timestamp"
-CLAIM_DEADLINE_SET = Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter ends it by force at the latest at")
-CLAIM_DELETED = Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "its NodeClaim is being deleted")
-NODE_DELETED = Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "it is being deleted")  # a finalizer keeps it until then
+CLAIM_DEADLINE_SET = Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter ends it by force at the latest at")
+CLAIM_DELETED = Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "its NodeClaim is being deleted")
+NODE_DELETED = Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "it is being deleted")  # a finalizer keeps it until then
 
 # Events about nodes and NodeClaims, by reason. The reporter is not asked for: its name differs between versions.
 EVENTS: dict[str, Rule] = {
@@ -141,9 +141,9 @@ EVENTS: dict[str, Rule] = {
     "DisruptionTerminating": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter chose to remove it"),
     "DisruptionLaunching": Rule(Source.KARPENTER, RISK, Hint.NONE, "a replacement is being launched"),
     "DisruptionWaitingReadiness": Rule(Source.KARPENTER, RISK, Hint.NONE, "a replacement is being launched"),
-    "TerminationGracePeriodExpiring": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter removes it by force"),
-    "FailedDraining": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter cannot drain it yet"),
-    "AwaitingVolumeDetachment": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter waits for its volumes"),
+    "TerminationGracePeriodExpiring": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter removes it by force"),
+    "FailedDraining": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter cannot drain it yet"),
+    "AwaitingVolumeDetachment": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter waits for its volumes"),
     "ScaleDown": Rule(Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY, "the cluster autoscaler removes it"),
     "ScaleDownEmpty": Rule(Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY, "the cluster autoscaler removes it"),
     "ImpendingNodeTermination": Rule(Source.GKE, NOTICE, Hint.IF_SPOT, "impending termination"),
@@ -193,7 +193,7 @@ WITHDRAWALS = (
 # Events about pods, by reason.
 POD_EVENTS: dict[str, Rule] = {
     "Evicted": Rule(Source.KUBERNETES, DRAIN, Hint.NONE, "evicted"),
-    "Disrupted": Rule(Source.KARPENTER, DRAIN, Hint.VOLUNTARY, "Karpenter removes its node"),
+    "Disrupted": Rule(Source.KARPENTER, DRAIN, Hint.REMOVAL, "Karpenter removes its node"),
     "PodEviction": Rule(Source.NTH, DRAIN, Hint.CORDON, "evicted by the termination handler"),
     "FailedToEvict": Rule(Source.AKS, DRAIN, Hint.CORDON, "AKS drains its node and could not evict it"),
     "ScaleDown": Rule(Source.CLUSTER_AUTOSCALER, DRAIN, Hint.VOLUNTARY, "the cluster autoscaler removes its node"),

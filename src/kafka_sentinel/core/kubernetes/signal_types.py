@@ -40,6 +40,7 @@ class Hint(StrEnum):
     SPOT = "spot"  # the provider takes spot capacity back
     IF_SPOT = "if_spot"  # a reclaim if the node is spot, else planned work
     VOLUNTARY = "voluntary"  # somebody chose to remove it: consolidation, scale-down, maintenance
+    REMOVAL = "removal"  # it is taken out of service, for whatever reason: consolidation as well as a reclaim
     CORDON = "cordon"  # closed to new pods; if a spot node goes after that, it was reclaimed
     FAILURE = "failure"
     UNREACHABLE = "unreachable"  # silent; may come back
