@@ -56,6 +56,7 @@ class Outage(NamedTuple):
     reader: observer.Reader
     history: list[Standing]
     victims: frozenset[int]
+    hung: bool = False  # a broker hung: its connections stayed open, and it said nothing
 
 
 def sentinel_for(lab, topic: str, **options) -> Sentinel:
@@ -165,7 +166,7 @@ def check_phases(sentinel: Sentinel, outage: Outage) -> None:
         difference = started + phases[phase] - max(through.values())
         assert abs(difference) <= TWO_PROBES + own, (phase, difference, own, phases)
     in_sync = restored(outage.history, before, lambda one: all(len(isr) == 3 for isr in one.isr.values()))
-    assert abs(started + phases["isr"] - in_sync) <= TWO_SNAPSHOTS + own_share(outage), (phases, in_sync - started)
+    assert abs(started + phases["isr"] - in_sync) <= by_snapshots(outage), (phases, in_sync - started)
     check_leader(outage)
     assert phases["detected"] <= phases["produce"]
     assert phases["full"] >= max(phases["produce"], phases["consume"], phases["isr"])
@@ -187,7 +188,12 @@ def check_leader(outage: Outage) -> None:
         )
 
     elected = restored(outage.history, before, led)
-    assert abs(started + phases["leader"] - elected) <= TWO_SNAPSHOTS + own_share(outage), (phases, elected - started)
+    assert abs(started + phases["leader"] - elected) <= by_snapshots(outage), (phases, elected - started)
+
+
+def by_snapshots(outage: Outage) -> float:
+    """Return by how much what snapshots show may differ: one takes longer while a broker hangs (see the test of that)."""
+    return TWO_SNAPSHOTS + (SNAPSHOT if outage.hung else 0) + own_share(outage)
 
 
 def own_share(outage: Outage) -> float:
@@ -287,7 +293,7 @@ def test_d_broker_paused_for_longer_than_its_session(lab_separate, make_topic, h
             time.sleep(hold)
             lab.resume(1)
             incident = closed_incident(sentinel, begun[0])
-        outage = Outage(incident, begun, writer, reader, history_of(lab, topic), frozenset({1}))
+        outage = Outage(incident, begun, writer, reader, history_of(lab, topic), frozenset({1}), hung=True)
         check_phases(sentinel, outage)
         assert incident["brokers"] == [1]
         check_nothing_false(lab, sentinel, topic, incident)
