@@ -192,7 +192,7 @@ def check_leader(outage: Outage) -> None:
 
 
 def by_snapshots(outage: Outage) -> float:
-    """Return by how much what snapshots show may differ: one takes longer while a broker hangs (see the test of that)."""
+    """Return by how much what snapshots show may differ: one takes longer while a broker hangs."""
     return TWO_SNAPSHOTS + (SNAPSHOT if outage.hung else 0) + own_share(outage)
 
 

@@ -93,7 +93,7 @@ def check_traffic(
     _agree("consume", incident, max(earliest_reads.values()), most, max(latest_reads.values()))
     assert (
         may_go_on or phases["detected"] <= phases["produce"]
-    )  # writes that never stopped go on before anybody notices
+    )  # what never stopped goes on before anybody notices
 
 
 def check_phases(
