@@ -91,9 +91,7 @@ def check_traffic(
     most = TWO_PROBES + others.own_share
     _agree("produce", incident, written, most, max(latest_writes.values()))
     _agree("consume", incident, max(earliest_reads.values()), most, max(latest_reads.values()))
-    assert (
-        may_go_on or phases["detected"] <= phases["produce"]
-    )  # what never stopped goes on before anybody notices
+    assert may_go_on or phases["detected"] <= phases["produce"]  # what never stopped goes on before anybody notices
 
 
 def check_phases(
