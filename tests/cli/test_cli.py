@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -239,8 +240,12 @@ def test_explain_prints_every_guard(sentinel):
     assert "armed, dry run\n" in out
     assert "kill: process-kill of leader, every 60s, next run Thu 1970-01-01 00:00:00" in out
     assert "would hit broker 2; would not run now: steady" in out
-    assert [line.split()[:2] for line in out.splitlines()[-2:]] == [["armed", "yes"], ["steady", "NO"]]
-    assert "not steady: 3 s" in out
+    heading, _, *answers = [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()[-4:]]
+    assert [heading, *answers] == [
+        ["guard", "allows", "seen", "wanted", "reason"],
+        ["armed", "yes", "abc", "a cluster id"],
+        ["steady", "NO", "3 s", ">= 60 s", "not steady: 3 s"],
+    ]
 
 
 def test_explain_without_judged_guards_tells_the_last_skip(sentinel):

@@ -107,6 +107,14 @@ def test_exposure_warns_before_anything_happens(cluster):
     assert (worst.name, worst.members) == (NODE, (0, 2, 3))
 
 
+def test_exposure_follows_the_assignment(cluster):
+    orders = TopicView("orders", None, 1, ORDERS.partitions)  # one in sync is enough now
+    cluster.desk.tick(at(20), ClusterView(CLUSTER.cluster_id, CLUSTER.brokers, {"orders": orders}, {}))
+    assert cluster.desk.exposure.counts == {Domain.NODE: 0, Domain.ZONE: 0, Domain.SPOT_POOL: 1}
+    cluster.desk.tick(at(40), CLUSTER)
+    assert cluster.desk.exposure.counts == {Domain.NODE: 1, Domain.ZONE: 1, Domain.SPOT_POOL: 1}
+
+
 def test_a_node_with_two_brokers_goes_without_a_word(cluster):
     cluster.power_loss()
     for second in range(90, 800, 10):

@@ -7,7 +7,7 @@ from tests.core.kubernetes.raw import Watches, load, meta, node, pod
 
 from kafka_sentinel.core.kubernetes.capacity import Capacity, capacity
 from kafka_sentinel.core.kubernetes.discovery import HEADINGS, discover, mismatches, rows
-from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, KafkaSays, Role, Side
+from kafka_sentinel.core.kubernetes.fleet import DataVolume, Flavour, FleetSpec, KafkaSays, Role, Side
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.selector import Selector
 from kafka_sentinel.core.kubernetes.sharing import shared, sharing_node
@@ -231,6 +231,13 @@ def test_the_table_of_check():
         "yes",
     )
     assert [row[2] for row in table] == [*["broker"] * 3, *["controller"] * 3, "entity operator", "cluster operator"]
+
+
+@pytest.mark.parametrize(("local", "words"), [(True, "yes"), (False, "no"), (None, "?")])
+def test_the_table_tells_whether_a_brokers_data_goes_with_its_node(local, words):
+    fleet = found("strimzi-1.yaml")
+    pods = {broker: replace(pod, volumes=(DataVolume("data", "pv", local),)) for broker, pod in fleet.pods.items()}
+    assert {row[7] for row in rows(replace(fleet, pods=pods))[:3]} == {words}
 
 
 def test_pods_and_kafkas_own_list_are_compared():

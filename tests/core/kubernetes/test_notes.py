@@ -52,9 +52,9 @@ def reclaimed(world):
 
 def test_each_pod_that_was_hit_is_told_of_and_no_other():
     notes = of_fault(FaultInjected(AT, "kill-1", (1,)), RUN)
-    assert [(note.about.kind, note.about.name, note.about.uid) for note in notes] == [
-        ("Pod", "b-1", "u-1"),
-        ("Pod", "zoo-0", "u-3"),
+    assert [note.about for note in notes] == [
+        ObjectRef("v1", "Pod", "kafka", "b-1", "u-1"),
+        ObjectRef("v1", "Pod", "kafka", "zoo-0", "u-3"),
     ]
     assert {(note.reason, note.message, note.warning, note.at) for note in notes} == {
         ("KafkaSentinelInjected", "pod-crash by experiment kill (run kill-1)", False, AT)
