@@ -344,6 +344,16 @@ def test_before_there_were_events_the_annotation_tells(world):
     assert world.wait(40) == ["rollout"]
 
 
+@pytest.mark.parametrize(("asked", "cause"), [("true", "rollout"), ("false", "pod_deleted")])
+def test_before_there_were_pod_sets_the_annotation_of_the_stateful_set_tells(world, asked, cause):
+    rolled = stateful_set()
+    rolled["metadata"]["annotations"] = {"strimzi.io/manual-rolling-update": asked}
+    world.put(9, Kind.STATEFUL_SET, rolled)
+    world.remove(10)
+    world.put(30, Kind.STATEFUL_SET, stateful_set())  # the operator takes it off once all are rolled
+    assert world.wait(40) == [cause]
+
+
 def test_what_the_drain_cleaner_asks_for_is_a_drain(world):
     asked = {"strimzi.io/manual-rolling-update": "true"}
     world.node(8, cordoned=True)

@@ -147,6 +147,10 @@ def test_a_stateful_set_at_rest_rolls_nothing():
             "StatefulSet kafka has a new revision, kafka-0, kafka-1, kafka-2 not yet",
         ),
         ({"status__updateRevision": ""}, "StatefulSet kafka is not known"),
+        (
+            {"metadata__annotations": {"strimzi.io/manual-rolling-update": "true"}},
+            "StatefulSet kafka is to be rolled (strimzi.io/manual-rolling-update)",
+        ),
         ({"metadata__generation": 99}, "StatefulSet kafka was changed a moment ago"),
         ({"status__observedGeneration": None}, "StatefulSet kafka was changed a moment ago"),
     ],

@@ -19,7 +19,7 @@ from kafka_sentinel.core.kubernetes.fleet import BrokerPod, FleetView, Role
 from kafka_sentinel.core.kubernetes.inventory import Change, Inventory
 from kafka_sentinel.core.kubernetes.restart_cause import Evidence, why
 from kafka_sentinel.core.kubernetes.signal_types import SignalKind
-from kafka_sentinel.core.kubernetes.signals import pod_signals
+from kafka_sentinel.core.kubernetes.signals import MANUAL_ROLL, pod_signals
 from kafka_sentinel.core.kubernetes.views import ContainerView, Exit, Kind, PodView, StatefulSetView
 from kafka_sentinel.core.types import Instant
 
@@ -193,17 +193,21 @@ class Restarts:
         return found if (drained or lost) and not over else None
 
     def _was_rolled(self, restart: Restart) -> bool:
+        owner = self._stateful_set(restart.pod)
+        if owner is not None and owner.meta.annotations.get(MANUAL_ROLL) == "true":  # Strimzi before its PodSets
+            return True
         revision = _revision(restart.pod)
         if revision is None:
             return False
         if restart.replacement is not None:
             return _revision(restart.replacement) not in {None, revision}
-        namespace = restart.pod.meta.namespace
-        for owner in restart.pod.meta.owners:
-            found = self._inventory.named(Kind.STATEFUL_SET, owner.name, namespace)
-            if owner.kind == "StatefulSet" and isinstance(found, StatefulSetView) and found.update_revision:
-                return found.update_revision != revision
-        return False
+        return owner is not None and owner.update_revision not in {"", revision}
+
+    def _stateful_set(self, pod: PodView) -> StatefulSetView | None:
+        """Return the StatefulSet that owns a pod, if one does and it is seen."""
+        names = [owner.name for owner in pod.meta.owners if owner.kind == "StatefulSet"]
+        found = [self._inventory.named(Kind.STATEFUL_SET, name, pod.meta.namespace) for name in names]
+        return next((one for one in found if isinstance(one, StatefulSetView)), None)
 
     # --- time
 

@@ -118,6 +118,8 @@ def _roll_of(name: str, pods: Iterable[PodView], owner: StatefulSetView | None) 
         return f"StatefulSet {name} is not known"
     if owner.observed_generation is None or owner.observed_generation < owner.meta.generation:
         return f"StatefulSet {name} was changed a moment ago"
+    if owner.meta.annotations.get(MANUAL_ROLL) == "true":
+        return f"StatefulSet {name} is to be rolled ({MANUAL_ROLL})"
     old = [
         pod.meta.name for pod in pods if pod.meta.labels.get(REVISION, owner.current_revision) != owner.update_revision
     ]
