@@ -151,6 +151,15 @@ def test_of_too_many_events_the_oldest_go(monkeypatch):
     assert inventory.as_of(Kind.EVENT) == at(4)
 
 
+def test_events_about_other_things_take_no_room(monkeypatch):
+    monkeypatch.setattr(module, "MAX_EVENTS", 2)
+    inventory = Inventory()
+    inventory.take(ObjectsListed(at(0), Kind.EVENT, ()))
+    for number, kind in enumerate(("Node", "NodeClaim", "Deployment", "HorizontalPodAutoscaler")):
+        assert len(inventory.take(changed(number, event(kind, kind=kind), Kind.EVENT))) == (number < 2)
+    assert [one.reason for one in inventory.events_about("n1")] == ["Node", "NodeClaim"]
+
+
 def test_a_kind_with_too_many_objects_is_not_known(monkeypatch):
     monkeypatch.setattr(module, "MAX_OBJECTS", 2)
     inventory = Inventory()

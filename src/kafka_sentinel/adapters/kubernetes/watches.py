@@ -12,7 +12,7 @@ from kafka_sentinel.adapters.kubernetes.watched import Watched, WatchOptions, Wa
 from kafka_sentinel.core.kubernetes.objects import Kind
 
 NODE_EVENTS_NAMESPACE = "default"  # where events about what has no namespace are kept
-NODE_EVENTS = {"fieldSelector": "involvedObject.kind!=Pod"}  # those about nodes and about their NodeClaims
+NODE_EVENTS = {"fieldSelector": "involvedObject.kind!=Pod"}  # a selector cannot say "Node or NodeClaim"
 OPERATOR = {"labelSelector": "strimzi.io/kind=cluster-operator"}
 
 

@@ -28,6 +28,9 @@ from kafka_sentinel.core.types import Instant
 
 MAX_OBJECTS = 20_000  # of one kind; beyond that new ones are not taken, and the kind no longer counts as known
 MAX_EVENTS = 5_000  # beyond that the oldest is dropped
+TOLD_ABOUT = frozenset(
+    {"Pod", "Node", "NodeClaim"}
+)  # what events are read of; others would take their room
 FORBIDDEN = frozenset({"401", "403"})
 
 WatchEvent = ObjectsListed | ObjectChanged | ObjectDeleted | WatchAlive | WatchBroken
@@ -222,6 +225,8 @@ class Inventory:
         return tuple(changes)
 
     def _put(self, at: Instant, kind: Kind, view: View) -> tuple[Change, ...]:
+        if isinstance(view, EventView) and view.about_kind not in TOLD_ABOUT:
+            return ()
         objects, meta = self._objects[kind], view.meta
         before = objects.get(meta.uid)
         changes: tuple[Change, ...] = ()
