@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.core.kubernetes_world import NOTICE, KubernetesWorld
+from tests.page import picture
 from tests.page.chromium import DESKTOP, PHONE, SCENES, Chromium, Tab, page, scene
 from tests.web.sample import NODE, incident, status
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -269,3 +274,20 @@ def test_a_daemon_that_is_gone_leaves_what_was_known_readable(chromium: Chromium
         assert "no acknowledged record lost" in tab.text("summary")
         assert tab.run("document.title").startswith("No answer from the daemon")
         assert "3 of 3 up" in tab.text("glance")
+
+
+def test_the_picture_of_the_readme_is_taken_by_one_command_and_is_small(tmp_path: Path) -> None:
+    file = tmp_path / "page.png"
+    assert picture.main(file) == 0
+    kept = ROOT / "docs" / "page.png"
+    for each in (file, kept):
+        assert each.stat().st_size < picture.MAX_BYTES
+        assert struct.unpack(">8s8x2I", each.read_bytes()[:24]) == (b"\x89PNG\r\n\x1a\n", *picture.SIZE)
+    for document in (ROOT / "README.md", ROOT / "docs" / "page.md"):
+        links = re.findall(r"!\[[^]]{20,}\]\(([^)]+)\)", document.read_text())
+        assert [(document.parent / link).resolve() for link in links] == [kept]
+
+
+def test_a_picture_that_is_too_large_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(picture, "MAX_BYTES", 1_000)
+    assert picture.main(tmp_path / "page.png") == 1
