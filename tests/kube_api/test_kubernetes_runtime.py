@@ -8,7 +8,7 @@ import pytest
 from tests.core.kubernetes_world import NOTICE, broker
 from tests.kube_api.cluster import REVIEWS, Cluster, strimzi
 from tests.kube_api.running import Running
-from tests.kube_api.server import refuse, say
+from tests.kube_api.server import STALL, bookmark, page, refuse, say, stream
 
 from kafka_sentinel.adapters.kubernetes import rights
 from kafka_sentinel.core.kubernetes.objects import Kind
@@ -55,6 +55,33 @@ def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, clu
         assert sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1
         assert sentinel.metric("brokers_on_spot") is None
         assert sentinel.metric("kubernetes_errors_total", code="403") >= 1
+
+
+OPERATORS = "/api/v1/namespaces/strimzi/pods"
+
+
+def test_without_the_right_to_see_the_operators_namespace_only_that_is_off(server, cluster, kubeconfig, script, capsys):
+    script.on("GET", OPERATORS, refuse(403, "Forbidden", "no"))
+    with Running(kubeconfig(server), kubernetes={"operator_namespace": "strimzi"}) as sentinel:
+        sentinel.wait(lambda status: len(status["kubernetes"]["pods"]) == 3)
+        sentinel.wait(lambda _: sentinel.metric("watch_restarts_total", resource="operator_pods") >= 3)
+        sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_operator_pods") == 0)
+        assert sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1
+        assert sentinel.metric("watch_last_sync_timestamp_seconds", resource="pods") > 0
+        assert sentinel.metric("watch_last_sync_timestamp_seconds", resource="operator_pods") is None
+        assert sentinel.metric("watch_restarts_total", resource="pods") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    said = [(one["level"], one["resource"], one["namespace"]) for one in lines if one.get("code") == "403"]
+    assert said == [("warning", "pods", "strimzi")]
+
+
+def test_with_the_right_to_see_the_operators_namespace_it_is_on(server, cluster, kubeconfig, script):
+    script.on("GET", OPERATORS, say(page(version=10)))
+    script.on("GET", OPERATORS, stream(bookmark(11), STALL), watch=True)
+    with Running(kubeconfig(server), kubernetes={"operator_namespace": "strimzi"}) as sentinel:
+        sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_operator_pods") == 1)
+        sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1)
+        assert sentinel.metric("watch_last_sync_timestamp_seconds", resource="operator_pods") > 0
 
 
 CRASH = {"name": "crash", "fault": "pod-crash", "target": "any", "schedule": "0 10 1 1 *"}

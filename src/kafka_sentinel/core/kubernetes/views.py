@@ -40,6 +40,14 @@ PLURALS = {
     Kind.NODE_CLAIM: "nodeclaims",
     Kind.STATEFUL_SET: "statefulsets",
 }
+# The same where it is watched in yet another namespace than Kafka's: pods of Strimzi's operator, events about nodes.
+ELSEWHERE = {Kind.POD: "operator_pods", Kind.EVENT: "node_events"}
+RESOURCES = (*PLURALS.values(), *ELSEWHERE.values())
+
+
+def resource_name(kind: Kind, scope: str, namespace: str) -> str:
+    """Return how metrics and the status call what is watched of a kind in a scope. `namespace`: Kafka's."""
+    return PLURALS[kind] if scope in {"", namespace} else ELSEWHERE.get(kind, PLURALS[kind])
 
 
 @dataclass(frozen=True, slots=True)
