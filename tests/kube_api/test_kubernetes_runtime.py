@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.core.kubernetes_world import NOTICE, broker
 from tests.kube_api.cluster import REVIEWS, Cluster, strimzi
 from tests.kube_api.running import Running
@@ -82,6 +83,34 @@ def test_with_the_right_to_see_the_operators_namespace_it_is_on(server, cluster,
         sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_operator_pods") == 1)
         sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1)
         assert sentinel.metric("watch_last_sync_timestamp_seconds", resource="operator_pods") > 0
+
+
+def synced(sentinel, resource):
+    """Return as of when a resource is known, as `/metrics` has it."""
+    families = {one.name: one for one in text_string_to_metric_families(sentinel.page("/metrics"))}
+    samples = families["kafka_sentinel_watch_last_sync_timestamp_seconds"].samples
+    return next((one.value for one in samples if one.labels["resource"] == resource), 0)
+
+
+def let_pass(sentinel, reports):
+    """Wait until the metrics have told so many times of the pods that these are known as of later."""
+    for _ in range(reports):
+        before = synced(sentinel, "pods")
+        sentinel.wait(lambda _: synced(sentinel, "pods") > before)  # noqa: B023 - waited for at once
+
+
+def test_how_fresh_a_watch_is_stands_still_while_it_is_silent_and_moves_on_when_it_answers(server, cluster, kubeconfig):
+    with Running(kubeconfig(server)) as sentinel:
+        sentinel.wait(lambda _: synced(sentinel, "nodes") > 0)
+        first = synced(sentinel, "nodes")
+        sentinel.wait(lambda _: synced(sentinel, "nodes") > first)
+        cluster.silent = (Kind.NODE,)
+        let_pass(sentinel, 2)  # what was on its way has arrived
+        still = synced(sentinel, "nodes")
+        let_pass(sentinel, 3)
+        assert synced(sentinel, "nodes") == still
+        cluster.silent = ()
+        sentinel.wait(lambda _: synced(sentinel, "nodes") > still)
 
 
 CRASH = {"name": "crash", "fault": "pod-crash", "target": "any", "schedule": "0 10 1 1 *"}
