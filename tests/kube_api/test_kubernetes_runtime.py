@@ -47,7 +47,7 @@ def test_a_reclaim_is_seen_from_its_notice_to_the_replacement(server, cluster, k
         assert json.loads(sentinel.page("/api/v1/status"))["kubernetes"]["cluster"] == "orders"
 
 
-def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, cluster, kubeconfig):
+def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, cluster, kubeconfig, capsys):
     cluster.forbidden = (Kind.NODE,)
     with Running(kubeconfig(server)) as sentinel:
         sentinel.wait(lambda status: len(status["kubernetes"]["pods"]) == 3)
@@ -56,6 +56,11 @@ def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, clu
         assert sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1
         assert sentinel.metric("brokers_on_spot") is None
         assert sentinel.metric("kubernetes_errors_total", code="403") >= 1
+        sentinel.wait(lambda _: sentinel.metric("kubernetes_errors_total", code="marks"))
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [said] = [one for one in lines if one.get("subject") == "fleet"]
+    assert said["level"] == "warning"
+    assert said["message"].startswith("nodes may not be listed: marks that an earlier life left on them are not found")
 
 
 OPERATORS = "/api/v1/namespaces/strimzi/pods"

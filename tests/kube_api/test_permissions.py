@@ -142,10 +142,31 @@ def everything_else(api, script, mailbox):
     list(ask(api, PLACES))
 
 
+def a_fleet_starts(api, script, mailbox):
+    """And looks for marks that an earlier life left."""
+    script.on("GET", "/api/v1/nodes", say(page()))
+    asked = len(script.asked)
+    common = {"post": mailbox.post, "now": now, "on_death": nothing_died}
+    fleet = PodFleet(api, owner="own/sentinel", objection=lambda: "", sweep_after=0.0, **common)
+    fleet.start()
+    script.wait_asked(asked + 1)
+    assert fleet.stop(10.0)
+
+
 def test_every_call_is_in_the_table_and_every_row_is_called(api, script, mailbox):
     everything_watches(api, script, mailbox)
     everything_else(api, script, mailbox)
+    a_fleet_starts(api, script, mailbox)
     assert calls(script) == table(PLACES)
+
+
+def test_a_fleet_that_starts_asks_for_what_the_table_says_of_marks_left_on_nodes(api, script, mailbox):
+    script.world = Store()
+    a_fleet_starts(api, script, mailbox)
+    rows = [one for one in PERMISSIONS if one.need is not Need.EXPERIMENTS and "marks" in one.why]
+    assert calls(script) == {(one.title, "list", "") for one in rows}
+    assert ["list" in one.verbs and "marks stay" in one.without for one in rows] == [True]
+    assert mailbox.events == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -116,6 +116,9 @@ def test_j_without_the_right_to_see_nodes_events_and_the_kafka_resource_it_runs_
     _check_probing(sentinel)
     _check_off(sentinel, SEEN)
     _wait_skipped(sentinel, "fresh_watches")
+    wait_for(lambda: _said(sentinel, code="marks"), "it to say that no mark on a node is found", 60)
+    [said] = _said(sentinel, code="marks")
+    assert "nodes may not be listed" in said["message"]
     assert sentinel.metric("experiments_total", experiment="crash") == 0
     assert _is_same(shared_kafka.pod(BROKER), before)
 
