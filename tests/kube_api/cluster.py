@@ -24,10 +24,11 @@ PATHS = {
     Kind.BUDGET: "/apis/policy/v1/namespaces/kafka/poddisruptionbudgets",
     Kind.STATEFUL_SET: "/apis/apps/v1/namespaces/kafka/statefulsets",
     Kind.KAFKA: "/apis/kafka.strimzi.io/v1/namespaces/kafka/kafkas",
+    Kind.POD_SET: "/apis/core.strimzi.io/v1/namespaces/kafka/strimzipodsets",
     Kind.NODE_CLAIM: "/apis/karpenter.sh/v1/nodeclaims",
 }
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-GROUPS = ("kafka.strimzi.io", "karpenter.sh")
+GROUPS = ("kafka.strimzi.io", "core.strimzi.io", "karpenter.sh")
 BEAT = 0.2  # seconds between two bookmarks
 
 

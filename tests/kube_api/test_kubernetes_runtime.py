@@ -7,7 +7,7 @@ import json
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.core.kubernetes_world import NOTICE, broker
-from tests.kube_api.cluster import REVIEWS, Cluster, strimzi
+from tests.kube_api.cluster import PATHS, REVIEWS, Cluster, strimzi
 from tests.kube_api.running import Running
 from tests.kube_api.server import STALL, bookmark, page, refuse, say, stream
 
@@ -61,6 +61,21 @@ def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, clu
     [said] = [one for one in lines if one.get("subject") == "fleet"]
     assert said["level"] == "warning"
     assert said["message"].startswith("nodes may not be listed: marks that an earlier life left on them are not found")
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("code", [403, 404])
+def test_pod_sets_that_may_not_be_seen_or_are_not_known_are_off_and_that_is_said(
+    server, kubeconfig, script, capsys, code
+):
+    script.on("GET", PATHS[Kind.POD_SET] if code == 403 else "/apis/core.strimzi.io", refuse(code, "No", "no"))
+    with Running(kubeconfig(server)) as sentinel:
+        sentinel.wait(lambda status: len(status["kubernetes"]["pods"]) == 3)
+        sentinel.wait(lambda _: sentinel.metric("watch_restarts_total", resource="strimzipodsets") >= 3)
+        assert sentinel.metric("feature_enabled", feature="kubernetes_strimzipodsets") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    said = [(one["level"], one["code"]) for one in lines if one.get("resource") == "strimzipodsets"]
+    assert said == [({403: "warning", 404: "info"}[code], str(code))]
 
 
 OPERATORS = "/api/v1/namespaces/strimzi/pods"

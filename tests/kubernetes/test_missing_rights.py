@@ -19,7 +19,7 @@ BROKER = 2
 NO_DELETE = (
     "we may not delete pods in namespace kafka: these faults are refused by the API server (docs/permissions.md)"
 )
-SEEN = ("nodes", "events", "kafkas", "nodeclaims", "persistentvolumes", "statefulsets")
+SEEN = ("nodes", "events", "kafkas", "nodeclaims", "persistentvolumes", "statefulsets", "strimzipodsets")
 TRIES = 3  # refusals of a watch until it is off, which is looked at again minutes later
 RUNTIME_FAILURE = 3
 

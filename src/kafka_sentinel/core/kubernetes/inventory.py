@@ -19,6 +19,7 @@ from kafka_sentinel.core.kubernetes.views import (
     Kind,
     NodeClaimView,
     NodeView,
+    PodSetView,
     PodView,
     StatefulSetView,
     View,
@@ -122,6 +123,10 @@ class Inventory:
     @property
     def stateful_sets(self) -> Mapping[str, StatefulSetView]:
         return self._of(Kind.STATEFUL_SET, StatefulSetView)
+
+    @property
+    def pod_sets(self) -> Mapping[str, PodSetView]:
+        return self._of(Kind.POD_SET, PodSetView)
 
     def node(self, name: str | None) -> NodeView | None:
         return None if name is None else cast("NodeView | None", self.named(Kind.NODE, name))
