@@ -27,7 +27,7 @@ demo: $(READY)  ## A local Kafka, brokers killed, every record accounted for (AR
 	@.venv/bin/kafka-sentinel demo $(ARGS)
 
 test: $(READY)  ## All tiers, long ones shortened (ARGS="-k words -x" for pytest)
-	@$(PYTHON) tools/tiers.py --pytest="$(ARGS)"
+	@$(PYTHON) -m tools.tiers --pytest="$(ARGS)"
 
 check: $(READY)  ## Format, lint, types, import contracts, generated docs, core tests: under a minute
 	@.venv/bin/ruff format --check .
@@ -39,19 +39,19 @@ check: $(READY)  ## Format, lint, types, import contracts, generated docs, core 
 	@$(PYTHON) -m pytest -q tests/core tests/demo $(ARGS)
 
 test-core: $(READY)  ## The core tier alone
-	@$(PYTHON) tools/tiers.py core --pytest="$(ARGS)"
+	@$(PYTHON) -m tools.tiers core --pytest="$(ARGS)"
 
 test-chart: $(READY)  ## The Helm chart alone, under Helm 3 and 4 (Go; both built from source the first time)
-	@$(PYTHON) tools/tiers.py chart --pytest="$(ARGS)"
+	@$(PYTHON) -m tools.tiers chart --pytest="$(ARGS)"
 
 test-kafka: $(READY)  ## The tier on real brokers alone
-	@$(PYTHON) tools/tiers.py kafka --pytest="$(ARGS)"
+	@$(PYTHON) -m tools.tiers kafka --pytest="$(ARGS)"
 
 test-kubernetes: $(READY)  ## The tier on a real Kubernetes alone (root on Debian, Go; built from source the first time)
-	@$(PYTHON) tools/tiers.py kubernetes --pytest="$(ARGS)"
+	@$(PYTHON) -m tools.tiers kubernetes --pytest="$(ARGS)"
 
 verify: check  ## Everything at full length: long outages, whole matrices, many more examples
-	@FULL=1 $(PYTHON) tools/tiers.py --pytest="$(ARGS)"
+	@FULL=1 $(PYTHON) -m tools.tiers --pytest="$(ARGS)"
 	@$(MAKE) sim
 
 sim: $(READY)  ## Simulated worlds (SEEDS=n START=k)

@@ -92,8 +92,9 @@ def ensure() -> None:
         missing = [each for each in PROGRAMS.values() if not each.path.exists()]
         for program in missing:
             began = time.monotonic()
+            print(f"build helm {program.version} …", end="", flush=True)  # noqa: T201 - it takes minutes
             _build(program)
-            print(f"build helm {program.version}: {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201 - it takes minutes
+            print(f" {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
         if missing:
             shutil.rmtree(GO_BUILD, ignore_errors=True)
     openapi()

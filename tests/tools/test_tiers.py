@@ -1,0 +1,119 @@
+"""What `make test` stands on: nothing missing or failed passes unnoticed, and nobody waits without a word."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import preparation, tiers
+
+PASSES = "def test_a(): pass\ndef test_b(): pass\n"
+FAILS = "def test_a(): pass\ndef test_b(): raise AssertionError\n"
+
+
+@pytest.fixture(autouse=True)
+def as_a_person_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CI", "FULL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def python(program: str) -> list[str]:
+    return [sys.executable, "-c", program]
+
+
+def tier(folder: Path, name: str, tests: str, reason: str | None = None, budget: float = 900.0) -> tiers.Tier:
+    file = folder / f"test_{name}.py"
+    file.write_text(tests)
+    return tiers.Tier(name, (str(file),), lambda: reason, budget=budget)
+
+
+def judged(chosen: list[list[tiers.Tier]]) -> int:
+    return tiers.conclude(tiers.run(chosen, ()), 1.0)
+
+
+def test_what_is_prepared_is_no_reason(capfd: pytest.CaptureFixture[str]) -> None:
+    assert preparation.have("a thing", python("print('built it')"), 60) is None
+    assert capfd.readouterr().out == "built it\n"
+
+
+def test_the_reason_is_what_it_said_first_and_all_it_said_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import sys; sys.exit('there is no go on the PATH\\nand more of it')"
+    assert preparation.have("a thing", python(program), 60) == "there is no go on the PATH"
+    assert capfd.readouterr().err == "there is no go on the PATH\nand more of it\n"
+
+
+def test_a_failure_without_a_word_is_a_reason_too() -> None:
+    assert preparation.have("a thing", python("raise SystemExit(3)"), 60) == "a thing: exit code 3"
+
+
+def test_what_does_not_end_is_ended_and_named() -> None:
+    assert preparation.have("a thing", python("import time; time.sleep(600)"), 0.5) == "a thing: not there after 0 s"
+
+
+def test_while_it_lasts_there_is_a_word_now_and_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(preparation, "FIRST_WORD", 0.05)
+    monkeypatch.setattr(preparation, "NEXT_WORD", 0.05)
+    program = f"import sys, time\nwhile not __import__('os').path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)"
+    words: list[str] = []
+
+    def said(line: str, **_: object) -> None:
+        words.append(line)
+        if len(words) == 3:
+            (tmp_path / "go").touch()
+
+    monkeypatch.setattr(preparation, "print", said, raising=False)
+    assert preparation.have("a thing", python(program), 60) is None
+    assert len(words) >= 3
+    assert words[0] == "preparing a thing: 0 s so far"
+
+
+def test_a_tier_that_cannot_run_is_said_and_is_a_failure_where_all_must(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chosen = [[tier(tmp_path, "one", PASSES), tier(tmp_path, "two", PASSES, "there is no Java")]]
+    assert judged(chosen) == 0
+    assert "NOT RUN: there is no Java" in capfd.readouterr().out
+    monkeypatch.setenv("CI", "true")
+    assert judged(chosen) == 1
+
+
+def test_one_failing_test_fails_all_and_is_counted(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert judged([[tier(tmp_path, "one", FAILS), tier(tmp_path, "two", PASSES)]]) == 1
+    printed = capfd.readouterr().out
+    assert "FAILED (pytest exit code 1): 1 failed, 1 passed" in printed
+    assert printed.endswith("FAILED\n3 passed, 1 failed\n")
+
+
+def test_no_test_at_all_is_a_failure(tmp_path: Path) -> None:
+    assert judged([[tier(tmp_path, "one", "")]]) == 1
+
+
+def test_what_is_chosen_may_be_in_one_tier_alone_but_must_be_somewhere(tmp_path: Path) -> None:
+    chosen = [[tier(tmp_path, "one", PASSES), tier(tmp_path, "two", "def test_c(): pass")]]
+    assert tiers.conclude(tiers.run(chosen, ("-k", "test_c")), 1.0) == 0
+    assert tiers.conclude(tiers.run(chosen, ("-k", "nowhere")), 1.0) == 1
+
+
+def test_tiers_side_by_side_say_whose_line_it_is(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert judged([[tier(tmp_path, "one", PASSES)], [tier(tmp_path, "two", PASSES)]]) == 0
+    printed = capfd.readouterr().out
+    assert "one        | --- tier one" in printed
+    assert "two        | --- tier two" in printed
+    assert printed.endswith("all passed\n4 passed, 0 failed\n")
+
+
+def test_what_takes_longer_than_its_budget_is_said_but_at_full_length(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slow, quick = tier(tmp_path, "slow", PASSES, budget=0.0), tier(tmp_path, "quick", PASSES)
+    assert judged([[slow, quick]]) == 0
+    printed = capfd.readouterr().out
+    assert printed.count("is over its budget of") == 1
+    assert "tier slow: " in printed
+    assert tiers.conclude([tiers.Result("one", 1.0, "passed", good=True, passed=1)], tiers.BUDGET + 1.0) == 0
+    assert "all tiers: 1501 s is over its budget of 1500 s" in capfd.readouterr().out
+    monkeypatch.setenv("FULL", "1")
+    assert judged([[slow]]) == 0
+    assert "over its budget" not in capfd.readouterr().out
