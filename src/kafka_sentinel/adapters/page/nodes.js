@@ -75,7 +75,7 @@ const side = (pod) => h("li", null, h("b", null, capital(str(pod.role).replaceAl
   h("span", { class: pod.ready ? "fine" : "warn" }, pod.ready ? "ready" : "not ready"), h("small", null, str(pod.name)));
 
 export function notes(facts) {
-  const unseen = list(facts.watches).filter((watch) => str(watch.code) && watch.code !== "404").map((watch) => `${str(watch.resource)} cannot be watched (${str(watch.code)})`);
+  const unseen = list(facts.watches).filter((watch) => str(watch.code) && watch.code !== "404").map((watch) => `${str(watch.resource).replaceAll("_", " ")} cannot be watched (${str(watch.code)})`);
   const said = [...items(facts.problems), ...unseen, ...items(dict(facts.exposure).sentences), ...items(facts.shared)].map(str);
   return said.slice(0, SHOWN_SENTENCES).map((sentence) => h("li", null, capital(sentence)));
 }
