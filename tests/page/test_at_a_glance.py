@@ -137,6 +137,19 @@ def test_a_pod_that_cannot_come_back_is_shown_on_no_node_with_the_reason(chromiu
     assert f"Its volume pv-2 is on node {NODE.format(2)}, which does not exist" in last
 
 
+def test_what_may_not_be_watched_is_said_and_what_is_not_there_is_not(chromium: Chromium) -> None:
+    facts = status()
+    watch = {"synced_at": None, "problem": "no"}
+    facts["kubernetes"]["watches"] = [
+        watch | {"resource": "nodes", "code": "403"},
+        watch | {"resource": "nodeclaims", "code": "404"},
+    ]
+    with page(chromium, facts) as tab:
+        said = tab.text("nodes-notes")
+    assert "Nodes cannot be watched (403)" in said
+    assert "claims" not in said
+
+
 def test_without_kubernetes_nothing_is_said_of_nodes(chromium: Chromium) -> None:
     with page(chromium, status() | {"kubernetes": None}) as tab:
         assert tab.run("document.getElementById('nodes-part').hidden")
