@@ -24,11 +24,7 @@ from tools import preparation
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET = 25 * 60.0  # seconds that all tiers of `make test` may take together
 CLOSING = re.compile(r"\d+ (passed|failed|error|deselected)|no tests ran")
-BROWSER_TESTS = "tests/web/test_page_in_browser.py"
-CORE = (
-    *("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools"),
-    f"--ignore={BROWSER_TESTS}",
-)
+CORE = ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools")
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -48,7 +44,7 @@ LANES = (
     (
         Tier("core", CORE),
         Tier("chart", ("tests/chart",), preparation.helm),
-        Tier("page", (BROWSER_TESTS,), preparation.chromium),
+        Tier("page", ("tests/page",), preparation.chromium),
         Tier("alerts", ("tests/alerts",), preparation.prometheus),
         Tier("sim", ("tests/sim",), slow=True),
         Tier("mock", ("tests/mock",)),
