@@ -48,6 +48,7 @@ LANES = (
     (
         Tier("core", CORE),
         Tier("chart", ("tests/chart",), preparation.helm),
+        Tier("image", ("tests/image",), preparation.image),
         Tier("page", (BROWSER_TESTS,), preparation.chromium),
         Tier("alerts", ("tests/alerts",), preparation.prometheus),
         Tier("sim", ("tests/sim",), slow=True),
