@@ -37,16 +37,13 @@ RUN packages="$(/opt/kafka-sentinel/bin/python -c 'import sysconfig; print(sysco
 
 FROM ${RUNTIME_BASE}
 COPY --from=build /opt/kafka-sentinel /opt/kafka-sentinel
-# Below the files: another commit is then another label, not another copy of them.
+# Of which commit it is, and when that was made, `make image` adds: some builders take a label with an argument in it from
+# their cache, whatever the argument.
 ARG VERSION=0.1.0
-ARG REVISION=unknown
-ARG CREATED=unknown
 LABEL org.opencontainers.image.title="kafka-sentinel" \
       org.opencontainers.image.description="Proves, all day, what happened to every record a Kafka cluster acknowledged." \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.version="${VERSION}"
 ENV PATH=/opt/kafka-sentinel/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

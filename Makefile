@@ -70,8 +70,8 @@ image:  ## The image, by docker, podman or buildah (BASE=IMAGE, RUNTIME_BASE=IMA
 	does not answer to 'info'"; exit 2; }; \
 	  version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
 	  $$builder build -t kafka-sentinel:$$version $(foreach each,BASE RUNTIME_BASE,$(if $($(each)),--build-arg $(each)=$($(each)))) \
-	    --build-arg VERSION=$$version --build-arg REVISION=$$(git rev-parse HEAD) \
-	    --build-arg CREATED=$$(git log -1 --format=%cI) $(ARGS) .
+	    --build-arg VERSION=$$version --label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
+	    --label org.opencontainers.image.created=$$(git log -1 --format=%cI) $(ARGS) .
 
 docs: $(READY)  ## Write what is generated anew: pages in docs/, dashboards, the chart's schema and table
 	@$(PYTHON) -m kafka_sentinel.docs_gen --write
