@@ -66,11 +66,12 @@ bench: $(READY)  ## Memory, CPU and throughput of the daemon, size and start-up 
 
 image:  ## The image, by docker, podman or buildah (BASE=IMAGE, RUNTIME_BASE=IMAGE, BUILDER=PROGRAM, ARGS for it)
 	@for builder in $(or $(BUILDER),docker podman buildah); do $$builder info >/dev/null 2>&1 && break; builder=; done; \
-	  [ -n "$$builder" ] || { echo "an image is built by docker, podman or buildah, and $(or $(BUILDER),none of them) \
-	does not answer to 'info'"; exit 2; }; \
+	  [ -n "$$builder" ] || { \
+	    echo "nothing that builds images answers to 'info'; tried: $(or $(BUILDER),docker podman buildah)"; exit 2; }; \
 	  version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
-	  $$builder build -t kafka-sentinel:$$version $(foreach each,BASE RUNTIME_BASE,$(if $($(each)),--build-arg $(each)=$($(each)))) \
-	    --build-arg VERSION=$$version --label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
+	  $$builder build -t kafka-sentinel:$$version --build-arg VERSION=$$version \
+	    $(foreach each,BASE RUNTIME_BASE,$(if $($(each)),--build-arg $(each)=$($(each)))) \
+	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
 	    --label org.opencontainers.image.created=$$(git log -1 --format=%cI) $(ARGS) .
 
 docs: $(READY)  ## Write what is generated anew: pages in docs/, dashboards, the chart's schema and table
