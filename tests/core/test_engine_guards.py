@@ -9,7 +9,15 @@ from tests.core.test_engine_kubernetes import bring_back, power_loss
 
 from kafka_sentinel.core.cluster import QuorumView
 from kafka_sentinel.core.commands import Announce, Heal, Inject
-from kafka_sentinel.core.events import FaultAnnounced, QuorumObserved, StateSaved, WatchAlive, WatchBroken
+from kafka_sentinel.core.events import (
+    FaultAnnounced,
+    FaultHealed,
+    FaultInjected,
+    QuorumObserved,
+    StateSaved,
+    WatchAlive,
+    WatchBroken,
+)
 from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.core.types import NodeRef, PodRef
 
@@ -181,6 +189,26 @@ def test_a_pod_that_is_replaced_while_the_intent_is_written_is_not_hit():
     world.saving = True
     world._answer_rechecks()
     assert (world.injected, world.skips()) == ([], {"target_pods"})
+
+
+def test_the_next_run_waits_until_the_broker_of_the_one_before_is_back():
+    world = ArmedWorld(target="broker:2", daily_budget=5, min_pod_age=0)
+    while not world.injected:
+        world.run(0.5)
+    run = world.injected[0].experiment_run
+    world.delete_pod(2)
+    world.step(FaultInjected(world.now(), run, (2,)))
+    world.step(FaultHealed(world.now(), run))
+    world.lose(2, leader=1)
+    world.pending_pod(2, "0/3 nodes are available: 3 Insufficient memory.")
+    world.run(130)
+    assert [one["state"] for one in world.incidents] == ["open"]
+    assert len(world.injected) == 1
+    assert world.skips() == {"one_at_a_time"}
+    world.make_pod(2, "n2", uid="pending")
+    world.listed = (1, 2, 3)
+    world.run(60)
+    assert len(world.injected) == 2
 
 
 def test_a_node_with_two_brokers_is_taken_only_where_that_was_allowed_and_never_below_one_in_sync_replica():

@@ -23,10 +23,14 @@ from tests.core.experiment_worlds import (
     watches,
 )
 from tests.core.kubernetes.fleets import OPERATOR, broker_pod, fleet, side_pod
+from tests.core.kubernetes.raw import Watches
+from tests.core.kubernetes.raw import pod as raw_pod
 
 from kafka_sentinel.core import guards_kubernetes
 from kafka_sentinel.core.guards import GUARDS, evaluate, first_denial
-from kafka_sentinel.core.kubernetes.fleet import Flavour, Role, Side
+from kafka_sentinel.core.kubernetes.discovery import discover
+from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, Role, Side
+from kafka_sentinel.core.kubernetes.selector import Selector
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
 from kafka_sentinel.core.resolution import resolve
@@ -399,6 +403,36 @@ def test_where_no_pod_is_known_nothing_is_hit():
     empty = replace(fleet(kafka=kafka_resource()), pods={}, controllers={})
     case = on_kubernetes(fleet=empty, world_changes={"cluster": None})
     assert answer_of("members", case).reason == "no pod is known"
+
+
+def selected(stranger, **labels):
+    """The fleet that a selector of these labels finds, with a pod in the namespace that is none of Kafka's."""
+    ours = [raw_pod(f"kafka-{number}", labels={"app": "kafka", "tier": "data"}) for number in (1, 2, 3)]
+    objects = [(Kind.POD, raw) for raw in (*ours, raw_pod(stranger, labels={"app": "web", "tier": "data"}))]
+    spec = FleetSpec("kafka", Flavour.STATEFUL_SET, selector=Selector(labels))
+    return discover(spec, Watches(*objects).inventory)
+
+
+@pytest.mark.parametrize(
+    ("stranger", "words"),
+    [
+        ("web-2", "pods kafka-2, web-2 all have broker id 2: none of them is used"),
+        ("web-7", "broker 7 is not alive"),
+        ("web-5d9fx", "pod web-5d9fx has no broker id"),
+    ],
+)
+def test_a_selector_that_matches_more_than_kafka_hits_nobody(stranger, words):
+    assert "members" not in denials(on_kubernetes(fleet=selected(stranger, app="kafka")))
+    for everything in ({"tier": "data"}, {}):
+        case = on_kubernetes(fleet=selected(stranger, **everything))
+        assert "members" in denials(case)
+        assert words in answer_of("members", case).reason
+
+
+def test_a_selector_that_matches_nothing_hits_nobody():
+    case = on_kubernetes(fleet=selected("web-0", app="kafak"))
+    assert {"target_known", "members"} <= set(denials(case))
+    assert answer_of("target_known", case).reason == "no pod is known that runs broker 1"
 
 
 def test_controllers_count_among_the_pods_that_must_be_ready():

@@ -143,6 +143,16 @@ def test_the_old_pod_being_ready_is_not_its_replacement_being_ready(world):
     assert world.restarts.open[0].ready is None
 
 
+def test_a_replacement_that_is_on_its_way_out_is_not_ready(world):
+    world.drop(11, Kind.POD, world.pod(deleted=10))
+    world.change(13, uid="uid-new", created=12, deleted=13)
+    [restart] = world.restarts.open
+    assert (restart.replacement.meta.uid, restart.ready) == ("uid-new", None)
+    world.drop(15, Kind.POD, world.pod(uid="uid-new", created=12, deleted=13))
+    world.change(20, uid="uid-newer", created=16)
+    assert restart.ready is not None
+
+
 def test_a_forced_deletion_is_seen_by_the_absence_of_the_pod(world):
     world.drop(10, Kind.POD, world.pod(deleted=10, grace=0))
     world.replace(11)
