@@ -1,7 +1,7 @@
 """Runs the test tiers, streams what pytest says, and ends with a table: a line for each tier.
 
-The tier on Kubernetes runs beside the others: each mostly waits for machines to fail and to come back. A tier that
-cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
+They run in two lanes side by side: those on Kubernetes and on Kafka mostly wait for machines to fail and to come back.
+A tier that cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
 """
 
 from __future__ import annotations
@@ -44,13 +44,16 @@ LANES = (
     (
         Tier("core", CORE),
         Tier("chart", ("tests/chart",), preparation.helm),
-        Tier("page", ("tests/page",), preparation.chromium),
         Tier("alerts", ("tests/alerts",), preparation.prometheus),
         Tier("sim", ("tests/sim",), slow=True),
         Tier("mock", ("tests/mock",)),
         Tier("kafka", ("tests/kafka",), preparation.kafka, slow=True),
     ),
-    (Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, budget=12 * 60.0),),
+    (
+        Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, budget=12 * 60.0),
+        Tier("image", ("tests/image",), preparation.image),
+        Tier("page", ("tests/page",), preparation.chromium),
+    ),
 )
 TIERS = tuple(tier for lane in LANES for tier in lane)
 

@@ -14,26 +14,31 @@ import pytest
 import yaml
 from tests.chart import helm as programs
 from tests.chart.rendering import CHART
+from tests.image import built as dockerfile
 from tests.kubernetes.deploy import images
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.layout import CONTROLLER_NODE
+from tests.kubernetes.deploy.objects import run_in_pod
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.lab.cluster import Cluster
 
 from kafka_sentinel.lab.errors import LabError
 
 RELEASE = "sentinel"
+GUARDED = "monitoring"  # a namespace that takes pods of the restricted profile alone
+ENFORCE = "pod-security.kubernetes.io/enforce"
 FIRST_RECORD = 60.0  # seconds from `helm install`
 SECONDS = 120.0
 PORT = 9464
 
 
 class Release:
-    """A release of the chart beside a Kafka, and what its daemon says."""
+    """A release of the chart, beside a Kafka or in a namespace of its own, and what its daemon says."""
 
-    def __init__(self, kafka: Kafka, major: str, folder: Path) -> None:
+    def __init__(self, kafka: Kafka, major: str, folder: Path, namespace: str, image: str) -> None:
         self.kafka, self.lab = kafka, kafka.cluster
-        self.namespace = kafka.namespace
+        self.namespace = namespace
+        self.image = image
         self._program = programs.PROGRAMS[major].path
         self._folder = folder
 
@@ -45,10 +50,13 @@ class Release:
         return done.stdout
 
     def values(self, **more: object) -> tuple[str, str]:
-        """Return the option that gives values: those of every user of Strimzi, and where the tests' image is."""
-        repository, _, tag = images.sentinel_image().name.rpartition(":")
+        """Return the option that gives values: those of every user of Strimzi, and where the image is."""
+        repository, _, tag = self.image.rpartition(":")
+        kafka = {"clusterName": self.kafka.name}
+        if self.namespace != self.kafka.namespace:
+            kafka |= {"namespace": self.kafka.namespace, "bootstrapServers": self.kafka.inside}
         given = {
-            "kafka": {"clusterName": self.kafka.name},
+            "kafka": kafka,
             "image": {"repository": repository, "tag": tag},
             "nodeSelector": {"kubernetes.io/hostname": CONTROLLER_NODE},
             **more,
@@ -96,9 +104,12 @@ class Release:
 
 
 @contextmanager
-def installed(kafka: Kafka, major: str, folder: Path) -> Iterator[Release]:
+def installed(
+    kafka: Kafka, major: str, folder: Path, *, namespace: str | None = None, image: str | None = None
+) -> Iterator[Release]:
+    """Install in Kafka's namespace with the tests' own image, unless others are given."""
     programs.ensure()
-    release = Release(kafka, major, folder)
+    release = Release(kafka, major, folder, namespace or kafka.namespace, image or images.sentinel_image().name)
     release.helm("install", RELEASE, str(CHART), *release.values())
     try:
         yield release
@@ -128,6 +139,43 @@ def test_installed_with_one_value_it_proves_records_in_a_minute_and_keeps_its_st
     assert left == [f"configmap/{state}-state"]
     assert RELEASE not in lab.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name")
     lab.kubectl("delete", "configmap,lease", f"{state}-state", "-n", kafka.namespace)
+
+
+@contextmanager
+def guarded(lab: Cluster) -> Iterator[str]:
+    """Give a namespace that takes pods of the restricted profile alone."""
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": GUARDED, "labels": {ENFORCE: "restricted"}},
+    }
+    lab.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    try:
+        yield GUARDED
+    finally:
+        lab.kubectl("delete", "namespace", GUARDED)
+
+
+def test_the_image_of_the_dockerfile_proves_records_where_only_restricted_pods_may_run(
+    lab: Cluster, kafka: Kafka, tmp_path: Path
+):
+    image = dockerfile.image().packed()
+    image.load(lab, [CONTROLLER_NODE])
+    with guarded(lab) as namespace:
+        with pytest.raises(LabError, match='violates PodSecurity "restricted'):  # so it is enforced
+            lab.kubectl("run", "loose", f"--image={image.name}", "-n", namespace)
+        began = time.monotonic()
+        with installed(kafka, programs.MAJORS[0], tmp_path, namespace=namespace, image=image.name) as release:
+            left = FIRST_RECORD - (time.monotonic() - began)
+            wait_for(lambda: release.verified() > 0, "the first verified record", left)
+            assert "Phase:          Succeeded" in release.helm("test", RELEASE)
+            (pod,) = release.pods()  # that of `helm test` has passed, and gone
+            (container,) = pod["status"]["containerStatuses"]
+            assert (container["image"], container["restartCount"]) == (image.name, 0)
+            asked = ("python", "-c", "import os; print(os.getuid(), os.getgid())")
+            assert run_in_pod(lab, namespace, pod["metadata"]["name"], *asked).stdout == "65532 65532\n"
+            figures = release.status()["records"]["all"]
+            assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
 
 
 def check_rights(release: Release) -> None:

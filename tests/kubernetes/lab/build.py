@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def ensure() -> None:
     reason = cannot_run()
     if reason is not None:
         raise LabError(reason)
-    _install()
+    install(PACKAGES)
     BIN.mkdir(parents=True, exist_ok=True)
     with (BIN / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -132,8 +132,9 @@ def _no_go() -> str | None:
     return None
 
 
-def _install() -> None:
-    missing = [each for each in PACKAGES if not _is_installed(each)]
+def install(packages: Sequence[str]) -> None:
+    """Have these Debian packages, as root. Raises LabError."""
+    missing = [each for each in packages if not _is_installed(each)]
     if not missing:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
