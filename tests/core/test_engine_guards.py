@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.kubernetes.raw import stamp
+from tests.core.kubernetes.raw import meta, stamp
 from tests.core.kubernetes_world import NOTICE, OPERATOR, KubernetesWorld, broker_name, budget, kafka
 from tests.core.test_engine_kubernetes import bring_back, power_loss
 
@@ -137,6 +137,18 @@ def test_whatever_is_not_well_holds_the_experiment_back_and_is_named(guard):
     world.run(70)
     assert world.injected == []
     assert world.skips() == {guard}
+
+
+def test_a_roll_that_is_asked_for_on_a_pod_set_holds_it_back_until_that_is_taken_off():
+    world = ArmedWorld()
+    labels = {"strimzi.io/cluster": "orders", "strimzi.io/kind": "Kafka"}
+    asked = {"strimzi.io/manual-rolling-update": "true"}
+    world.put(Kind.POD_SET, {"metadata": meta("orders-broker", "kafka", labels=labels, annotations=asked)})
+    world.run(70)
+    assert (world.injected, world.skips()) == ([], {"rollout"})
+    world.put(Kind.POD_SET, {"metadata": meta("orders-broker", "kafka", labels=labels)})
+    world.run(60)
+    assert len(world.injected) == 1
 
 
 def test_two_budgets_hold_it_back():

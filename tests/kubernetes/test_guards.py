@@ -115,6 +115,17 @@ def a_kafka_resource_that_is_paused(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def a_pod_set_that_is_to_be_rolled(stage: Stage) -> Iterator[None]:
+    """The lab's operator leaves it at that, so no pod goes meanwhile."""
+    annotate = ("annotate", "strimzipodset", f"{stage.kafka.name}-broker", "-n", stage.kafka.namespace)
+    stage.lab.kubectl(*annotate, "strimzi.io/manual-rolling-update=true")
+    try:
+        yield
+    finally:
+        stage.lab.kubectl(*annotate, "strimzi.io/manual-rolling-update-")
+
+
+@contextmanager
 def an_operator_that_is_down(stage: Stage) -> Iterator[None]:
     stage.kafka.set_operator(alive=False)
     try:
@@ -129,6 +140,7 @@ OBSTACLES = (
     ("disruption_budget", a_budget_that_is_used_up),
     ("disruption_budget", two_budgets),
     ("rollout", a_kafka_resource_that_is_paused),
+    ("rollout", a_pod_set_that_is_to_be_rolled),
     ("operator", an_operator_that_is_down),
 )
 

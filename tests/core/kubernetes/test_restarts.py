@@ -354,6 +354,53 @@ def test_before_there_were_pod_sets_the_annotation_of_the_stateful_set_tells(wor
     assert world.wait(40) == [cause]
 
 
+BY_POD_SET = {"ownerReferences": [{"kind": "StrimziPodSet", "name": "kafka", "uid": "uid-pod-set"}]}
+
+
+def pod_set(asked=None):
+    annotations = {} if asked is None else {"strimzi.io/manual-rolling-update": asked}
+    return {"metadata": {"name": "kafka", "namespace": "kafka", "uid": "uid-pod-set", "annotations": annotations}}
+
+
+@pytest.mark.parametrize(("asked", "cause"), [("true", "rollout"), ("false", "pod_deleted")])
+def test_without_strimzis_events_the_annotation_of_the_pod_set_tells(world, asked, cause):
+    world.change(8, **BY_POD_SET)
+    world.put(9, Kind.POD_SET, pod_set(asked))
+    world.remove(10, **BY_POD_SET)
+    world.put(30, Kind.POD_SET, pod_set())
+    assert world.wait(40) == [cause]
+
+
+def test_what_is_asked_for_on_the_pod_set_of_others_is_not_this_pods_roll(world):
+    world.put(9, Kind.POD_SET, pod_set("true"))
+    world.remove(10)  # of a StatefulSet of the same name
+    assert world.wait(40) == ["pod_deleted"]
+
+
+def test_a_node_that_is_drained_explains_more_than_a_roll_of_the_pod_set(world):
+    world.change(7, **BY_POD_SET)
+    world.node(8, cordoned=True)
+    world.put(9, Kind.POD_SET, pod_set("true"))
+    world.remove(10, **BY_POD_SET)
+    world.node(300)
+    assert world.wait(301) == ["drain"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "owned", "words"),
+    [
+        (Kind.POD_SET, pod_set("true"), BY_POD_SET, "StrimziPodSet kafka was to be rolled"),
+        (Kind.STATEFUL_SET, stateful_set("r2"), {}, "its StatefulSet has another revision"),
+    ],
+)
+def test_it_is_said_by_what_a_roll_is_told(world, kind, raw, owned, words):
+    world.change(8, **owned)
+    world.put(9, kind, raw)
+    world.change(10, deleted=10, **owned)
+    [restart] = world.restarts.open
+    assert restart.text.startswith(words)
+
+
 def test_what_the_drain_cleaner_asks_for_is_a_drain(world):
     asked = {"strimzi.io/manual-rolling-update": "true"}
     world.node(8, cordoned=True)
