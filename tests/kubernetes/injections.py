@@ -92,6 +92,20 @@ def settled(sentinel: Sentinel, seconds: float) -> dict:
     return sentinel.wait_for(over, "the incidents to close", seconds)["incidents"][0]
 
 
+def passed(sentinel: Sentinel, name: str, seconds: float) -> dict:
+    """Wait until a run of that experiment is over and has passed, lost nothing, and return its incident."""
+
+    def its(status: dict) -> list[dict]:
+        runs = [each for each in status["incidents"] if (each["experiment_run"] or "").startswith(f"{name}-")]
+        return [each for each in runs if each["verdict"]]
+
+    (incident,) = its(sentinel.wait_for(its, f"the incident of {name} to close", seconds))
+    found = (incident["cause"], incident["verdict"], incident["lost"])
+    assert found == ("experiment", "passed", 0), incident
+    sentinel.wait_for(lambda _: item(sentinel, name)["last_result"] == "passed", f"{name} to be done", 30)
+    return incident
+
+
 def order(sentinel: Sentinel, kind: str, subject: str = "") -> float:
     """Annotate the state as a person may, and do not wait. Returns when (wall clock)."""
     given = time.time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -33,20 +33,25 @@ class Seen(NamedTuple):
         return self.pod["metadata"]["uid"]
 
     @property
-    def serves(self) -> bool:
-        return self.kind != "DELETED" and objects.is_ready(self.pod)
+    def is_going(self) -> bool:
+        return self.kind == "DELETED" or "deletionTimestamp" in self.pod["metadata"]
 
 
 class PodRecord:
-    """Of some pods by name. It is read as often as it is asked."""
+    """Of some pods by name. `told`: returns what the watch has printed so far."""
 
-    def __init__(self, path: Path, names: Iterable[str]) -> None:
-        self._path = path
+    def __init__(self, told: Callable[[], str], names: Iterable[str]) -> None:
+        self._told = told
         self.names = frozenset(names)
+
+    def end(self) -> None:
+        """Keep what was told so far, and take up no more."""
+        text = self._told()
+        self._told = lambda: text
 
     def events(self, name: str | None = None) -> list[Seen]:
         """Return what was told so far of one of them, or of all, oldest first."""
-        found = [seen for seen in _read(self._path) if seen.name in self.names]
+        found = [seen for seen in _parsed(self._told()) if seen.name in self.names]
         return [seen for seen in found if name in {None, seen.name}]
 
     def lives(self, name: str) -> list[str]:
@@ -59,38 +64,45 @@ class PodRecord:
         return {name: times for name, times in found.items() if times}
 
     def most_away(self) -> int:
-        """Return how many of them did not serve at the same time, at most: going, gone, or not ready again."""
-        serving: set[str] = set()
+        """Return how many were away at the same time, at most: going, gone, or another pod that was not ready yet.
+
+        One that is not ready for a moment, as on a busy machine, is not away.
+        """
+        there: set[str] = set()
         known: set[str] = set()
         most = 0
         for seen in self.events():
             known.add(seen.name)
-            (serving.add if seen.serves else serving.discard)(seen.name)
+            if seen.is_going:
+                there.discard(seen.name)
+            elif objects.is_ready(seen.pod):
+                there.add(seen.name)
             if known == self.names:
-                most = max(most, len(known - serving))
+                most = max(most, len(known - there))
         return most
 
 
 @contextmanager
 def recorded(kafka: Kafka, names: Iterable[str]) -> Iterator[PodRecord]:
-    """Watch these pods from now until the block ends. All of them are there and serve as it begins."""
+    """Watch these pods from now until the block ends. All of them are there and ready as it begins."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         command = [str(BIN / "kubectl"), f"--kubeconfig={kafka.cluster.kubeconfig}", "get", "pods"]
         command += ["-n", kafka.namespace, "--watch", "--output-watch-events", "-o", "json"]
-        record = PodRecord(Path(file.name), names)
+        record = PodRecord(Path(file.name).read_text, names)
         with subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL) as watching:
             try:
                 wait_for(lambda: {seen.name for seen in record.events()} == record.names, "a watch of pods", SECONDS)
-                assert record.most_away() == 0, "they do not all serve"
+                assert record.most_away() == 0, "they are not all ready"
                 yield record
                 assert watching.poll() is None, "the watch of pods ended before its time"
             finally:
                 watching.kill()
+                record.end()
 
 
-def _read(path: Path) -> Iterator[Seen]:
-    """Yield what stands in the file; the last event may be cut short."""
-    text, at, decoder = path.read_text(), 0, json.JSONDecoder()
+def _parsed(text: str) -> Iterator[Seen]:
+    """Yield the events; the last one may be cut short."""
+    at, decoder = 0, json.JSONDecoder()
     while at < len(text):
         try:
             found, at = decoder.raw_decode(text, at)

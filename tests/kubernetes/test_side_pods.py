@@ -13,7 +13,7 @@ from tests.kubernetes.deploy.ensemble import ensemble, pod
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
 from tests.kubernetes.deploy.waiting import wait_for
-from tests.kubernetes.injections import allowed, armed, bound_uid, closed, deletions, denying, experiment, item, order
+from tests.kubernetes.injections import allowed, armed, bound_uid, deletions, denying, experiment, order, passed
 from tests.kubernetes.lab.cluster import Cluster
 from tests.kubernetes.phases import PLACED, SECTIONS
 from tests.kubernetes.pod_record import recorded
@@ -28,13 +28,11 @@ def probing(kafka: Kafka, deploy: Deployer, topic: str, fault: str, target: str)
     return deploy(kafka, topic=topic, experiments=armed(kafka, experiment("side", fault, target)), **SECTIONS)
 
 
-def run(sentinel: Sentinel) -> None:
-    """Order the experiment, and see it pass without a broker in it."""
+def run(sentinel: Sentinel) -> dict:
+    """Order the experiment, see it pass, and return its incident."""
     allowed(sentinel, "side")
     order(sentinel, "run-now", "side")
-    incident = closed(sentinel, "experiment", OVER)
-    assert (incident["brokers"], incident["verdict"], incident["lost"]) == ([], "passed", 0), incident
-    sentinel.wait_for(lambda _: item(sentinel, "side")["last_result"] == "passed", "the run to be done", 30)
+    return passed(sentinel, "side", OVER)
 
 
 def containers(kafka: Kafka) -> list[str]:
@@ -43,9 +41,8 @@ def containers(kafka: Kafka) -> list[str]:
 
 
 def check_unharmed(kafka: Kafka, sentinel: Sentinel, before: list[str]) -> None:
-    """No container of Kafka was started again since `before`, no replica is behind, and nothing was counted."""
+    """No container of Kafka was started again since `before`, and no restart and no loss was counted."""
     assert containers(kafka) == before
-    assert [kafka.isr(sentinel.topic, number) for number in range(len(PLACED))] == [set(kafka.brokers)] * len(PLACED)
     assert sentinel.metric("broker_restarts_total") == sentinel.metric("records_lost_total") == 0
     assert_identities(sentinel.records())
 
@@ -54,13 +51,12 @@ def test_a_pod_delete_of_the_entity_operator_takes_its_pod_and_no_other(lab: Clu
     sentinel = probing(kafka, deploy, "beside-operator", "pod-delete", "entity-operator")
     (old,), before = kafka.entity_operators(), containers(kafka)
     with recorded(kafka, [member.pod for member in kafka.members]) as brokers:
-        run(sentinel)
+        incident = run(sentinel)
         wait_for(lambda: objects.is_ready(_successor(kafka, old)), "another pod of the entity operator", SECONDS)
     (deletion,) = deletions(lab, sentinel)
-    assert deletion["objectRef"]["name"] == old["metadata"]["name"]
+    assert deletion["objectRef"]["name"] == incident["target"] == old["metadata"]["name"]
     assert bound_uid(deletion) == old["metadata"]["uid"]
     assert brokers.replaced() == {}
-    assert brokers.most_away() == 0
     check_unharmed(kafka, sentinel, before)
 
 
@@ -77,15 +73,15 @@ def test_a_pod_delete_of_zookeeper_takes_one_pod_under_its_labels_and_leaves_a_m
         kafka.wait_ready()
         sentinel, before = probing(kafka, deploy, "beside-zookeeper", "pod-delete", "zookeeper"), containers(kafka)
         with recorded(kafka, [member.pod for member in kafka.members]) as brokers, recorded(kafka, names) as servers:
-            run(sentinel)
+            incident = run(sentinel)
             wait_for(lambda: all(objects.is_ready(pod(kafka, name)) for name in names), "the ensemble", SECONDS)
         (deletion,) = deletions(lab, sentinel)
         name = deletion["objectRef"]["name"]
         assert name in names
+        assert incident["target"] == name
         assert servers.replaced() == {name: 1}
         assert bound_uid(deletion) == servers.lives(name)[0]
         assert brokers.replaced() == {}
-        assert brokers.most_away() == 0
         check_unharmed(kafka, sentinel, before)
         check_majority_is_kept(kafka, sentinel, names)
         assert len(deletions(lab, sentinel)) == 1
