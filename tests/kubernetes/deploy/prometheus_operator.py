@@ -1,6 +1,7 @@
-"""The Prometheus operator, built by Go from its module, and one image of all it needs and runs.
+"""The Prometheus operator and Prometheus, built by Go from their modules, and one image of all the operator runs.
 
-Its definitions and rights are those that its module brings. Prometheus and Alertmanager are Debian's.
+Its definitions and rights are those that its module brings. Alertmanager is Debian's. Debian's Prometheus would not do:
+it is built without discovery in Kubernetes.
 """
 
 from __future__ import annotations
@@ -21,20 +22,32 @@ from tests.kubernetes.lab import archive
 
 from kafka_sentinel.lab.errors import LabError
 
-PINS = Path(__file__).resolve().parent / "go" / "prometheus-operator"
+GO = Path(__file__).resolve().parent / "go"
+PINS = GO / "prometheus-operator"
 MODULE = "github.com/prometheus-operator/prometheus-operator"
 OLDEST_GO = (1, 24)
 DEFINITIONS = "example/prometheus-operator-crd"
 OPERATOR_ROLE = "example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml"
 PROMETHEUS_ROLE = "example/rbac/prometheus/prometheus-cluster-role.yaml"
 
-
-def _program(name: str, package: str) -> Program:
-    return Program(CACHE / "prometheus-operator" / name, PINS, f"{MODULE}/cmd/{package}", cgo=False)
+_RECIPE = Path(__file__).read_bytes()  # the image is made anew when what makes it has changed
 
 
-OPERATOR = _program("prometheus-operator", "operator")
-RELOADER = _program("prometheus-config-reloader", "prometheus-config-reloader")  # beside each server it runs
+def _program(name: str, pins: Path, package: str, flags: str = "-s -w") -> Program:
+    return Program(CACHE / "prometheus-operator" / name, pins, package, flags, cgo=False)
+
+
+PROMETHEUS_VERSION = "3.5.0"  # which its module calls v0.305.0
+PROMETHEUS = _program(
+    "prometheus",
+    GO / "prometheus",
+    "github.com/prometheus/prometheus/cmd/prometheus",
+    f"-s -w -X github.com/prometheus/common/version.Version={PROMETHEUS_VERSION}",
+)
+OPERATOR = _program("prometheus-operator", PINS, f"{MODULE}/cmd/operator")
+# It runs beside each server, and tells it when its configuration has changed.
+RELOADER = _program("prometheus-config-reloader", PINS, f"{MODULE}/cmd/prometheus-config-reloader")
+PROGRAMS = (OPERATOR, RELOADER, PROMETHEUS)
 
 
 def ensure() -> None:
@@ -42,7 +55,7 @@ def ensure() -> None:
     reason = cannot_build("The Prometheus operator", OLDEST_GO)
     if reason is not None:
         raise LabError(reason)
-    ensure_built([OPERATOR, RELOADER])
+    ensure_built(PROGRAMS)
     image()
 
 
@@ -53,18 +66,20 @@ def source(path: str) -> Path:
 
 @cache
 def image() -> Image:
-    """Return the programs on top of Debian, for they need its C library. Raises LabError."""
+    """Return the programs on top of Debian: Alertmanager needs its C library. Raises LabError."""
     base = images.python_layer()
-    debian = [binaries.prometheus(), binaries.alertmanager()]
-    versions = " ".join(f"{program.name} {binaries.version(program)}" for program in debian)
-    inputs = f"{base.name}\n{versions}\n{OPERATOR.stamp}\n{RELOADER.stamp}".encode()
+    alertmanager = binaries.alertmanager()
+    versions = "".join([base.name, binaries.version(alertmanager), *(each.stamp for each in PROGRAMS)])
+    inputs = _RECIPE + versions.encode()
     name = f"sentinel.test/monitoring:{digest(inputs)}"
 
     def build(work: Path, out: Path) -> None:
-        folder = work / "root/usr/bin"
-        folder.mkdir(parents=True)
-        for program in (*debian, OPERATOR.path, RELOADER.path):
-            shutil.copy(program, folder)
+        usr = work / "root/usr"
+        (usr / "bin").mkdir(parents=True)
+        for path in (alertmanager, *(each.path for each in PROGRAMS)):
+            shutil.copy(path, usr / "bin")
+        own = "share/prometheus"  # without its templates, Alertmanager takes no configuration
+        shutil.copytree(alertmanager.parents[1] / own, usr / own, symlinks=True)
         layer = archive.pack(work / "root", work / "layer.tar")
         archive.write(archive.Recipe(name, ("prometheus-operator",)), (archive.of(base), layer), out)
 
