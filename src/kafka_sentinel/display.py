@@ -12,7 +12,7 @@ from kafka_sentinel.adapters.status_gauges import features
 from kafka_sentinel.adapters.web import WebApp
 from kafka_sentinel.adapters.web_server import WebServer
 from kafka_sentinel.core.engine import Engine, EngineConfig
-from kafka_sentinel.core.kubernetes.views import PLURALS
+from kafka_sentinel.core.kubernetes.views import RESOURCES
 from kafka_sentinel.settings import Settings
 
 
@@ -26,7 +26,7 @@ class Display:
             settings.kafka.cluster_name,
             known={
                 "experiment": [item.name for item in settings.experiments.items],
-                "resource": PLURALS.values() if settings.kubernetes.enabled else (),
+                "resource": RESOURCES if settings.kubernetes.enabled else (),
             },
             acks=tuple(level.value for level in config.acks),
         )

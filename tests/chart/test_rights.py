@@ -19,6 +19,7 @@ Right = tuple[str, str, str, str, str]  # namespace, group, resource, verb, name
 SWITCHES = {
     "statefulSets": (resources.STATEFUL_SETS, WATCH, Scope.KAFKA),
     "strimziKafkas": (resources.KAFKAS, WATCH, Scope.KAFKA),
+    "strimziPodSets": (resources.POD_SETS, WATCH, Scope.KAFKA),
     "events": (resources.EVENTS, WATCH, Scope.KAFKA),
     "nodeEvents": (resources.EVENTS, WATCH, Scope.DEFAULT),
     "createEvents": (resources.EVENTS, ("create",), Scope.KAFKA),

@@ -123,13 +123,14 @@ def watch(kind, *, scope="kafka", seconds: float | None = 999.0, code=None) -> W
     return WatchStanding(kind, scope, instant(seconds) if seconds is not None else None, problem)
 
 
-WATCHED = {Kind.POD: "kafka", Kind.BUDGET: "kafka", Kind.KAFKA: "kafka", Kind.STATEFUL_SET: "kafka", Kind.NODE: ""}
+CLUSTER_WIDE = frozenset({Kind.NODE, Kind.VOLUME, Kind.NODE_CLAIM})
+WATCHED = (*((kind, "" if kind in CLUSTER_WIDE else "kafka") for kind in Kind), (Kind.EVENT, "default"))
 
 
 def watches(*changed, seconds=999.0) -> tuple[WatchStanding, ...]:
     """All are well but those that are given instead."""
-    kinds = {each.kind for each in changed}
-    well = (watch(kind, scope=scope, seconds=seconds) for kind, scope in WATCHED.items() if kind not in kinds)
+    others = {(each.kind, each.scope) for each in changed}
+    well = (watch(kind, scope=scope, seconds=seconds) for kind, scope in WATCHED if (kind, scope) not in others)
     return (*well, *changed)
 
 

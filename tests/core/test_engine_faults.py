@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tests.core.kubernetes_world import KubernetesWorld, broker_name
+from tests.core.kubernetes_world import KubernetesWorld, broker, broker_name
 
 from kafka_sentinel.core.commands import Heal
 from kafka_sentinel.core.events import FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import Run, RunState
+from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.core.types import NodeRef, PodRef
 
 MARK = {"key": "kafka-sentinel.io/reclaim", "value": "a.b", "effect": "NoSchedule"}
@@ -134,3 +135,16 @@ def test_a_rolling_restart_is_over_when_every_pod_was_replaced_and_is_ready():
     assert world.causes == ["experiment"]
     assert world.counts["broker_restarts_total experiment"] == 3
     assert [(one["cause"], one["state"]) for one in world.incidents] == [("experiment", "closed")]
+
+
+def test_a_rolling_restart_is_not_over_while_a_replacement_is_on_its_way_out():
+    world = Experiment("rolling-restart", 1)
+    world.step(FaultInjected(world.now(), "r-1", (1,)))
+    world.delete_pod(1)
+    world.put(Kind.POD, broker(1, "n1", uid="new-1", created=world.second, deleted=world.second))
+    world.run(10)
+    assert world.heals == []
+    world.drop(Kind.POD, broker_name(1))
+    world.make_pod(1, "n1", uid="newer")
+    world.run(10)
+    assert [heal.experiment_run for heal in world.heals] == ["r-1"]

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.kubernetes.raw import stamp
+from tests.core.kubernetes.raw import meta, stamp
 from tests.core.kubernetes_world import NOTICE, OPERATOR, KubernetesWorld, broker_name, budget, kafka
 from tests.core.test_engine_kubernetes import bring_back, power_loss
 
 from kafka_sentinel.core.cluster import QuorumView
 from kafka_sentinel.core.commands import Announce, Heal, Inject
-from kafka_sentinel.core.events import FaultAnnounced, QuorumObserved, StateSaved, WatchAlive, WatchBroken
+from kafka_sentinel.core.events import (
+    FaultAnnounced,
+    FaultHealed,
+    FaultInjected,
+    QuorumObserved,
+    StateSaved,
+    WatchAlive,
+    WatchBroken,
+)
 from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.core.types import NodeRef, PodRef
 
@@ -139,6 +147,18 @@ def test_whatever_is_not_well_holds_the_experiment_back_and_is_named(guard):
     assert world.skips() == {guard}
 
 
+def test_a_roll_that_is_asked_for_on_a_pod_set_holds_it_back_until_that_is_taken_off():
+    world = ArmedWorld()
+    labels = {"strimzi.io/cluster": "orders", "strimzi.io/kind": "Kafka"}
+    asked = {"strimzi.io/manual-rolling-update": "true"}
+    world.put(Kind.POD_SET, {"metadata": meta("orders-broker", "kafka", labels=labels, annotations=asked)})
+    world.run(70)
+    assert (world.injected, world.skips()) == ([], {"rollout"})
+    world.put(Kind.POD_SET, {"metadata": meta("orders-broker", "kafka", labels=labels)})
+    world.run(60)
+    assert len(world.injected) == 1
+
+
 def test_two_budgets_hold_it_back():
     world = ArmedWorld()
     world.put(Kind.BUDGET, budget("mine", allowed=5))
@@ -169,6 +189,26 @@ def test_a_pod_that_is_replaced_while_the_intent_is_written_is_not_hit():
     world.saving = True
     world._answer_rechecks()
     assert (world.injected, world.skips()) == ([], {"target_pods"})
+
+
+def test_the_next_run_waits_until_the_broker_of_the_one_before_is_back():
+    world = ArmedWorld(target="broker:2", daily_budget=5, min_pod_age=0)
+    while not world.injected:
+        world.run(0.5)
+    run = world.injected[0].experiment_run
+    world.delete_pod(2)
+    world.step(FaultInjected(world.now(), run, (2,)))
+    world.step(FaultHealed(world.now(), run))
+    world.lose(2, leader=1)
+    world.pending_pod(2, "0/3 nodes are available: 3 Insufficient memory.")
+    world.run(130)
+    assert [one["state"] for one in world.incidents] == ["open"]
+    assert len(world.injected) == 1
+    assert world.skips() == {"one_at_a_time"}
+    world.make_pod(2, "n2", uid="pending")
+    world.listed = (1, 2, 3)
+    world.run(60)
+    assert len(world.injected) == 2
 
 
 def test_a_node_with_two_brokers_is_taken_only_where_that_was_allowed_and_never_below_one_in_sync_replica():

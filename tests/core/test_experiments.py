@@ -160,6 +160,17 @@ def test_many_missed_runs_are_one_skip_and_the_next_one_is_in_the_future():
     assert START + DUE + 12_345 < life.item()["next_run"] <= START + DUE + 12_445
 
 
+def test_the_state_does_not_grow_with_the_runs_that_were():
+    life, sizes = Life(specs=[spec(schedule=parse_schedule(every="9h"))], daily_budget=3, min_gap=0), []
+    for _ in range(200):
+        life.tick(life.item()["next_run"] - START)
+        life.save().fault(FaultInjected, (1,)).save().fault(FaultHealed).save().close().save()
+        sizes.append(len(json.dumps(life.core.to_state())))
+    assert [labels["result"] for name, labels in life.counts() if name == "experiments_total"] == ["passed"] * 200
+    assert sizes[3] > sizes[0], "what is remembered is in it"
+    assert max(sizes[3:]) == min(sizes[3:])
+
+
 def test_what_was_missed_while_down_is_not_made_up_for():
     life = life_in(RunState.RECHECKED).save().save()
     again = Life(life.saved, now=DUE + 12_345)

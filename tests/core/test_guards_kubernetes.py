@@ -9,6 +9,7 @@ from tests.core.experiment_worlds import (
     CLUSTER,
     QUORUM,
     START,
+    WATCHED,
     around,
     budget,
     cluster,
@@ -22,12 +23,16 @@ from tests.core.experiment_worlds import (
     watches,
 )
 from tests.core.kubernetes.fleets import OPERATOR, broker_pod, fleet, side_pod
+from tests.core.kubernetes.raw import Watches
+from tests.core.kubernetes.raw import pod as raw_pod
 
 from kafka_sentinel.core import guards_kubernetes
 from kafka_sentinel.core.guards import GUARDS, evaluate, first_denial
-from kafka_sentinel.core.kubernetes.fleet import Flavour, Role, Side
+from kafka_sentinel.core.kubernetes.discovery import discover
+from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, Role, Side
+from kafka_sentinel.core.kubernetes.selector import Selector
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings
-from kafka_sentinel.core.kubernetes.views import Kind
+from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
 from kafka_sentinel.core.resolution import resolve
 from kafka_sentinel.core.targets import Target
 from kafka_sentinel.core.types import NodeRef, PodRef
@@ -102,7 +107,7 @@ def test_a_process_is_no_pod_so_none_is_broken_where_pods_are_watched():
 # --- watches
 
 
-@pytest.mark.parametrize("kind", [Kind.POD, Kind.BUDGET, Kind.KAFKA, Kind.NODE])
+@pytest.mark.parametrize(("kind", "scope"), WATCHED)
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -110,33 +115,67 @@ def test_a_process_is_no_pod_so_none_is_broken_where_pods_are_watched():
         ({"seconds": None}, "are known as of no time"),
         ({"seconds": 1_001}, "are known as of -1 s ago"),
         ({"code": "503"}, "are not watched: 503 it said"),
+        ({"code": "503", "seconds": None}, "are not watched: 503 it said"),
         ({"code": "403"}, "are not watched: 403 it said"),  # it was seen before, so the right to see it is there
+        ({"code": "404"}, "are not watched: 404 it said"),  # as above
+        ({"code": "401", "seconds": None}, "are not watched: 401 it said"),  # who we are was not known
     ],
 )
-def test_a_watch_that_is_behind_denies_and_is_named(kind, changes, words):
-    scope = "" if kind is Kind.NODE else "kafka"
+def test_a_watch_that_is_behind_denies_and_is_named(kind, scope, changes, words):
     case = on_kubernetes(watches=watches(watch(kind, scope=scope, **changes)))
     assert "fresh_watches" in denials(case)
-    said = answer_of("fresh_watches", case).reason
-    assert said.endswith(words)
-    assert said.split()[0] in {"pods", "poddisruptionbudgets", "kafkas", "nodes"}
+    where = "in namespace default, " if scope == "default" else ""
+    assert answer_of("fresh_watches", case).reason == f"{where}{PLURALS[kind]} {words}"
 
 
 def test_a_watch_is_fresh_up_to_its_limit():
-    late = [watch(kind, scope=scope, seconds=970) for kind, scope in ((Kind.POD, "kafka"), (Kind.NODE, ""))]
+    late = [watch(kind, scope=scope, seconds=970) for kind, scope in WATCHED]
     assert denials(on_kubernetes(watches=watches(*late))) == []
 
 
 def test_what_was_never_listed_is_not_known():
     case = on_kubernetes(watches=())
-    kinds = ("pods", "poddisruptionbudgets", "kafkas", "nodes")
-    assert answer_of("fresh_watches", case).reason == ", ".join(f"{kind} are not known yet" for kind in kinds)
+    answer = answer_of("fresh_watches", case)
+    assert not answer.allowed
+    assert answer.reason.startswith("nodes are not known yet, pods are not known yet, ")
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_each_kind_that_told_nothing_yet_is_named(kind):
+    case = on_kubernetes(watches=tuple(one for one in watches() if one.kind is not kind))
+    assert answer_of("fresh_watches", case).reason == f"{PLURALS[kind]} are not known yet"
+
+
+OPTIONAL = [one for one in WATCHED if one[0] not in {Kind.POD, Kind.BUDGET, Kind.KAFKA}]
+
+
+@pytest.mark.parametrize(("kind", "scope"), OPTIONAL)
+@pytest.mark.parametrize("code", ["403", "404"])
+def test_what_may_not_be_seen_or_is_not_there_is_off_and_does_not_deny(kind, scope, code):
+    assert denials(on_kubernetes(watches=watches(watch(kind, scope=scope, seconds=None, code=code)))) == []
+
+
+@pytest.mark.parametrize(("off", "on"), [("kafka", "default"), ("default", "kafka")])
+def test_of_events_that_may_be_seen_in_one_of_two_namespaces_only_the_others_are_asked_for(off, on):
+    unseen = watch(Kind.EVENT, scope=off, seconds=None, code="403")
+    assert denials(on_kubernetes(watches=watches(unseen))) == []
+    behind = watch(Kind.EVENT, scope=on, seconds=900)
+    assert denials(on_kubernetes(watches=watches(unseen, behind))) == ["fresh_watches"]
 
 
 def test_a_watch_of_another_namespace_says_nothing_about_ours():
-    elsewhere = watch(Kind.POD, scope="strimzi")
-    assert "fresh_watches" in denials(on_kubernetes(watches=watches(elsewhere)))
-    assert denials(on_kubernetes(watches=(*watches(), watch(Kind.POD, scope="strimzi", code="503")))) == []
+    pods_of_ours = watch(Kind.POD, seconds=900)
+    assert "fresh_watches" in denials(on_kubernetes(watches=watches(pods_of_ours, watch(Kind.POD, scope="strimzi"))))
+    without = tuple(one for one in watches() if one.kind is not Kind.POD)
+    case = on_kubernetes(watches=(*without, watch(Kind.POD, scope="strimzi")))
+    assert answer_of("fresh_watches", case).reason == "pods are not known yet"
+
+
+def test_the_operators_own_namespace_is_asked_for_where_it_may_be_seen():
+    behind = on_kubernetes(watches=watches(watch(Kind.POD, scope="strimzi", code="503")))
+    assert answer_of("fresh_watches", behind).reason == "in namespace strimzi, pods are not watched: 503 it said"
+    off = watch(Kind.POD, scope="strimzi", seconds=None, code="403")
+    assert denials(on_kubernetes(watches=watches(off))) == []
 
 
 WITHHELD = watch(Kind.NODE, scope="", seconds=None, code="403")
@@ -366,6 +405,36 @@ def test_where_no_pod_is_known_nothing_is_hit():
     assert answer_of("members", case).reason == "no pod is known"
 
 
+def selected(stranger, **labels):
+    """The fleet that a selector of these labels finds, with a pod in the namespace that is none of Kafka's."""
+    ours = [raw_pod(f"kafka-{number}", labels={"app": "kafka", "tier": "data"}) for number in (1, 2, 3)]
+    objects = [(Kind.POD, raw) for raw in (*ours, raw_pod(stranger, labels={"app": "web", "tier": "data"}))]
+    spec = FleetSpec("kafka", Flavour.STATEFUL_SET, selector=Selector(labels))
+    return discover(spec, Watches(*objects).inventory)
+
+
+@pytest.mark.parametrize(
+    ("stranger", "words"),
+    [
+        ("web-2", "pods kafka-2, web-2 all have broker id 2: none of them is used"),
+        ("web-7", "broker 7 is not alive"),
+        ("web-5d9fx", "pod web-5d9fx has no broker id"),
+    ],
+)
+def test_a_selector_that_matches_more_than_kafka_hits_nobody(stranger, words):
+    assert "members" not in denials(on_kubernetes(fleet=selected(stranger, app="kafka")))
+    for everything in ({"tier": "data"}, {}):
+        case = on_kubernetes(fleet=selected(stranger, **everything))
+        assert "members" in denials(case)
+        assert words in answer_of("members", case).reason
+
+
+def test_a_selector_that_matches_nothing_hits_nobody():
+    case = on_kubernetes(fleet=selected("web-0", app="kafak"))
+    assert {"target_known", "members"} <= set(denials(case))
+    assert answer_of("target_known", case).reason == "no pod is known that runs broker 1"
+
+
 def test_controllers_count_among_the_pods_that_must_be_ready():
     controller = broker_pod(100, roles=frozenset({Role.CONTROLLER}))
     assert denials(on_kubernetes(fleet=pods(controller))) == []
@@ -433,19 +502,21 @@ def test_a_kafka_resource_of_another_kafka_cluster_denies():
             },
             "pods of namespace strimzi cannot be watched: 403 it said",
         ),
-        (
-            {
-                "fleet": pods(sides=(replace(OPERATOR, namespace="strimzi"),)),
-                "watches": (*watches(), watch(Kind.POD, scope="strimzi", seconds=900)),
-            },
-            "pods are known as of 100 s ago",
-        ),
     ],
 )
 def test_a_dead_operator_denies(changes, words):
     case = on_kubernetes(**changes)
     assert denials(case) == ["operator"]
     assert answer_of("operator", case).reason == words
+
+
+def test_an_operator_that_was_alive_a_while_ago_denies():
+    case = on_kubernetes(
+        fleet=pods(sides=(replace(OPERATOR, namespace="strimzi"),)),
+        watches=(*watches(), watch(Kind.POD, scope="strimzi", seconds=900)),
+    )
+    assert denials(case) == ["fresh_watches", "operator"]
+    assert answer_of("operator", case).reason == "pods are known as of 100 s ago"
 
 
 def test_one_of_several_operators_is_enough_and_others_need_none():

@@ -1,4 +1,4 @@
-"""docs/verification.md names tests: each of them exists, and each flaw has one."""
+"""docs/verification.md names tests: each of them exists, and each flaw and each letter of what must hold has one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "verification.md").read_text()
 NAMED = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
+LETTERED = re.compile(r"test_[b-z]_")  # after "test_" an "a" is mostly the article
+OF_LETTER_A = "tests/kubernetes/test_experiments.py"
 
 
 def names_in(path: Path) -> set[str]:
@@ -35,6 +37,18 @@ def rows(page: str) -> list[list[str]]:
     return [row for row in cells if not row[0].startswith(("flaw seen", "---"))]
 
 
+def of_letters() -> set[str]:
+    """Return the tests of what must hold, on Kafka and on Kubernetes: their names begin with the letter."""
+    files = [path for tier in ("kafka", "kubernetes") for path in ROOT.glob(f"tests/{tier}/test_*.py")]
+    named = {(str(path.relative_to(ROOT)), name) for path in files for name in names_in(path)}
+    return {f"{file}::{name}" for file, name in named if LETTERED.match(name) or file == OF_LETTER_A}
+
+
+def unnamed(page: str, tests: set[str]) -> list[str]:
+    """Return the tests that the page does not name."""
+    return sorted(one for one in tests if f"`{one}`" not in page)
+
+
 def test_every_test_named_on_the_page_exists():
     assert missing(PAGE) == []
 
@@ -56,4 +70,15 @@ def test_every_test_that_was_written_for_a_flaw_is_on_the_page():
         for name in names_in(path)
     }
     assert written
-    assert {one for one in written if f"`{one}`" not in PAGE} == set()
+    assert unnamed(PAGE, written) == []
+
+
+def test_every_test_of_a_letter_is_on_the_page():
+    assert {one.partition("::test_")[2][0] for one in of_letters()} == set("abcdefghij")
+    assert unnamed(PAGE, of_letters()) == []
+
+
+def test_a_test_of_a_letter_that_the_page_leaves_out_is_noticed():
+    page = "`tests/kubernetes/test_guards.py::test_g_one`, `tests/kubernetes/test_guards.py::test_g_two_and_more`"
+    of_g = {f"tests/kubernetes/test_guards.py::test_g_{name}" for name in ("one", "two")}
+    assert unnamed(page, of_g) == ["tests/kubernetes/test_guards.py::test_g_two"]

@@ -22,10 +22,10 @@ SAYS = KafkaSays("c", frozenset({1, 2, 3}))
 
 @pytest.fixture
 def findings(server, kubeconfig, script):
-    def look(cluster, says=SAYS, *, keeps_state=False, faults=(), **spec):
+    def look(cluster, says=SAYS, *, keeps_state=False, faults=(), operator=None, **spec):
         script.world = cluster
-        file = kubeconfig(server)
-        settings = Settings(kubernetes=KubernetesSettings(enabled=True, namespace="kafka", kubeconfig=file))
+        where = {"namespace": "kafka", "operator_namespace": operator}
+        settings = Settings(kubernetes=KubernetesSettings(enabled=True, kubeconfig=kubeconfig(server), **where))
         options = {"keeps_state": keeps_state, "faults": faults}
         found = kubernetes_findings(answers(settings, now), FleetSpec("kafka", **spec), says, now(), **options)
         return list(found)
@@ -67,6 +67,26 @@ def test_two_brokers_on_one_node_are_named(findings):
 def test_a_missing_permission_is_named_with_what_is_off(findings, kind, outcome, words):
     found = findings(Cluster(*strimzi(), forbidden=(kind,)))
     assert [words in one for one in of(found, outcome)].count(True) == 1, "said, and once"
+
+
+class Apart(Cluster):
+    """Nobody may see anything in the operator's namespace."""
+
+    def __call__(self, asked):
+        return refuse(403, "Forbidden", "no") if "/namespaces/strimzi/" in asked.path else super().__call__(asked)
+
+    def _review(self, asked):
+        if asked.body["spec"]["resourceAttributes"].get("namespace") == "strimzi":
+            return say({"status": {"allowed": False}}, 201)
+        return super()._review(asked)
+
+
+def test_without_the_right_to_see_the_operators_namespace_brokers_are_found_and_that_is_said_apart(findings):
+    found = findings(Apart(*strimzi()), operator="strimzi")
+    assert of(found, Outcome.FAIL) == []
+    [said] = [one for one in of(found, Outcome.WARN) if one.startswith("permissions")]
+    assert "we may not list, watch pods in namespace strimzi: no experiments on clusters run by Strimzi" in said
+    assert any(one.table for one in found)
 
 
 class ReadOnly(Cluster):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.core.kubernetes_world import NOTICE, broker
-from tests.kube_api.cluster import REVIEWS, Cluster, strimzi
+from tests.kube_api.cluster import PATHS, REVIEWS, Cluster, strimzi
 from tests.kube_api.running import Running
-from tests.kube_api.server import refuse, say
+from tests.kube_api.server import STALL, bookmark, page, refuse, say, stream
 
 from kafka_sentinel.adapters.kubernetes import rights
 from kafka_sentinel.core.kubernetes.objects import Kind
@@ -46,7 +47,7 @@ def test_a_reclaim_is_seen_from_its_notice_to_the_replacement(server, cluster, k
         assert json.loads(sentinel.page("/api/v1/status"))["kubernetes"]["cluster"] == "orders"
 
 
-def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, cluster, kubeconfig):
+def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, cluster, kubeconfig, capsys):
     cluster.forbidden = (Kind.NODE,)
     with Running(kubeconfig(server)) as sentinel:
         sentinel.wait(lambda status: len(status["kubernetes"]["pods"]) == 3)
@@ -55,6 +56,81 @@ def test_without_the_right_to_see_nodes_it_runs_and_says_what_is_off(server, clu
         assert sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1
         assert sentinel.metric("brokers_on_spot") is None
         assert sentinel.metric("kubernetes_errors_total", code="403") >= 1
+        sentinel.wait(lambda _: sentinel.metric("kubernetes_errors_total", code="marks"))
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [said] = [one for one in lines if one.get("subject") == "fleet"]
+    assert said["level"] == "warning"
+    assert said["message"].startswith("nodes may not be listed: marks that an earlier life left on them are not found")
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("code", [403, 404])
+def test_pod_sets_that_may_not_be_seen_or_are_not_known_are_off_and_that_is_said(
+    server, kubeconfig, script, capsys, code
+):
+    script.on("GET", PATHS[Kind.POD_SET] if code == 403 else "/apis/core.strimzi.io", refuse(code, "No", "no"))
+    with Running(kubeconfig(server)) as sentinel:
+        sentinel.wait(lambda status: len(status["kubernetes"]["pods"]) == 3)
+        sentinel.wait(lambda _: sentinel.metric("watch_restarts_total", resource="strimzipodsets") >= 3)
+        assert sentinel.metric("feature_enabled", feature="kubernetes_strimzipodsets") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    said = [(one["level"], one["code"]) for one in lines if one.get("resource") == "strimzipodsets"]
+    assert said == [({403: "warning", 404: "info"}[code], str(code))]
+
+
+OPERATORS = "/api/v1/namespaces/strimzi/pods"
+
+
+def test_without_the_right_to_see_the_operators_namespace_only_that_is_off(server, cluster, kubeconfig, script, capsys):
+    script.on("GET", OPERATORS, refuse(403, "Forbidden", "no"))
+    with Running(kubeconfig(server), kubernetes={"operator_namespace": "strimzi"}) as sentinel:
+        sentinel.wait(lambda status: len(status["kubernetes"]["pods"]) == 3)
+        sentinel.wait(lambda _: sentinel.metric("watch_restarts_total", resource="operator_pods") >= 3)
+        sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_operator_pods") == 0)
+        assert sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1
+        assert sentinel.metric("watch_last_sync_timestamp_seconds", resource="pods") > 0
+        assert sentinel.metric("watch_last_sync_timestamp_seconds", resource="operator_pods") is None
+        assert sentinel.metric("watch_restarts_total", resource="pods") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    said = [(one["level"], one["resource"], one["namespace"]) for one in lines if one.get("code") == "403"]
+    assert said == [("warning", "pods", "strimzi")]
+
+
+def test_with_the_right_to_see_the_operators_namespace_it_is_on(server, cluster, kubeconfig, script):
+    script.on("GET", OPERATORS, say(page(version=10)))
+    script.on("GET", OPERATORS, stream(bookmark(11), STALL), watch=True)
+    with Running(kubeconfig(server), kubernetes={"operator_namespace": "strimzi"}) as sentinel:
+        sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_operator_pods") == 1)
+        sentinel.wait(lambda _: sentinel.metric("feature_enabled", feature="kubernetes_pods") == 1)
+        assert sentinel.metric("watch_last_sync_timestamp_seconds", resource="operator_pods") > 0
+
+
+def synced(sentinel, resource):
+    """Return as of when a resource is known, as `/metrics` has it."""
+    families = {one.name: one for one in text_string_to_metric_families(sentinel.page("/metrics"))}
+    samples = families["kafka_sentinel_watch_last_sync_timestamp_seconds"].samples
+    return next((one.value for one in samples if one.labels["resource"] == resource), 0)
+
+
+def let_pass(sentinel, reports):
+    """Wait until the metrics have told so many times of the pods that these are known as of later."""
+    for _ in range(reports):
+        before = synced(sentinel, "pods")
+        sentinel.wait(lambda _: synced(sentinel, "pods") > before)  # noqa: B023 - waited for at once
+
+
+def test_how_fresh_a_watch_is_stands_still_while_it_is_silent_and_moves_on_when_it_answers(server, cluster, kubeconfig):
+    with Running(kubeconfig(server)) as sentinel:
+        sentinel.wait(lambda _: synced(sentinel, "nodes") > 0)
+        first = synced(sentinel, "nodes")
+        sentinel.wait(lambda _: synced(sentinel, "nodes") > first)
+        cluster.silent = (Kind.NODE,)
+        let_pass(sentinel, 2)  # what was on its way has arrived
+        still = synced(sentinel, "nodes")
+        let_pass(sentinel, 3)
+        assert synced(sentinel, "nodes") == still
+        cluster.silent = ()
+        sentinel.wait(lambda _: synced(sentinel, "nodes") > still)
 
 
 CRASH = {"name": "crash", "fault": "pod-crash", "target": "any", "schedule": "0 10 1 1 *"}

@@ -395,11 +395,41 @@ def test_a_sweep_that_is_asked_for_looks_at_once(start, nodes):
     assert same(nodes.node) == node()
 
 
-def test_who_may_not_see_nodes_is_not_bothered(start, nodes, script):
+BLIND = "nodes may not be listed: marks that an earlier life left on them are not found, and stay: 403 Forbidden"
+
+
+def test_who_may_not_see_nodes_says_once_that_no_mark_is_found_and_asks_no_more(start, nodes, script):
     script.on("GET", NODES, refuse(403, "Forbidden"))
     life = start(sweep_after=0.0)
     script.wait_asked(1)
     life.do(Heal("r", (), FaultKind.POD_CRASH), FaultHealed)
     life.do(Heal("s", (), FaultKind.POD_CRASH), FaultHealed, 2)
     assert len(script.asked) == 1
-    assert life.mailbox.of(AdapterError) == []
+    [error] = life.mailbox.of(AdapterError)
+    assert (error.subject, error.code) == ("fleet", "marks")
+    assert error.message.startswith(BLIND)
+
+
+def test_it_is_said_again_when_somebody_asks_for_it(start, nodes, script):
+    script.on("GET", NODES, refuse(403, "Forbidden"))
+    life = start(sweep_after=0.0)
+    life.mailbox.wait(AdapterError)
+    life.do(Sweep(), AdapterError, 2)
+
+
+def test_in_a_life_that_marked_a_node_it_looks_again_and_says_it_once_until_it_may(start, nodes, script, monkeypatch):
+    monkeypatch.setattr("kafka_sentinel.adapters.kubernetes.fleet_pods.SWEEP_EVERY", 0.02)
+    script.on("GET", NODES, *[refuse(403, "Forbidden")] * 3, lambda handler, asked: nodes(asked)(handler, asked))
+    life = start()
+    life.notice()
+    script.wait_asked(len(script.asked) + 8)
+    assert len(life.mailbox.of(AdapterError)) == 1
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_look_for_marks_that_only_fails_is_repeated_and_not_said(start, nodes, script, status):
+    crashed(start, nodes)
+    script.on("GET", NODES, refuse(status), lambda handler, asked: nodes(asked)(handler, asked))
+    life = start(sweep_after=0.0)
+    life.mailbox.wait(FaultHealed)
+    assert [one.code for one in life.mailbox.of(AdapterError)] == ["leftover"]

@@ -32,7 +32,8 @@ OWNER = {"kind": "StatefulSet", "name": "k", "uid": "uid-set"}
 POD = PodRef("kafka", "k-0", "uid-k-0", 0)
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 PLACES = Places(kafka="kafka", own="own", operator="strimzi", state="sentinel")
-GRANTED = {("get", "/apis/kafka.strimzi.io"), ("get", "/apis/karpenter.sh"), ("create", REVIEWS)}  # to every account
+GROUPS = ("kafka.strimzi.io", "core.strimzi.io", "karpenter.sh")  # whose versions are asked for
+GRANTED = {("create", REVIEWS), *(("get", f"/apis/{group}") for group in GROUPS)}  # to every account
 URL = re.compile(
     r"/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?"
     r"/(?P<plural>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[^/]+))?)?"
@@ -78,7 +79,7 @@ def nothing_died(name, error):
 
 
 def everything_watches(api, script, mailbox):
-    for group in ("kafka.strimzi.io", "karpenter.sh"):
+    for group in GROUPS:
         script.on("GET", f"/apis/{group}", say({"versions": [{"version": "v1"}]}))
     where = Surroundings("kafka", "strimzi")
     watches = Watches(api, where, post=mailbox.post, now=now, on_death=nothing_died, options=WatchOptions(silence=0.0))
@@ -142,10 +143,31 @@ def everything_else(api, script, mailbox):
     list(ask(api, PLACES))
 
 
+def a_fleet_starts(api, script, mailbox):
+    """And looks for marks that an earlier life left."""
+    script.on("GET", "/api/v1/nodes", say(page()))
+    asked = len(script.asked)
+    common = {"post": mailbox.post, "now": now, "on_death": nothing_died}
+    fleet = PodFleet(api, owner="own/sentinel", objection=lambda: "", sweep_after=0.0, **common)
+    fleet.start()
+    script.wait_asked(asked + 1)
+    assert fleet.stop(10.0)
+
+
 def test_every_call_is_in_the_table_and_every_row_is_called(api, script, mailbox):
     everything_watches(api, script, mailbox)
     everything_else(api, script, mailbox)
+    a_fleet_starts(api, script, mailbox)
     assert calls(script) == table(PLACES)
+
+
+def test_a_fleet_that_starts_asks_for_what_the_table_says_of_marks_left_on_nodes(api, script, mailbox):
+    script.world = Store()
+    a_fleet_starts(api, script, mailbox)
+    rows = [one for one in PERMISSIONS if one.need is not Need.EXPERIMENTS and "marks" in one.why]
+    assert calls(script) == {(one.title, "list", "") for one in rows}
+    assert ["list" in one.verbs and "marks stay" in one.without for one in rows] == [True]
+    assert mailbox.events == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -191,7 +213,13 @@ def test_events_about_nodes_and_about_their_node_claims_are_watched():
 
 
 @pytest.mark.parametrize(
-    ("kind", "versions"), [(Kind.KAFKA, ("v1", "v1beta2")), (Kind.NODE_CLAIM, ("v1", "v1beta1")), (Kind.POD, ())]
+    ("kind", "versions"),
+    [
+        (Kind.KAFKA, ("v1", "v1beta2")),
+        (Kind.POD_SET, ("v1", "v1beta2")),
+        (Kind.NODE_CLAIM, ("v1", "v1beta1")),
+        (Kind.POD, ()),
+    ],
 )
 def test_every_version_that_our_users_have_is_found(kind, versions):
     (one,) = [one for one in watched(Surroundings("kafka")) if one.kind is kind]
@@ -268,7 +296,7 @@ def test_a_server_that_does_not_answer_is_an_error(api, script):
 
 def test_a_missing_permission_turns_off_one_watch_and_no_other(api, script):
     mailbox = Mailbox()
-    for group in ("kafka.strimzi.io", "karpenter.sh"):
+    for group in GROUPS:
         script.on("GET", f"/apis/{group}", refuse(404))
     script.world = lambda asked: (
         refuse(403, "Forbidden")
@@ -284,8 +312,8 @@ def test_a_missing_permission_turns_off_one_watch_and_no_other(api, script):
     states = {}
     for _ in range(1000):
         states = {one.watched.kind.value: one.state.value for one in watches.statuses()}
-        if list(states.values()).count("off") == 3:
+        if list(states.values()).count("off") == 4:
             break
         script.ended.wait(0.01)
     assert watches.stop(10.0)
-    assert {kind for kind, state in states.items() if state == "off"} == {"node", "kafka", "node_claim"}
+    assert {kind for kind, state in states.items() if state == "off"} == {"node", "kafka", "pod_set", "node_claim"}

@@ -486,13 +486,14 @@ def test_what_is_refused_is_off_is_said_and_is_tried_again(api, script, status):
     assert [one.code for one in running.mailbox.of(WatchBroken)] == [str(status)] * 3  # then it is off, and silent
 
 
-def test_off_waits_for_long(api, script):
+def test_off_waits_for_longer_and_longer(api, script):
     serve(script, QUIET, listed=[refuse(403, "Forbidden")])
     watch = Running(api, options=WatchOptions()).watch
     error = ApiError("403", "Forbidden", "no")
-    waits = [watch._failed(error) for _ in range(5)]
-    assert all(wait < 5 for wait in waits[:2])
-    assert all(150 <= wait <= 300 for wait in waits[2:])
+    waits = [watch._failed(error) for _ in range(12)]
+    assert all(wait < 5 for wait in waits[:3])  # a server that has just started may take that long to know the rights
+    assert sum(waits[:5]) < 30
+    assert all(150 <= wait <= 300 for wait in waits[9:])
     assert watch.status.state is WatchState.OFF
     assert "grant the permission" in watch.status.problem
 

@@ -11,7 +11,6 @@ from tests.kube_api.test_watch import BREAK, PODS, QUICK, Running
 
 from kafka_sentinel.core.events import AdapterError, WatchBroken
 from kafka_sentinel.core.kubernetes.inventory import Inventory
-from kafka_sentinel.core.kubernetes.objects import Kind
 
 SEEDS = range(200 if FULL else 12)
 CHANGES = 60
@@ -89,6 +88,9 @@ def test_in_the_end_the_inventory_is_what_the_server_has(api, script, seed):
                 if not isinstance(one, AdapterError):
                     inventory.take(one)
 
+    def well():
+        return [one.problem for one in inventory.standings()] == [None]
+
     running = Running(api, PODS, QUICK, post=post)
     with running:
         for _ in range(CHANGES):
@@ -102,10 +104,10 @@ def test_in_the_end_the_inventory_is_what_the_server_has(api, script, seed):
             with lock:
                 seen = {uid: view.meta.resource_version for uid, view in inventory.pods.items()}
             true = {pod["metadata"]["uid"]: pod["metadata"]["resourceVersion"] for pod in world.pods.values()}
-            if seen == true and inventory.problem(Kind.POD) is None:
+            if seen == true and well():
                 break
             script.ended.wait(0.01)
     assert seen == true
-    assert inventory.problem(Kind.POD) is None
+    assert well()
     assert running.deaths == []
     assert running.mailbox.of(WatchBroken)

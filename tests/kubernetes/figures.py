@@ -85,7 +85,8 @@ def assert_accounts_whole(found: Figures) -> None:
     """The identities hold, and nothing is claimed that did not happen here. Losses are the caller's matter."""
     figures = found.records()
     assert_identities(figures)
-    assert {name: figures[name] for name in NEVER if figures[name]} == {}
+    claimed = {name: figures[name] for name in NEVER if figures[name]}
+    assert claimed == {}, claimed
     assert figures["verified"] > 0
     assert found.of("invariant_violations_total") == found.of("blind_seconds_total") == {}
     assert found.of("records_duplicated_total") == found.of("records_corrupted_total") == {}

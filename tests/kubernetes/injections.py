@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Sentinel
+from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.lab.cluster import Cluster
 
 # Guards of settings that suit a test of minutes. What they ask for still has to hold.
@@ -19,9 +20,10 @@ def armed(kafka: Kafka, *items: dict, **more: object) -> dict:
     return {"armed_for": kafka.cluster_id, **QUICK, "items": list(items), **more}
 
 
-def experiment(name: str, fault: str, target: str = "leader:0", every: str = "1h", **more: object) -> dict:
-    """Return one experiment. As it is it comes too late for a test: it is run by an order."""
-    return {"name": name, "fault": fault, "target": target, "every": every, "grace": "20s", **more}
+def experiment(name: str, fault: str, target: str = "leader:0", every: str | None = None, **more: object) -> dict:
+    """Return one experiment. Without `every` it comes on a leap day: it is run by an order."""
+    when = {"schedule": "0 0 29 2 *"} if every is None else {"every": every}
+    return {"name": name, "fault": fault, "target": target, **when, "grace": "20s", **more}
 
 
 def writes(cluster: Cluster, sentinel: Sentinel, *verbs: str, resource: str = "pods") -> list[dict]:
@@ -63,7 +65,19 @@ def item(sentinel: Sentinel, name: str) -> dict:
 def allowed(sentinel: Sentinel, name: str, *but: str, seconds: float = GUARD_SECONDS) -> None:
     """Wait until every guard allows the experiment; `but` those of the schedule, until it is due."""
     expected = {"schedule", *but}
-    sentinel.wait_for(lambda status: not denying(status, name) - expected, f"the guards to allow {name}", seconds)
+
+    def others() -> dict[str, str]:
+        return {guard: reason for guard, reason in denials(sentinel, name).items() if guard not in expected}
+
+    wait_for(lambda: not others(), f"the guards to allow {name}", seconds, others)
+
+
+def denials(sentinel: Sentinel, name: str) -> dict[str, str]:
+    """Return the guards that deny the experiment now, each with its reason."""
+    for each in sentinel.experiments().get("items", []):
+        if each["name"] == name and "guards" in each:
+            return {guard["guard"]: guard["reason"] for guard in each["guards"] if not guard["allowed"]}
+    return {"not judged yet": ""}
 
 
 def denying(status: dict, name: str) -> set[str]:

@@ -115,6 +115,17 @@ def a_kafka_resource_that_is_paused(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def a_pod_set_that_is_to_be_rolled(stage: Stage) -> Iterator[None]:
+    """The lab's operator leaves it at that, so no pod goes meanwhile."""
+    annotate = ("annotate", "strimzipodset", f"{stage.kafka.name}-broker", "-n", stage.kafka.namespace)
+    stage.lab.kubectl(*annotate, "strimzi.io/manual-rolling-update=true")
+    try:
+        yield
+    finally:
+        stage.lab.kubectl(*annotate, "strimzi.io/manual-rolling-update-")
+
+
+@contextmanager
 def an_operator_that_is_down(stage: Stage) -> Iterator[None]:
     stage.kafka.set_operator(alive=False)
     try:
@@ -129,6 +140,7 @@ OBSTACLES = (
     ("disruption_budget", a_budget_that_is_used_up),
     ("disruption_budget", two_budgets),
     ("rollout", a_kafka_resource_that_is_paused),
+    ("rollout", a_pod_set_that_is_to_be_rolled),
     ("operator", an_operator_that_is_down),
 )
 
@@ -159,15 +171,16 @@ def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kaf
 def test_g_without_the_api_server_nothing_is_done(lab: Cluster, patient_kafka: Kafka, deploy: Deployer):
     kafka, topic = patient_kafka, "guarded"
     kafka.create_topic(topic, PLACED, min_insync_replicas="2")
-    sentinel = deploy(
-        kafka, topic=topic, experiments=armed(kafka, experiment("crash", "pod-crash", "broker:0")), **SECTIONS
-    )
+    crash = experiment("crash", "pod-crash", "broker:0")
+    # Nodes are not Ready for a moment when the API server is back: this pod, too, must outlast that.
+    sentinel = deploy(kafka, topic=topic, tolerated=300, experiments=armed(kafka, crash), **SECTIONS)
     allowed(sentinel, "crash")
     with lab.without_api():
         sentinel.wait_for(
             lambda status: {"fresh_watches", "lease"} <= denying(status, "crash"), "stale watches", SECONDS
         )
-    allowed(sentinel, "crash", seconds=SECONDS)
+    kafka.wait_ready()
+    allowed(sentinel, "crash", seconds=90)
     assert deletions(lab, sentinel) == []
 
 
@@ -232,7 +245,7 @@ def test_g_a_reclaim_of_two_brokers_needs_leave_and_never_takes_the_last_replica
     reclaim = experiment("with-leave", "node-reclaim", "broker:0", allow_unavailability=True, **short)
     sentinel = deploy(kafka, topic=topic, experiments=armed(kafka, without, reclaim), **SECTIONS)
     allowed(sentinel, "with-leave")
-    assert "target_size" in denying(sentinel.status(), "without")
+    refused(sentinel, "without", "target_size", SECONDS)
     kafka.create_topic("on-both", [[0, 1]], min_insync_replicas="1")
     refused(sentinel, "with-leave", "min_isr_without_targets", SECONDS)
     assert "on-both-0" in reason(sentinel, "with-leave", "min_isr_without_targets")

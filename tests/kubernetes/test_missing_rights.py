@@ -19,7 +19,7 @@ BROKER = 2
 NO_DELETE = (
     "we may not delete pods in namespace kafka: these faults are refused by the API server (docs/permissions.md)"
 )
-SEEN = ("nodes", "events", "kafkas", "nodeclaims", "persistentvolumes", "statefulsets")
+SEEN = ("nodes", "events", "kafkas", "nodeclaims", "persistentvolumes", "statefulsets", "strimzipodsets")
 TRIES = 3  # refusals of a watch until it is off, which is looked at again minutes later
 RUNTIME_FAILURE = 3
 
@@ -116,6 +116,9 @@ def test_j_without_the_right_to_see_nodes_events_and_the_kafka_resource_it_runs_
     _check_probing(sentinel)
     _check_off(sentinel, SEEN)
     _wait_skipped(sentinel, "fresh_watches")
+    wait_for(lambda: _said(sentinel, code="marks"), "it to say that no mark on a node is found", 60)
+    [said] = _said(sentinel, code="marks")
+    assert "nodes may not be listed" in said["message"]
     assert sentinel.metric("experiments_total", experiment="crash") == 0
     assert _is_same(shared_kafka.pod(BROKER), before)
 

@@ -9,7 +9,7 @@ from kafka_sentinel.core.experiments import RESULTS
 from kafka_sentinel.core.guards import GUARD_NAMES
 from kafka_sentinel.core.incident import Cause, Verdict
 from kafka_sentinel.core.kubernetes.stuck import Reason
-from kafka_sentinel.core.kubernetes.views import PLURALS
+from kafka_sentinel.core.kubernetes.views import RESOURCES
 
 PREFIX = "kafka_sentinel_"
 CLUSTER_LABEL = "kafka_cluster"  # constant: on every series
@@ -96,12 +96,17 @@ FEATURES = (
     "lease",
     "kubernetes_faults",
 )
-FEATURE = Label("feature", (*FEATURES, *(f"kubernetes_{resource}" for resource in PLURALS.values())))
+FEATURE = Label("feature", (*FEATURES, *(f"kubernetes_{resource}" for resource in RESOURCES)))
 ANOMALY = Label("anomaly", ANOMALIES)
 SELFTEST_RESULT = Label("result", ("detected", "missed"))
 PARTITION = Label("partition", rule="partition numbers of the acks=all probe topic", limit=1000)
 EXPERIMENT = Label("experiment", rule="names of the configured experiments", limit=64)
-RESOURCE = Label("resource", rule="plural names of the Kubernetes resources that are watched", limit=16)
+RESOURCE = Label(
+    "resource",
+    rule="plural names of the Kubernetes resources that are watched; those in another namespace than Kafka's are"
+    " `operator_pods` and `node_events`",
+    limit=16,
+)
 SECRET = Label("secret", rule="names of the Kubernetes Secrets that hold certificates Sentinel uses", limit=32)
 KAFKA_CODE = Label("code", (OTHER,), rule="error names of the Kafka protocol and of librdkafka", limit=100)
 KUBERNETES_CODE = Label(

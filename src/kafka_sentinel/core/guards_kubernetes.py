@@ -10,33 +10,37 @@ from collections import Counter
 from kafka_sentinel.core.answers import Answer, age, judged, short
 from kafka_sentinel.core.guard_input import GuardInput
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod, Flavour, FleetView, Side, SidePod
+from kafka_sentinel.core.kubernetes.inventory import WatchStanding
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.kubernetes.views import PLURALS, KafkaResourceView, Kind
 from kafka_sentinel.core.targets import Target
 from kafka_sentinel.core.types import PodRef
 
 ELSEWHERE = "not on Kubernetes"
-NOT_GRANTED = "403"
+OFF = frozenset({"403", "404"})  # no right to see it, no such resource
 
 
 def fresh_watches(given: GuardInput, target: Target) -> Answer:
-    """What is known of pods, budgets, nodes and who runs the pods is recent, and being watched.
+    """Everything that is watched is known as of a moment ago: what a watch tells too late would be missed.
 
-    Nodes only where Sentinel may see them or one is what is hit; who runs the pods is the Kafka resource with Strimzi,
-    and StatefulSets where they own pods.
+    What Sentinel never had the right to see, or what is not there, is not asked for, except what no experiment goes
+    without: pods, budgets, the Kafka resource with Strimzi, StatefulSets where they own pods, nodes where one is hit.
     """
     around, threshold = given.world.kubernetes, f"<= {given.settings.max_watch_age:g} s old"
     if around is None:
         return _elsewhere("fresh_watches", threshold)
-    needed = [(Kind.POD, around.fleet.namespace), (Kind.BUDGET, around.fleet.namespace)]
-    if around.fleet.flavour is Flavour.STRIMZI:
-        needed.append((Kind.KAFKA, around.fleet.namespace))
-    if around.stateful:
-        needed.append((Kind.STATEFUL_SET, around.fleet.namespace))
-    if target.node is not None or not _is_withheld(around, Kind.NODE):
-        needed.append((Kind.NODE, ""))
-    faults = [fault for kind, namespace in needed if (fault := _staleness(given, around, kind, namespace))]
-    return judged("fresh_watches", faults, ", ".join(PLURALS[kind] for kind, _ in needed), threshold)
+    needed = {Kind.POD, Kind.BUDGET}
+    needed |= {Kind.KAFKA} if around.fleet.flavour is Flavour.STRIMZI else set()
+    needed |= {Kind.STATEFUL_SET} if around.stateful else set()
+    needed |= {Kind.NODE} if target.node is not None else set()
+    asked = [(kind, around.fleet.namespace) for kind in Kind if kind in needed or not _is_withheld(around, kind)]
+    faults = [fault for kind, namespace in asked if (fault := _staleness(given, around, kind, namespace))]
+    faults += [
+        f"in namespace {one.scope}, {fault}"
+        for one in around.watches
+        if one.scope not in {"", around.fleet.namespace} and not _is_off(one) and (fault := _lag(given, one))
+    ]
+    return judged("fresh_watches", faults, ", ".join(PLURALS[kind] for kind, _ in asked), threshold)
 
 
 def target_pods(given: GuardInput, target: Target) -> Answer:
@@ -171,26 +175,36 @@ def _elsewhere(guard: str, threshold: str) -> Answer:
     return Answer(guard, allowed=True, seen=ELSEWHERE, threshold=threshold)
 
 
+def _is_off(watch: WatchStanding) -> bool:
+    """Tell whether a watch has never told anything because Sentinel may not see that, or there is no such thing."""
+    return watch.as_of is None and watch.problem is not None and watch.problem.code in OFF
+
+
+def _standings(around: Surroundings, kind: Kind, namespace: str) -> list[WatchStanding]:
+    return [one for one in around.watches if one.kind is kind and one.scope in {"", namespace}]
+
+
 def _is_withheld(around: Surroundings, kind: Kind) -> bool:
-    """Tell whether Sentinel never had the right to see that kind."""
-    standings = [one for one in around.watches if one.kind is kind]
-    return bool(standings) and all(
-        one.as_of is None and one.problem is not None and one.problem.code == NOT_GRANTED for one in standings
-    )
+    """Tell whether a kind was never there to be seen, in Kafka's namespace or, if it has none, at all."""
+    standings = _standings(around, kind, around.fleet.namespace)
+    return bool(standings) and all(_is_off(one) for one in standings)
 
 
 def _staleness(given: GuardInput, around: Surroundings, kind: Kind, namespace: str) -> str:
     """Say why a kind is not known as of now in a namespace ("" for what has none); "" if it is."""
-    limit, name = given.settings.max_watch_age, PLURALS[kind]
-    standings = [one for one in around.watches if one.kind is kind and one.scope in {"", namespace}]
+    standings = _standings(around, kind, namespace)
     if not standings:
-        return f"{name} are not known yet"
-    for one in standings:
-        passed = age(given, one.as_of)
-        if one.problem is not None:
-            return f"{name} are not watched: {one.problem.message}"
-        if passed is None or not 0 <= passed <= limit:
-            return f"{name} are known as of " + ("no time" if passed is None else f"{passed:.0f} s ago")
+        return f"{PLURALS[kind]} are not known yet"
+    return next((fault for one in standings if (fault := _lag(given, one))), "")
+
+
+def _lag(given: GuardInput, watch: WatchStanding) -> str:
+    """Say why a watch is behind; "" if it is not."""
+    passed, name = age(given, watch.as_of), PLURALS[watch.kind]
+    if watch.problem is not None:
+        return f"{name} are not watched: {watch.problem.message}"
+    if passed is None or not 0 <= passed <= given.settings.max_watch_age:
+        return f"{name} are known as of " + ("no time" if passed is None else f"{passed:.0f} s ago")
     return ""
 
 

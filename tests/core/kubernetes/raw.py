@@ -25,6 +25,7 @@ KINDS = {
     "Kafka": Kind.KAFKA,
     "NodeClaim": Kind.NODE_CLAIM,
     "StatefulSet": Kind.STATEFUL_SET,
+    "StrimziPodSet": Kind.POD_SET,
 }
 
 

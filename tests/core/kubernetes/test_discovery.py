@@ -67,6 +67,19 @@ def test_strimzi_of_the_time_of_stateful_sets_and_zookeeper():
     assert fleet.kafka.api_version == "kafka.strimzi.io/v1beta2"
 
 
+def test_strimzi_of_the_time_of_pod_sets_before_node_pools():
+    fleet = found("strimzi-0.32.yaml")
+    assert (fleet.flavour, fleet.cluster, fleet.problems) == (Flavour.STRIMZI, "my-cluster", ())
+    assert {number: pod.name for number, pod in fleet.pods.items()} == {n: f"my-cluster-kafka-{n}" for n in range(3)}
+    assert fleet.controllers == {}
+    assert all((pod.roles, pod.pool, pod.capacity) == (BROKER, None, Capacity.SPOT) for pod in fleet)
+    assert {pod.budgets for pod in fleet} == {("my-cluster-kafka",)}
+    assert [side.name for side in fleet.side_pods(Side.ZOOKEEPER)] == [f"my-cluster-zookeeper-{n}" for n in range(3)]
+    assert len(fleet.side_pods(Side.ENTITY_OPERATOR)) == 1
+    assert fleet.kafka.api_version == "kafka.strimzi.io/v1beta2"
+    assert fleet.kafka.zookeepers == 3
+
+
 def test_bitnamis_default_install_has_its_brokers_among_the_controller_eligible():
     fleet = found("bitnami-default.yaml")
     assert (fleet.flavour, fleet.cluster, fleet.problems) == (Flavour.BITNAMI, "events", ())

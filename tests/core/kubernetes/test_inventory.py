@@ -108,18 +108,18 @@ def test_a_broken_watch_ages_and_says_since_when(there):
     there.take(WatchBroken(at(5), Kind.NODE, "timeout", "no answer"))
     there.take(WatchBroken(at(9), Kind.NODE, "500", "etcd"))
     assert there.as_of(Kind.NODE) == at(0)
-    problem = there.problem(Kind.NODE)
-    assert (problem.at, problem.code, problem.is_forbidden) == (at(5), "500", False)
+    [standing] = there.standings()
+    assert (standing.problem.at, standing.problem.code) == (at(5), "500")
     assert there.node("n1") is not None
     there.take(listed(12, node("n1")))
-    assert there.problem(Kind.NODE) is None
+    assert [one.problem for one in there.standings()] == [None]
 
 
 def test_a_kind_that_may_not_be_seen_is_not_known():
     inventory = Inventory()
     inventory.take(WatchBroken(at(1), Kind.NODE, "403", "nodes is forbidden"))
     assert inventory.as_of(Kind.NODE) is None
-    assert inventory.problem(Kind.NODE).is_forbidden
+    assert [(one.as_of, one.problem.code) for one in inventory.standings()] == [(None, "403")]
 
 
 def test_one_scope_that_never_answered_keeps_the_kind_unknown():

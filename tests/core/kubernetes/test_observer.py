@@ -15,7 +15,7 @@ from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.observer import Observer
 from kafka_sentinel.core.kubernetes.report import stuck_by_reason
 from kafka_sentinel.core.kubernetes.stuck import Reason
-from kafka_sentinel.core.kubernetes.views import Kind
+from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
 
 
 @pytest.fixture
@@ -51,6 +51,44 @@ def test_another_reason_and_the_end_of_it_are_said(observer):
 
 def test_a_resource_that_the_cluster_does_not_have_is_no_warning(observer):
     assert logs(observer.take(broken(0, "404", Kind.KAFKA)))[0][0] == "info"
+
+
+def standings(observer):
+    """Return resource, code and whether it is known, of all watches that ever told anything."""
+    watches = observer.status(at(9))["watches"]
+    return {
+        (one["resource"], one["code"], one["synced_at"] is not None)
+        for one in watches
+        if one["code"] or one["synced_at"]
+    }
+
+
+APART = pytest.mark.parametrize(
+    ("kind", "scope", "apart"), [(Kind.POD, "strimzi", "operator_pods"), (Kind.EVENT, "default", "node_events")]
+)
+
+
+@APART
+def test_what_may_not_be_seen_in_another_namespace_leaves_what_is_kafkas_own_as_it_is(observer, kind, scope, apart):
+    own = PLURALS[kind]
+    observer.take(ObjectsListed(at(0), kind, (), "kafka"))
+    said = observer.take(WatchBroken(at(1), kind, "403", "403 no", scope))
+    assert [(one.fields["resource"], one.fields["namespace"]) for one in said if isinstance(one, Log)] == [(own, scope)]
+    assert Count("watch_restarts_total", (("resource", apart),)) in said
+    assert standings(observer) == {(own, None, True), (apart, "403", False)}
+
+
+@APART
+def test_what_is_seen_in_another_namespace_only_is_not_kafkas(observer, kind, scope, apart):
+    own = PLURALS[kind]
+    observer.take(WatchBroken(at(0), kind, "403", "403 no", "kafka"))
+    observer.take(ObjectsListed(at(1), kind, (), scope))
+    assert standings(observer) == {(own, "403", False), (apart, None, True)}
+
+
+def test_where_nothing_is_watched_elsewhere_nothing_is_said_of_it(observer):
+    observer.take(ObjectsListed(at(0), Kind.POD, (), "kafka"))
+    assert [one["resource"] for one in observer.status(at(1))["watches"]] == list(PLURALS.values())
 
 
 def test_what_nobody_has_seen_is_not_known(observer):

@@ -143,6 +143,16 @@ def test_the_old_pod_being_ready_is_not_its_replacement_being_ready(world):
     assert world.restarts.open[0].ready is None
 
 
+def test_a_replacement_that_is_on_its_way_out_is_not_ready(world):
+    world.drop(11, Kind.POD, world.pod(deleted=10))
+    world.change(13, uid="uid-new", created=12, deleted=13)
+    [restart] = world.restarts.open
+    assert (restart.replacement.meta.uid, restart.ready) == ("uid-new", None)
+    world.drop(15, Kind.POD, world.pod(uid="uid-new", created=12, deleted=13))
+    world.change(20, uid="uid-newer", created=16)
+    assert restart.ready is not None
+
+
 def test_a_forced_deletion_is_seen_by_the_absence_of_the_pod(world):
     world.drop(10, Kind.POD, world.pod(deleted=10, grace=0))
     world.replace(11)
@@ -352,6 +362,53 @@ def test_before_there_were_pod_sets_the_annotation_of_the_stateful_set_tells(wor
     world.remove(10)
     world.put(30, Kind.STATEFUL_SET, stateful_set())  # the operator takes it off once all are rolled
     assert world.wait(40) == [cause]
+
+
+BY_POD_SET = {"ownerReferences": [{"kind": "StrimziPodSet", "name": "kafka", "uid": "uid-pod-set"}]}
+
+
+def pod_set(asked=None):
+    annotations = {} if asked is None else {"strimzi.io/manual-rolling-update": asked}
+    return {"metadata": {"name": "kafka", "namespace": "kafka", "uid": "uid-pod-set", "annotations": annotations}}
+
+
+@pytest.mark.parametrize(("asked", "cause"), [("true", "rollout"), ("false", "pod_deleted")])
+def test_without_strimzis_events_the_annotation_of_the_pod_set_tells(world, asked, cause):
+    world.change(8, **BY_POD_SET)
+    world.put(9, Kind.POD_SET, pod_set(asked))
+    world.remove(10, **BY_POD_SET)
+    world.put(30, Kind.POD_SET, pod_set())
+    assert world.wait(40) == [cause]
+
+
+def test_what_is_asked_for_on_the_pod_set_of_others_is_not_this_pods_roll(world):
+    world.put(9, Kind.POD_SET, pod_set("true"))
+    world.remove(10)  # of a StatefulSet of the same name
+    assert world.wait(40) == ["pod_deleted"]
+
+
+def test_a_node_that_is_drained_explains_more_than_a_roll_of_the_pod_set(world):
+    world.change(7, **BY_POD_SET)
+    world.node(8, cordoned=True)
+    world.put(9, Kind.POD_SET, pod_set("true"))
+    world.remove(10, **BY_POD_SET)
+    world.node(300)
+    assert world.wait(301) == ["drain"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "owned", "words"),
+    [
+        (Kind.POD_SET, pod_set("true"), BY_POD_SET, "StrimziPodSet kafka was to be rolled"),
+        (Kind.STATEFUL_SET, stateful_set("r2"), {}, "its StatefulSet has another revision"),
+    ],
+)
+def test_it_is_said_by_what_a_roll_is_told(world, kind, raw, owned, words):
+    world.change(8, **owned)
+    world.put(9, kind, raw)
+    world.change(10, deleted=10, **owned)
+    [restart] = world.restarts.open
+    assert restart.text.startswith(words)
 
 
 def test_what_the_drain_cleaner_asks_for_is_a_drain(world):

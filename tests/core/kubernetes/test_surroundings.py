@@ -124,6 +124,66 @@ def test_a_roll_that_was_asked_for_is_named():
     assert world.see().rolls == ("pod orders-broker-1 is to be rolled (strimzi.io/manual-rolling-update)",)
 
 
+# --- StrimziPodSets
+
+
+ROLL = {"strimzi.io/manual-rolling-update": "true"}
+
+
+@pytest.mark.parametrize(
+    ("fixture", "name"),
+    [
+        ("strimzi-1.yaml", "orders-broker"),
+        ("strimzi-1.yaml", "orders-controller"),
+        ("strimzi-0.32.yaml", "my-cluster-kafka"),
+        ("strimzi-0.32.yaml", "my-cluster-zookeeper"),
+    ],
+)
+def test_a_roll_that_was_asked_for_on_a_pod_set_of_kafka_is_named_until_it_is_taken_off(fixture, name):
+    world = World(fixture)
+    assert world.see().rolls == ()
+    world.change(Kind.POD_SET, name, metadata__annotations=ROLL)
+    assert world.see().rolls == (f"StrimziPodSet {name} is to be rolled (strimzi.io/manual-rolling-update)",)
+    world.change(Kind.POD_SET, name, metadata__annotations={"strimzi.io/manual-rolling-update": "false"})
+    assert world.see().rolls == ()
+
+
+def test_two_pod_sets_that_are_to_be_rolled_are_both_named():
+    world = World()
+    for name in ("orders-controller", "orders-broker"):
+        world.change(Kind.POD_SET, name, metadata__annotations=ROLL)
+    assert [roll.split()[1] for roll in world.see().rolls] == ["orders-broker", "orders-controller"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"strimzi.io/cluster": "orders-2", "strimzi.io/kind": "Kafka"},
+        {"strimzi.io/cluster": "order", "strimzi.io/kind": "Kafka"},
+        {"strimzi.io/kind": "Kafka"},
+        {"strimzi.io/cluster": "orders", "strimzi.io/kind": "KafkaConnect"},
+    ],
+)
+def test_a_pod_set_of_another_cluster_or_of_connect_rolls_nothing_of_kafkas(labels):
+    world = World()
+    world.change(Kind.POD_SET, "orders-connect", metadata__labels=labels, metadata__annotations=ROLL)
+    assert world.see().rolls == ()
+
+
+def test_a_pod_set_of_that_name_in_another_namespace_rolls_nothing_of_kafkas():
+    world = World()
+    world.change(Kind.POD_SET, "orders-broker", metadata__namespace="elsewhere", metadata__annotations=ROLL)
+    assert world.see().rolls == ()
+
+
+def test_pod_sets_are_not_asked_for_where_strimzi_does_not_run_the_pods():
+    world = stateful()
+    raw = {"metadata": {"name": "kafka", "namespace": "kafka", "uid": "uid-set", "annotations": ROLL}}
+    raw["metadata"]["labels"] = {"strimzi.io/cluster": "kafka", "strimzi.io/kind": "Kafka"}
+    world.desk.take(ObjectChanged(at(2), Kind.POD_SET, parse(Kind.POD_SET, raw), "kafka"))
+    assert world.see().rolls == ()
+
+
 # --- StatefulSets
 
 

@@ -13,13 +13,14 @@ from kafka_sentinel.core.events import ObjectsListed, WatchBroken
 from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.kubernetes.discovery import HEADINGS, discover, mismatches, rows
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec, FleetView, KafkaSays
-from kafka_sentinel.core.kubernetes.inventory import FORBIDDEN, Inventory
+from kafka_sentinel.core.kubernetes.inventory import Inventory
 from kafka_sentinel.core.kubernetes.sharing import shared
 from kafka_sentinel.core.kubernetes.stuck import stuck
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
 from kafka_sentinel.core.types import Instant
 
 NEEDED = frozenset({Kind.POD, Kind.BUDGET, Kind.CLAIM})
+FORBIDDEN = frozenset({"401", "403"})
 NOT_THERE = "404"
 
 

@@ -65,6 +65,7 @@ class PodFleet(FleetWorker):
         self._sweep_after = sweep_after
         self._sweep_at: float | None = None  # None: no mark of ours can be there
         self._marked = False  # a node, in this life
+        self._is_blind = False  # nodes may not be listed, and that was said
 
     def start(self) -> None:
         """Begin. The first look for marks is counted from here: a standby may have waited for hours."""
@@ -136,7 +137,7 @@ class PodFleet(FleetWorker):
     # --- what an earlier life left behind
 
     def _sweep(self) -> None:
-        self._sweep_at = self._now().mono
+        self._sweep_at, self._is_blind = self._now().mono, False  # who asks is answered
 
     def _patience(self) -> float | None:
         return None if self._sweep_at is None else max(self._sweep_at - self._now().mono, 0.0)
@@ -152,9 +153,9 @@ class PodFleet(FleetWorker):
         try:
             found = self._marks.found()
         except ApiError as error:
-            may_not = error.code in FORBIDDEN and not self._marked
-            self._sweep_at = None if may_not else now.mono + self._sweeping.next(error.retry_after or 0.0)
+            self._not_found(error, now.mono)
             return
+        self._is_blind = False
         self._sweeping.reset()
         self._sweep_at = now.mono + SWEEP_EVERY if self._marked else None
         wanted = {self._marks.value(run) for run in self._faults}
@@ -164,6 +165,16 @@ class PodFleet(FleetWorker):
                 self._post([AdapterError(now, "fleet", "leftover", text)])
                 heal = Heal(value, (), FaultKind.NODE_RECLAIM, node)
                 self._faults[value] = FaultInEffect(heal, undo_at=now.mono)
+
+    def _not_found(self, error: ApiError, at: float) -> None:
+        """Look again later, unless we may not, and say once that we may not."""
+        may_not = error.code in FORBIDDEN
+        if may_not and not self._is_blind:
+            self._is_blind = True
+            text = f"nodes may not be listed: marks that an earlier life left on them are not found, and stay: {error}"
+            self._post([AdapterError(self._now(), "fleet", "marks", text)])
+        given_up = may_not and not self._marked
+        self._sweep_at = None if given_up else at + self._sweeping.next(error.retry_after or 0.0)
 
 
 def _brokers(pods: Iterable[PodRef]) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from kafka_sentinel.adapters.kubernetes.resources import (
     LEASES,
     NODE_CLAIMS,
     NODES,
+    POD_SETS,
     PODS,
     STATEFUL_SETS,
     VOLUMES,
@@ -148,6 +149,14 @@ PERMISSIONS = (
         Need.OPTIONAL,
         "whether Strimzi's operator is at work on the cluster or paused",
         "no experiments on clusters run by Strimzi",
+    ),
+    Permission(
+        POD_SETS,
+        WATCH,
+        Scope.KAFKA,
+        Need.OPTIONAL,
+        "whether Strimzi is asked to roll all pods of a StrimziPodSet",
+        "such a roll holds no experiment back before it begins, and Strimzi's events alone tell why the pods went",
     ),
     Permission(
         EVENTS,

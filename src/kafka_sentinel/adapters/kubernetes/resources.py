@@ -45,5 +45,7 @@ ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreview
 # Custom resources: the version is found out, the first that is served of those given.
 KAFKAS = Resource("kafka.strimzi.io", "", "kafkas")
 KAFKA_VERSIONS = ("v1", "v1beta2")  # Strimzi from 0.49 on serves v1; before, v1beta2 alone; from 1.0 on, v1 alone
+POD_SETS = Resource("core.strimzi.io", "", "strimzipodsets")
+POD_SET_VERSIONS = KAFKA_VERSIONS  # Strimzi makes them since 0.30
 NODE_CLAIMS = Resource("karpenter.sh", "", "nodeclaims")
 NODE_CLAIM_VERSIONS = ("v1", "v1beta1")  # v1 since Karpenter 1.0

@@ -37,6 +37,7 @@ MAX_PAGES = 1_000
 MAX_COMPLAINTS = 1_000  # objects that cannot be read and were complained of; beyond that all are forgotten
 OFF_CODES = frozenset({"403", "404"})  # no permission, no such resource
 OFF_AFTER = 3  # such answers in a row: an API server that has just started gives some to everybody
+OFF_WAIT = 4.0  # seconds until the first new try; twice that the next: it may be that server all the same
 RESUMABLE = frozenset({BROKEN, TIMEOUT, UNREACHABLE, TLS, CREDENTIALS, "401", "429"})  # the version is still good
 
 
@@ -62,6 +63,7 @@ class Watch:
         self._read = read
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
         self._backoff = Backoff(options.first_wait, options.longest_wait, self._random)
+        self._off = Backoff(min(OFF_WAIT, options.off_wait), options.off_wait, self._random)
         self._worker = Worker(f"watch-{watched.resource.plural}-{watched.scope or 'all'}", self._run, on_death)
         self._known: dict[str, View] = {}  # by uid
         self._complaints: set[str] = set()
@@ -109,11 +111,11 @@ class Watch:
         )
         if not (was_off and off):
             self._post([WatchBroken(self._now(), self._watched.kind, error.code, problem, self._watched.scope)])
-        wait = self._backoff.next(error.retry_after or 0.0)
-        return self._random.uniform(0.5, 1.0) * self._options.off_wait if off else wait
+        return (self._off if off else self._backoff).next(error.retry_after or 0.0)
 
     def _alive(self, at: float) -> None:
         self._refusals = 0
+        self._off.reset()
         self.status = replace(self.status, state=WatchState.LIVE, synced=at, problem="")
 
     # --- list

@@ -39,7 +39,7 @@ class WatchOptions:
     first_wait: float = 0.5
     longest_wait: float = 30.0
     settled: float = 10.0  # a watch open for so long has recovered: the next wait is the first again
-    off_wait: float = 300.0  # until a resource that is not there, or not for us, is tried again
+    off_wait: float = 300.0  # the longest until a resource that is not there, or not for us, is tried again
     page: int = 250  # objects asked for at once
 
 

@@ -13,6 +13,7 @@ from kafka_sentinel.core.kubernetes.objects import Kind
 
 NODE_EVENTS_NAMESPACE = "default"  # where events about what has no namespace are kept
 NODE_EVENTS = {"fieldSelector": "involvedObject.kind!=Pod"}  # a selector cannot say "Node or NodeClaim"
+KAFKAS_OWN = {"labelSelector": "strimzi.io/kind=Kafka"}  # each holds all its pods; those of Connect are not asked for
 OPERATOR = {"labelSelector": "strimzi.io/kind=cluster-operator"}
 
 
@@ -34,6 +35,13 @@ def watched(where: Surroundings) -> tuple[Watched, ...]:
         Watched(Kind.CLAIM, resources.CLAIMS.within(kafka)),
         Watched(Kind.STATEFUL_SET, resources.STATEFUL_SETS.within(kafka), optional=True),
         Watched(Kind.KAFKA, resources.KAFKAS.within(kafka), versions=resources.KAFKA_VERSIONS, optional=True),
+        Watched(
+            Kind.POD_SET,
+            resources.POD_SETS.within(kafka),
+            KAFKAS_OWN,
+            versions=resources.POD_SET_VERSIONS,
+            optional=True,
+        ),
         Watched(Kind.EVENT, resources.EVENTS.within(kafka), optional=True),
         Watched(Kind.NODE, resources.NODES, optional=True),
         Watched(Kind.VOLUME, resources.VOLUMES, optional=True),

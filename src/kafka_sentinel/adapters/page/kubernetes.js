@@ -34,7 +34,7 @@ export function pods(facts) {
 }
 
 export function notes(facts) {
-  const unseen = list(facts.watches).filter((watch) => str(watch.code) && watch.code !== "404").map((watch) => `${str(watch.resource)} cannot be watched (${str(watch.code)})`);
+  const unseen = list(facts.watches).filter((watch) => str(watch.code) && watch.code !== "404").map((watch) => `${str(watch.resource).replace("_", " ")} cannot be watched (${str(watch.code)})`);
   const said = [...items(facts.problems), ...unseen, ...items(dict(facts.exposure).sentences), ...items(facts.shared)].map(str);
   return said.slice(0, SHOWN_SENTENCES).map((sentence) => h("li", null, sentence));
 }

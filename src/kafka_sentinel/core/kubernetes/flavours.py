@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kafka_sentinel.core.kubernetes.fleet import FleetSpec, KafkaSays, Role, Side
+from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, FleetView, KafkaSays, Role, Side
 from kafka_sentinel.core.kubernetes.inventory import Inventory
-from kafka_sentinel.core.kubernetes.views import PodView, StatefulSetView
+from kafka_sentinel.core.kubernetes.views import PodSetView, PodView, StatefulSetView
 
 STRIMZI_CLUSTER, STRIMZI_NAME, STRIMZI_KIND = "strimzi.io/cluster", "strimzi.io/name", "strimzi.io/kind"
 STRIMZI_ROLES = {Role.BROKER: "strimzi.io/broker-role", Role.CONTROLLER: "strimzi.io/controller-role"}
@@ -71,6 +71,19 @@ def strimzi(spec: FleetSpec, inventory: Inventory, says: KafkaSays) -> Found:
         if _strimzi_part(pod) == "kafka"
     )
     return Found(name, members, tuple(sides))
+
+
+def strimzi_sets(fleet: FleetView, inventory: Inventory) -> list[PodSetView]:
+    """Return the StrimziPodSets of a Strimzi cluster by name, those of ZooKeeper too; none of other flavours."""
+    found = [
+        one
+        for one in inventory.pod_sets.values()
+        if fleet.flavour is Flavour.STRIMZI
+        and one.meta.namespace == fleet.namespace
+        and one.meta.labels.get(STRIMZI_CLUSTER) == fleet.cluster
+        and one.meta.labels.get(STRIMZI_KIND) == "Kafka"
+    ]
+    return sorted(found, key=lambda one: one.meta.name)
 
 
 def _strimzi_part(pod: PodView) -> str | None:

@@ -19,6 +19,7 @@ from kafka_sentinel.core.kubernetes.views import (
     Kind,
     NodeClaimView,
     NodeView,
+    PodSetView,
     PodView,
     StatefulSetView,
     View,
@@ -29,7 +30,6 @@ from kafka_sentinel.core.types import Instant
 MAX_OBJECTS = 20_000  # of one kind; beyond that new ones are not taken, and the kind no longer counts as known
 MAX_EVENTS = 5_000  # beyond that the oldest is dropped
 TOLD_ABOUT = frozenset({"Pod", "Node", "NodeClaim"})  # what events are read of; others would take their room
-FORBIDDEN = frozenset({"401", "403"})
 
 WatchEvent = ObjectsListed | ObjectChanged | ObjectDeleted | WatchAlive | WatchBroken
 AnyView = TypeVar("AnyView", bound=View)
@@ -59,10 +59,6 @@ class Problem:
     at: Instant
     code: str
     message: str
-
-    @property
-    def is_forbidden(self) -> bool:
-        return self.code in FORBIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +124,10 @@ class Inventory:
     def stateful_sets(self) -> Mapping[str, StatefulSetView]:
         return self._of(Kind.STATEFUL_SET, StatefulSetView)
 
+    @property
+    def pod_sets(self) -> Mapping[str, PodSetView]:
+        return self._of(Kind.POD_SET, PodSetView)
+
     def node(self, name: str | None) -> NodeView | None:
         return None if name is None else cast("NodeView | None", self.named(Kind.NODE, name))
 
@@ -164,11 +164,6 @@ class Inventory:
         if not seen or missing or kind in self._too_many:
             return None
         return min(seen, key=lambda at: at.mono)
-
-    def problem(self, kind: Kind) -> Problem | None:
-        """Return why a watch of that kind does not work now, if so; of several, the oldest."""
-        problems = [problem for (one, _), problem in self._problems.items() if one is kind]
-        return min(problems, key=lambda problem: problem.at.mono, default=None)
 
     def standings(self) -> tuple[WatchStanding, ...]:
         """Return how each watch stands that ever told anything."""

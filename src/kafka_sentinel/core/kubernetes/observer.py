@@ -25,7 +25,7 @@ from kafka_sentinel.core.kubernetes.inventory import WatchEvent
 from kafka_sentinel.core.kubernetes.notes import of_incident
 from kafka_sentinel.core.kubernetes.report import report
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings, surroundings
-from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
+from kafka_sentinel.core.kubernetes.views import PLURALS, Kind, resource_name
 from kafka_sentinel.core.slots import Edge
 from kafka_sentinel.core.types import Instant, PodRef
 
@@ -36,6 +36,7 @@ NOT_THERE = "404"  # the cluster does not have the resource, as one without Stri
 class Observer:
     def __init__(self, spec: FleetSpec, incidents: Incidents) -> None:
         self.desk = KubernetesDesk(spec)
+        self._namespace = spec.namespace
         self._attribution = Attribution(self.desk, incidents)
         self._forewarning = Forewarning()
         self._complaints: dict[tuple[Kind, str], str] = {}  # kind and scope → code that was said in the log
@@ -47,12 +48,13 @@ class Observer:
         """Take what a watch has to tell. Returns what there is to count and to log."""
         self.desk.take(event)
         key = (event.kind, event.scope)
+        resource = resource_name(event.kind, event.scope, self._namespace)
         if isinstance(event, ObjectsListed) and self._complaints.pop(key, None) is not None:
             return [_log("info", "Kubernetes resource watched again", event)]
         if not isinstance(event, WatchBroken):
             return []
         out: list[Command] = [
-            Count("watch_restarts_total", (("resource", PLURALS[event.kind]),)),
+            Count("watch_restarts_total", (("resource", resource),)),
             Count("kubernetes_errors_total", (("code", event.code),)),
         ]
         if self._complaints.get(key) != event.code:  # an outage repeats itself

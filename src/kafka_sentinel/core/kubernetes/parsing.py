@@ -24,6 +24,7 @@ from kafka_sentinel.core.kubernetes.views import (
     NodeClaimView,
     NodeView,
     Owner,
+    PodSetView,
     PodView,
     StatefulSetView,
     Taint,
@@ -276,6 +277,10 @@ def _stateful_set(raw: Fields) -> StatefulSetView:
     )
 
 
+def _pod_set(raw: Fields) -> PodSetView:
+    return PodSetView(_meta(raw))
+
+
 _PARSERS: Mapping[Kind, Callable[[Fields], View]] = {
     Kind.NODE: _node,
     Kind.POD: _pod,
@@ -286,4 +291,5 @@ _PARSERS: Mapping[Kind, Callable[[Fields], View]] = {
     Kind.KAFKA: _kafka,
     Kind.NODE_CLAIM: _node_claim,
     Kind.STATEFUL_SET: _stateful_set,
+    Kind.POD_SET: _pod_set,
 }

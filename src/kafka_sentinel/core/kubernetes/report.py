@@ -11,10 +11,10 @@ from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
 from kafka_sentinel.core.kubernetes.discovery import mismatches
 from kafka_sentinel.core.kubernetes.exposure import Domain, Exposure
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod
-from kafka_sentinel.core.kubernetes.inventory import Inventory
+from kafka_sentinel.core.kubernetes.inventory import Inventory, WatchStanding
 from kafka_sentinel.core.kubernetes.sharing import shared, sharing_node
 from kafka_sentinel.core.kubernetes.stuck import Reason
-from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
+from kafka_sentinel.core.kubernetes.views import PLURALS, RESOURCES, Kind, resource_name
 
 MAX_PODS = 200  # described one by one; the counts are of all
 MAX_DISRUPTIONS = 20  # described, the newest; the state remembers more
@@ -41,7 +41,7 @@ def report(desk: KubernetesDesk) -> dict[str, Any]:
             {"pod": one.pod, "reason": one.reason.value, "text": one.text, "since": one.since} for one in desk.stuck
         ],
         "disruptions": desk.disruptions.status()[:MAX_DISRUPTIONS],
-        "watches": [_watch(kind, inventory) for kind in Kind],
+        "watches": _watches(inventory, fleet.namespace),
     }
 
 
@@ -100,10 +100,16 @@ def _exposure(found: Exposure | None, *, sees_nodes: bool) -> dict[str, Any] | N
     }
 
 
-def _watch(kind: Kind, inventory: Inventory) -> dict[str, Any]:
-    at, problem = inventory.as_of(kind), inventory.problem(kind)
+def _watches(inventory: Inventory, namespace: str) -> list[dict[str, Any]]:
+    """Return how each watch stands: what is watched in another namespace than Kafka's is none of Kafka's own."""
+    told = {resource_name(one.kind, one.scope, namespace): one for one in inventory.standings()}
+    return [_watch(name, told.get(name)) for name in RESOURCES if name in told or name in PLURALS.values()]
+
+
+def _watch(resource: str, standing: WatchStanding | None) -> dict[str, Any]:
+    at, problem = (standing.as_of, standing.problem) if standing is not None else (None, None)
     return {
-        "resource": PLURALS[kind],
+        "resource": resource,
         "synced_at": at.wall if at is not None else None,
         "code": problem.code if problem is not None else None,
         "problem": problem.message if problem is not None else None,

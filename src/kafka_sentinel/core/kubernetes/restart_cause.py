@@ -25,8 +25,8 @@ class Evidence:
     """What is known about the end of a pod, or of a container in it.
 
     `ended`: how the container ended that was started again in its place; None: the whole pod went. `node_cause`: of
-    the disruption of its node, UNKNOWN if there is none. `rolled`: the replacement has another revision, or its
-    StatefulSet is at another one; `injected`: an experiment of ours did it.
+    the disruption of its node, UNKNOWN if there is none. `rolled`: by what it can be told that its owner rolled it, ""
+    if by nothing; `injected`: an experiment of ours did it.
     """
 
     pod: PodView
@@ -34,7 +34,7 @@ class Evidence:
     signals: Sequence[Signal]
     node_cause: Cause = Cause.UNKNOWN
     node_text: str = ""
-    rolled: bool = False
+    rolled: str = ""
     injected: bool = False
 
 
@@ -89,7 +89,7 @@ def _removed(given: Evidence) -> tuple[Cause, str]:
     if drains:
         return Cause.DRAIN, drains[0].text
     if given.rolled:
-        return Cause.ROLLOUT, "its replacement has another revision"
+        return Cause.ROLLOUT, given.rolled
     evicted = [one for one in given.signals if one.kind is SignalKind.DRAIN]
     return Cause.POD_DELETED, evicted[0].text if evicted else "it was deleted"
 

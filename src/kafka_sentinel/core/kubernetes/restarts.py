@@ -20,7 +20,7 @@ from kafka_sentinel.core.kubernetes.inventory import Change, Inventory
 from kafka_sentinel.core.kubernetes.restart_cause import Evidence, why
 from kafka_sentinel.core.kubernetes.signal_types import SignalKind
 from kafka_sentinel.core.kubernetes.signals import MANUAL_ROLL, pod_signals
-from kafka_sentinel.core.kubernetes.views import ContainerView, Exit, Kind, PodView, StatefulSetView
+from kafka_sentinel.core.kubernetes.views import ContainerView, Exit, Kind, PodView, StatefulSetView, View
 from kafka_sentinel.core.types import Instant
 
 BROKER_CONTAINER = "kafka"  # of Strimzi and Bitnami; where there is none of that name, the first container
@@ -33,6 +33,7 @@ EXPECTED_FOR = 60.0  # seconds after the end of an experiment in which what it d
 NEVER = float("-inf")
 REVISIONS = ("controller-revision-hash",)  # labels; Strimzi's is an annotation
 STRIMZI_REVISION = "strimzi.io/revision"
+OWNERS = {"StatefulSet": Kind.STATEFUL_SET, "StrimziPodSet": Kind.POD_SET}  # who rolls their own pods
 
 
 class Life(NamedTuple):
@@ -174,7 +175,7 @@ class Restarts:
                 signals=pod_signals(restart.pod, self._inventory),
                 node_cause=disruption.cause if disruption is not None else Cause.UNKNOWN,
                 node_text="; ".join(disruption.reasons) if disruption is not None else "",
-                rolled=self._was_rolled(restart),
+                rolled=self._roll(restart),
                 injected=self._expected.get(restart.life.pod_uid, NEVER) >= restart.at.mono,
             )
         )
@@ -192,22 +193,27 @@ class Restarts:
         lost = found.lost is not None and found.lost.mono <= went + CLOCKS
         return found if (drained or lost) and not over else None
 
-    def _was_rolled(self, restart: Restart) -> bool:
-        owner = self._stateful_set(restart.pod)
-        if owner is not None and owner.meta.annotations.get(MANUAL_ROLL) == "true":  # Strimzi before its PodSets
-            return True
+    def _roll(self, restart: Restart) -> str:
+        """Say by what it can be told that whoever owns the pod rolled it; "" if it did not, or that is not known."""
+        owners = self._owners(restart.pod)
+        for kind, owner in owners:
+            if owner.meta.annotations.get(MANUAL_ROLL) == "true":  # on both, Strimzi takes it for all their pods
+                return f"{kind} {owner.meta.name} was to be rolled ({MANUAL_ROLL})"
         revision = _revision(restart.pod)
         if revision is None:
-            return False
+            return ""
         if restart.replacement is not None:
-            return _revision(restart.replacement) not in {None, revision}
-        return owner is not None and owner.update_revision not in {"", revision}
+            rolled = _revision(restart.replacement) not in {None, revision}
+            return "its replacement has another revision" if rolled else ""
+        sets = [owner for _, owner in owners if isinstance(owner, StatefulSetView)]
+        rolled = any(owner.update_revision not in {"", revision} for owner in sets)
+        return "its StatefulSet has another revision" if rolled else ""
 
-    def _stateful_set(self, pod: PodView) -> StatefulSetView | None:
-        """Return the StatefulSet that owns a pod, if one does and it is seen."""
-        names = [owner.name for owner in pod.meta.owners if owner.kind == "StatefulSet"]
-        found = [self._inventory.named(Kind.STATEFUL_SET, name, pod.meta.namespace) for name in names]
-        return next((one for one in found if isinstance(one, StatefulSetView)), None)
+    def _owners(self, pod: PodView) -> list[tuple[str, View]]:
+        """Return the StatefulSet or StrimziPodSet that owns a pod, with its kind, if one does and it is seen."""
+        named = [(one.kind, one.name) for one in pod.meta.owners if one.kind in OWNERS]
+        found = [(kind, self._inventory.named(OWNERS[kind], name, pod.meta.namespace)) for kind, name in named]
+        return [(kind, owner) for kind, owner in found if owner is not None]
 
     # --- time
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
+from kafka_sentinel.core.kubernetes.flavours import strimzi_sets
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod, FleetView, Side, SidePod
 from kafka_sentinel.core.kubernetes.inventory import Inventory, WatchStanding
 from kafka_sentinel.core.kubernetes.kept import OUR_ANNOTATIONS
@@ -69,6 +70,7 @@ def surroundings(desk: KubernetesDesk) -> Surroundings:
         stuck=tuple(f"pod {one.pod}: {one.text}" for one in desk.stuck),
         rolls=(
             *_marked(pods, inventory),
+            *_marked_sets(fleet, inventory),
             *(roll for name, owned in owners.items() if (roll := _roll_of(name, owned, _set(name, fleet, inventory)))),
         ),
         ensemble=_ensemble(fleet, inventory),
@@ -102,6 +104,12 @@ def _marked(pods: Iterable[BrokerPod | SidePod], inventory: Inventory) -> Iterat
         view = inventory.pods.get(pod.uid)
         if view is not None and view.meta.annotations.get(MANUAL_ROLL) == "true":
             yield f"pod {pod.name} is to be rolled ({MANUAL_ROLL})"
+
+
+def _marked_sets(fleet: FleetView, inventory: Inventory) -> Iterator[str]:
+    for one in strimzi_sets(fleet, inventory):
+        if one.meta.annotations.get(MANUAL_ROLL) == "true":
+            yield f"StrimziPodSet {one.meta.name} is to be rolled ({MANUAL_ROLL})"
 
 
 def _set(name: str, fleet: FleetView, inventory: Inventory) -> StatefulSetView | None:

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     KAFKA = "kafka"  # Kafka of kafka.strimzi.io, v1 or v1beta2
     NODE_CLAIM = "node_claim"  # NodeClaim of karpenter.sh
     STATEFUL_SET = "stateful_set"
+    POD_SET = "pod_set"  # StrimziPodSet of core.strimzi.io, v1 or v1beta2
 
 
 # What Kubernetes calls them: label `resource` of metrics.
@@ -39,7 +40,16 @@ PLURALS = {
     Kind.KAFKA: "kafkas",
     Kind.NODE_CLAIM: "nodeclaims",
     Kind.STATEFUL_SET: "statefulsets",
+    Kind.POD_SET: "strimzipodsets",
 }
+# The same where it is watched in yet another namespace than Kafka's: pods of Strimzi's operator, events about nodes.
+ELSEWHERE = {Kind.POD: "operator_pods", Kind.EVENT: "node_events"}
+RESOURCES = (*PLURALS.values(), *ELSEWHERE.values())
+
+
+def resource_name(kind: Kind, scope: str, namespace: str) -> str:
+    """Return how metrics and the status call what is watched of a kind in a scope. `namespace`: Kafka's."""
+    return PLURALS[kind] if scope in {"", namespace} else ELSEWHERE.get(kind, PLURALS[kind])
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +268,13 @@ class StatefulSetView:
     observed_generation: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class PodSetView:
+    """What makes Strimzi's pods in place of a StatefulSet. Only what stands on it is of interest."""
+
+    meta: Meta
+
+
 View = (
     NodeView
     | PodView
@@ -268,4 +285,5 @@ View = (
     | KafkaResourceView
     | NodeClaimView
     | StatefulSetView
+    | PodSetView
 )

@@ -1,0 +1,59 @@
+"""What the documents tell people to type installs something: word for word, and the values they show are taken."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+import yaml
+from tests.chart.helm import PROGRAMS, ROOT
+from tests.chart.rendering import CHART, STRIMZI_V1, THREE, Helm, Objects
+from tests.cli.test_commands_in_docs import DOCUMENTS, commands
+from tests.kubernetes.deploy.crds import Strimzi
+from tests.kubernetes.lab.build import KUBERNETES
+
+from kafka_sentinel.lab.jars import KAFKA_VERSION
+
+VALUES = re.compile(r"^```yaml\n((?:kafka|settings):\n  .*?)^```", re.MULTILINE | re.DOTALL)
+ELSEWHERE = ("--create-namespace", "--reuse-values")  # about what is there already
+
+
+def installations() -> list[str]:
+    typed = [" ".join(command.split()) for path in DOCUMENTS for command in commands(path.read_text())]
+    return sorted({command for command in typed if command.startswith("helm install")})
+
+
+def shown() -> list[str]:
+    return [found[1] for path in DOCUMENTS for found in VALUES.finditer(path.read_text())]
+
+
+@pytest.mark.parametrize("command", installations())
+def test_what_is_typed_to_install_it_installs_it(helm: Helm, command: str):
+    words = [word for word in shlex.split(command, comments=True)[2:] if word not in ELSEWHERE]
+    arguments = [str(CHART) if word == "helm/kafka-sentinel" else word for word in words]
+    versions = [word for version in STRIMZI_V1 for word in ("--api-versions", version)]
+    code, out, error = helm.run("template", *arguments, *versions)
+    assert code == 0, error
+    brokers = Objects(out).config["kafka"]["bootstrap_servers"]
+    assert brokers in command or brokers.startswith("my-cluster-kafka-bootstrap.kafka")
+
+
+@pytest.mark.parametrize("text", shown())
+def test_values_that_are_shown_are_taken(helm: Helm, text: str):
+    values = yaml.safe_load(text)
+    assert helm.template(values if "kafka" in values else {**THREE, **values}, serves=STRIMZI_V1).config["kafka"]
+
+
+def test_the_versions_that_were_tried_are_those_of_the_tests():
+    table = (ROOT / "docs" / "install.md").read_text()
+    assert f"| Apache Kafka | {KAFKA_VERSION}," in table
+    assert f"| Kubernetes | {KUBERNETES} |" in table
+    assert f"{Strimzi.V1.value} (`v1`) and {Strimzi.V1BETA2.value} (`v1beta2`)" in table
+    three, four = (program.version.removeprefix("v") for program in PROGRAMS.values())
+    assert f"| Helm | {three} and {four} |" in table
+
+
+def test_there_is_something_to_try():
+    assert len(installations()) >= 3
+    assert len(shown()) >= 2
