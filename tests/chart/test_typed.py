@@ -7,9 +7,10 @@ import shlex
 
 import pytest
 import yaml
-from tests.chart.helm import PROGRAMS, ROOT
+from tests.chart.helm import PROGRAMS
 from tests.chart.rendering import CHART, STRIMZI_V1, THREE, Helm, Objects
 from tests.cli.test_commands_in_docs import DOCUMENTS, commands
+from tests.go_programs import ROOT
 from tests.kubernetes.deploy.crds import Strimzi
 from tests.kubernetes.lab.build import KUBERNETES
 
