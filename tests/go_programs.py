@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -90,6 +91,14 @@ def cannot_build(what: str, oldest: tuple[int, int]) -> str | None:
     if found < oldest:
         return f"{what} is built by Go {oldest[0]}.{oldest[1]} or later; go says {words!r}"
     return None
+
+
+def pinned(pins: Path, module: str) -> str:
+    """Return the version of a module that is required by name, without its v."""
+    found = re.search(rf"^require {re.escape(module)} v(\S+)$", (pins / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise LabError(f"{pins}/go.mod requires no {module}")
+    return found[1]
 
 
 def go(*arguments: str, folder: Path, cgo: bool = True) -> str:

@@ -6,11 +6,10 @@ The OpenAPI document of Kubernetes comes from its module, as the lab pins it.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 
-from tests.go_programs import CACHE, ROOT, Program, cannot_build, go
+from tests.go_programs import CACHE, ROOT, Program, cannot_build, go, pinned
 from tests.go_programs import ensure as ensure_built
 
 from kafka_sentinel.lab.errors import LabError
@@ -21,12 +20,15 @@ OLDEST_GO = (1, 21)  # from which on it fetches the Go that a module asks for
 MAJORS = ("3", "4")
 
 
+VERSIONS = {major: pinned(HERE / "go" / f"helm{major}", f"helm.sh/helm/v{major}") for major in MAJORS}
+
+
 def _program(major: str) -> Program:
-    pins, module = HERE / "go" / f"helm{major}", f"helm.sh/helm/v{major}"
-    found = re.search(rf"^require {re.escape(module)} (v\S+)$", (pins / "go.mod").read_text(), re.MULTILINE)
-    assert found is not None
-    flags = f"-s -w -X {module}/internal/version.version={found[1]}"
-    return Program(CACHE / "helm" / f"helm{major}", pins, f"{module}/cmd/helm", flags, cgo=False)
+    module = f"helm.sh/helm/v{major}"
+    flags = f"-s -w -X {module}/internal/version.version=v{VERSIONS[major]}"
+    return Program(
+        CACHE / "helm" / f"helm{major}", HERE / "go" / f"helm{major}", f"{module}/cmd/helm", flags, cgo=False
+    )
 
 
 PROGRAMS = {major: _program(major) for major in MAJORS}

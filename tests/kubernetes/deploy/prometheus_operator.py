@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.alerts import binaries
-from tests.go_programs import CACHE, Program, cannot_build, go
+from tests.go_programs import CACHE, Program, cannot_build, go, pinned
 from tests.go_programs import ensure as ensure_built
 from tests.kubernetes.deploy import images
 from tests.kubernetes.deploy.cache import digest, kept
@@ -23,8 +23,9 @@ from tests.kubernetes.lab import archive
 from kafka_sentinel.lab.errors import LabError
 
 GO = Path(__file__).resolve().parent / "go"
-PINS = GO / "prometheus-operator"
+PINS, PROMETHEUS_PINS = GO / "prometheus-operator", GO / "prometheus"
 MODULE = "github.com/prometheus-operator/prometheus-operator"
+PROMETHEUS_MODULE = "github.com/prometheus/prometheus"
 OLDEST_GO = (1, 24)
 DEFINITIONS = "example/prometheus-operator-crd"
 OPERATOR_ROLE = "example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml"
@@ -37,11 +38,18 @@ def _program(name: str, pins: Path, package: str, flags: str = "-s -w") -> Progr
     return Program(CACHE / "prometheus-operator" / name, pins, package, flags, cgo=False)
 
 
-PROMETHEUS_VERSION = "3.5.0"  # which its module calls v0.305.0
+def _prometheus_version() -> str:
+    """Return 3.5.0 of what its module calls 0.305.0."""
+    _, both, patch = pinned(PROMETHEUS_PINS, PROMETHEUS_MODULE).split(".")
+    return f"{both[:-2]}.{int(both[-2:])}.{patch}"
+
+
+VERSION = pinned(PINS, MODULE)
+PROMETHEUS_VERSION = _prometheus_version()
 PROMETHEUS = _program(
     "prometheus",
-    GO / "prometheus",
-    "github.com/prometheus/prometheus/cmd/prometheus",
+    PROMETHEUS_PINS,
+    f"{PROMETHEUS_MODULE}/cmd/prometheus",
     f"-s -w -X github.com/prometheus/common/version.Version={PROMETHEUS_VERSION}",
 )
 OPERATOR = _program("prometheus-operator", PINS, f"{MODULE}/cmd/operator")
