@@ -39,9 +39,12 @@ def check_metadata(prometheus: Client) -> None:
         name: (one["type"], one["help"]) for name, [one] in prometheus.metadata().items() if name.startswith(PREFIX)
     }
     # OpenMetrics, which Prometheus asks for, names the family of a counter without its suffix.
-    assert found == {
-        f"{PREFIX}{metric.name.removesuffix('_total')}": (metric.kind, metric.help) for metric in CATALOGUE.values()
+    wanted = {
+        f"{PREFIX}{metric.name.removesuffix('_total')}": (str(metric.kind), metric.help)
+        for metric in CATALOGUE.values()
     }
+    wrong = {name: found.get(name) for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)}
+    assert not wrong, f"Prometheus knows {wrong}"
 
 
 def check_labels(prometheus: Client, cluster: str, of_target: set[str]) -> None:
@@ -51,7 +54,7 @@ def check_labels(prometheus: Client, cluster: str, of_target: set[str]) -> None:
         metric = _metric(each["__name__"])
         bucket = {"le"} if each["__name__"].endswith("_bucket") else set()
         assert set(each) == own | bucket | {label.name for label in metric.labels}, each
-        assert each[CLUSTER_LABEL] == cluster
+        assert each[CLUSTER_LABEL] == cluster, each
         for label in metric.labels:
             assert label.limit or each[label.name] in label.values, each
 
