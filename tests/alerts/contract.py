@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 
 from tests.alerts.client import Client
@@ -22,15 +23,10 @@ NOTHING_YET = {
 }
 
 
-def unheard(prometheus: Client) -> set[str]:
-    """Return the metrics of the catalogue that have no series now."""
-    found = heard(prometheus)
+def unheard(prometheus: Client, **target: str) -> set[str]:
+    """Return the metrics of the catalogue that have no series now. `target`: labels that narrow this to one target."""
+    found = {each["__name__"] for each in _now(prometheus, target)}
     return {metric.name for metric in CATALOGUE.values() if f"{PREFIX}{_sample(metric)}" not in found}
-
-
-def heard(prometheus: Client) -> set[str]:
-    """Return the names of all series of ours that there are now. Those of a target that went are there for a moment."""
-    return {each["__name__"] for each in _now(prometheus)}
 
 
 def check_metadata(prometheus: Client) -> None:
@@ -47,10 +43,10 @@ def check_metadata(prometheus: Client) -> None:
     assert not wrong, f"Prometheus knows {wrong}"
 
 
-def check_labels(prometheus: Client, cluster: str, of_target: set[str]) -> None:
+def check_labels(prometheus: Client, cluster: str, of_target: set[str], **target: str) -> None:
     """Every series has the labels of the contract, with values of the contract, and those of its target."""
     own = of_target | {"__name__", CLUSTER_LABEL}
-    for each in _now(prometheus):
+    for each in _now(prometheus, target):
         metric = _metric(each["__name__"])
         bucket = {"le"} if each["__name__"].endswith("_bucket") else set()
         assert set(each) == own | bucket | {label.name for label in metric.labels}, each
@@ -59,9 +55,9 @@ def check_labels(prometheus: Client, cluster: str, of_target: set[str]) -> None:
             assert label.limit or each[label.name] in label.values, each
 
 
-def check_known_in_advance(prometheus: Client) -> None:
+def check_known_in_advance(prometheus: Client, **target: str) -> None:
     """What tells of no event or fact has a series for each of its values, where acks=1 is not probed."""
-    there = {tuple(each.get(name) for name in _order(each["__name__"])) for each in _now(prometheus)}
+    there = {tuple(each.get(name) for name in _order(each["__name__"])) for each in _now(prometheus, target)}
     for metric in CATALOGUE.values():
         if metric.absent or any(label.limit for label in metric.labels):
             continue
@@ -83,8 +79,9 @@ def _metric(name: str) -> Metric:
     return next(one for one in CATALOGUE.values() if name.removeprefix(PREFIX) in _samples(one))
 
 
-def _now(prometheus: Client) -> list[dict[str, str]]:
-    return [each["metric"] for each in prometheus.now(f'{{__name__=~"{PREFIX}.+"}}')]
+def _now(prometheus: Client, target: Mapping[str, str]) -> list[dict[str, str]]:
+    matchers = [f'__name__=~"{PREFIX}.+"', *(f'{name}="{value}"' for name, value in target.items())]
+    return [each["metric"] for each in prometheus.now(f"{{{','.join(matchers)}}}")]
 
 
 def _sample(metric: Metric) -> str:

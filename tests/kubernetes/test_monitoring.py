@@ -19,7 +19,6 @@ from tests.alerts.contract import (
     check_known_in_advance,
     check_labels,
     check_metadata,
-    heard,
     unheard,
 )
 from tests.alerts.promtool import ALERTS, BASE, ROOT, RULES
@@ -37,6 +36,7 @@ from kafka_sentinel.adapters.metric_catalogue import CATALOGUE
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1_500)]  # the first of them waits until all of it has happened
 SECONDS = 120.0
+FOUND = 300.0  # seconds; a kubelet takes a minute or two to show a pod its changed Secret
 OF_TARGET = {"namespace", "pod", "container", "endpoint", "job", "instance"}  # labels Prometheus gives a series
 OF_KIND = {"podMonitor": set(), "serviceMonitor": {"service"}}
 
@@ -63,27 +63,36 @@ def test_the_operators_prometheus_finds_the_pod_and_knows_every_metric_with_type
     prometheus = monitoring.prometheus
     with installed(shared_kafka, MAJORS[0], tmp_path, forgetting=True, **seen_by(monitor)) as release:
         wait_for(release.verified, "the first verified record", SECONDS)
-        wait_for(lambda: is_scraped(prometheus, release), "the pod to be scraped", SECONDS, monitoring.operator_lines)
-        wait_for(
-            lambda: missing(prometheus) == set(), "every metric to have a series", SECONDS, lambda: missing(prometheus)
+        own = wait_for(
+            lambda: scraped(prometheus, release, monitor), "the pod to be scraped", FOUND, monitoring.standing
         )
+        wait_for(lambda: missing(prometheus, own) == set(), "every metric", SECONDS, lambda: missing(prometheus, own))
         check_metadata(prometheus)
-        check_labels(prometheus, SAFE, OF_TARGET | OF_KIND[monitor])
-        check_known_in_advance(prometheus)
+        check_labels(prometheus, SAFE, OF_TARGET | OF_KIND[monitor], **own)
+        check_known_in_advance(prometheus, **own)
         wait_for(lambda: len(prometheus.rules()) == len(RULES), "the rules to be loaded", SECONDS)
         wait_for(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()), "each to be tried", SECONDS)
         assert {rule["name"]: rule.get("lastError") for rule in prometheus.rules() if rule["health"] != "ok"} == {}
         check_dashboards(release)
-    wait_for(lambda: not heard(prometheus), "it to be heard of no more", SECONDS)
+    wait_for(lambda: prometheus.targets() == [], "it to be looked for no more", SECONDS)
 
 
-def missing(prometheus: Client) -> set[str]:
-    return unheard(prometheus) - NOTHING_YET - WITHOUT_SOURCE
+def scraped(prometheus: Client, release: Release, monitor: str) -> dict[str, str]:
+    """Return the labels of the one target, which is the release's pod, found by that monitor and well; {} before.
+
+    A monitor that is gone finds the new pod too, until kubelet and reloader have brought Prometheus its new
+    configuration.
+    """
+    targets = prometheus.targets()
+    found = [(each["scrapePool"].split("/")[0], each["scrapeUrl"], each["health"]) for each in targets]
+    if found != [(monitor, f"http://{release.address}/metrics", "up")]:
+        return {}
+    [target] = targets
+    return {name: target["labels"][name] for name in ("job", "instance")}
 
 
-def is_scraped(prometheus: Client, release: Release) -> bool:
-    """Tell whether the one target is the release's pod, and is well."""
-    return [(each["labels"]["instance"], each["health"]) for each in prometheus.targets()] == [(release.address, "up")]
+def missing(prometheus: Client, target: dict[str, str]) -> set[str]:
+    return unheard(prometheus, **target) - NOTHING_YET - WITHOUT_SOURCE
 
 
 def check_dashboards(release: Release) -> None:
