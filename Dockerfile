@@ -13,6 +13,7 @@ ARG UV_VERSION=0.13.9
 ENV UV_LINK_MODE=copy \
     UV_NO_CACHE=1 \
     UV_PYTHON_DOWNLOADS=never \
+    UV_SYSTEM_CERTS=true \
     UV_PROJECT_ENVIRONMENT=/opt/kafka-sentinel
 RUN python3 -m pip install --no-cache-dir --disable-pip-version-check --target /opt/uv "uv==${UV_VERSION}"
 WORKDIR /build
@@ -23,9 +24,9 @@ RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --no-install-pack
 # The program itself is copied, not built: what builds wheels is not in the lock.
 COPY src /opt/kafka-sentinel/src
 COPY LICENSE /opt/kafka-sentinel/
-# Half of the client of Kubernetes is a second one, for asyncio, which nothing loads.
+# Half of the client of Kubernetes is a second one, for asyncio, which nothing loads. uv's lock anybody could write to.
 RUN packages="$(/opt/kafka-sentinel/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
-    && rm -r "$packages/kubernetes/aio" \
+    && rm -r "$packages/kubernetes/aio" /opt/kafka-sentinel/.lock \
     && echo /opt/kafka-sentinel/src > "$packages/kafka_sentinel.pth" \
     && printf '#!/opt/kafka-sentinel/bin/python\nimport sys\n\nfrom kafka_sentinel.cli import main\n\nsys.exit(main())\n' \
       > /opt/kafka-sentinel/bin/kafka-sentinel \
@@ -35,16 +36,14 @@ RUN packages="$(/opt/kafka-sentinel/bin/python -c 'import sysconfig; print(sysco
     && /opt/kafka-sentinel/bin/kafka-sentinel version
 
 FROM ${RUNTIME_BASE}
+COPY --from=build /opt/kafka-sentinel /opt/kafka-sentinel
+# Of which commit it is, and when that was made, `make image` adds: some builders take a label with an argument in it from
+# their cache, whatever the argument.
 ARG VERSION=0.1.0
-ARG REVISION=unknown
-ARG CREATED=unknown
 LABEL org.opencontainers.image.title="kafka-sentinel" \
       org.opencontainers.image.description="Proves, all day, what happened to every record a Kafka cluster acknowledged." \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
-COPY --from=build /opt/kafka-sentinel /opt/kafka-sentinel
+      org.opencontainers.image.version="${VERSION}"
 ENV PATH=/opt/kafka-sentinel/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

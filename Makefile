@@ -18,7 +18,7 @@ ARGS ?=
 SEEDS ?= 1000
 START ?= 0
 
-.PHONY: help demo test check test-core test-chart test-kafka test-kubernetes verify sim bench image docs clean
+.PHONY: help demo test check test-core test-chart test-image test-kafka test-kubernetes verify sim bench image docs picture clean
 
 help:  ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -44,6 +44,9 @@ test-core: $(READY)  ## The core tier alone
 test-chart: $(READY)  ## The Helm chart alone, under Helm 3 and 4 (Go; both built from source the first time)
 	@$(PYTHON) -m tools.tiers chart --pytest="$(ARGS)"
 
+test-image: $(READY)  ## The image alone, built and run by podman (root on Debian)
+	@$(PYTHON) -m tools.tiers image --pytest="$(ARGS)"
+
 test-kafka: $(READY)  ## The tier on real brokers alone
 	@$(PYTHON) -m tools.tiers kafka --pytest="$(ARGS)"
 
@@ -57,21 +60,27 @@ verify: check  ## Everything at full length: long outages, whole matrices, many 
 sim: $(READY)  ## Simulated worlds (SEEDS=n START=k)
 	@$(PYTHON) -m tests.sim --seeds $(SEEDS) --start $(START)
 
-bench: $(READY)  ## Memory, CPU and throughput of the daemon
+bench: $(READY)  ## Memory, CPU and throughput of the daemon, size and start-up of its image
 	@for each in $(basename $(notdir $(wildcard benchmarks/[a-z]*.py))); do \
 	  echo "--- $$each"; $(PYTHON) -m benchmarks.$$each || exit 1; done
 
-image:  ## The image, by docker, podman or buildah (BASE=IMAGE: what it is based on)
-	@builder=$$(command -v docker || command -v podman || command -v buildah) \
-	  || { echo "an image is built by docker, podman or buildah, and none is on the PATH"; exit 2; }; \
+image:  ## The image, by docker, podman or buildah (BASE=IMAGE, RUNTIME_BASE=IMAGE, BUILDER=PROGRAM, ARGS for it)
+	@for builder in $(or $(BUILDER),docker podman buildah); do $$builder info >/dev/null 2>&1 && break; builder=; done; \
+	  [ -n "$$builder" ] || { \
+	    echo "nothing that builds images answers to 'info'; tried: $(or $(BUILDER),docker podman buildah)"; exit 2; }; \
 	  version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
-	  $$builder build -t kafka-sentinel:$$version $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$$version \
-	    --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI) .
+	  $$builder build -t kafka-sentinel:$$version --build-arg VERSION=$$version \
+	    $(foreach each,BASE RUNTIME_BASE,$(if $($(each)),--build-arg $(each)=$($(each)))) \
+	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
+	    --label org.opencontainers.image.created=$$(git log -1 --format=%cI) $(ARGS) .
 
 docs: $(READY)  ## Write what is generated anew: pages in docs/, dashboards, the chart's schema and table
 	@$(PYTHON) -m kafka_sentinel.docs_gen --write
 	@$(PYTHON) tools/chart.py --write
 	@$(PYTHON) -m tools.dashboards
+
+picture: $(READY)  ## The picture of the page in docs/, taken by Chromium
+	@$(PYTHON) -m tests.page.picture docs/page.png
 
 clean:  ## Remove what was fetched and built
 	rm -rf .venv .cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

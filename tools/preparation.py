@@ -19,6 +19,7 @@ SHORT = 900.0  # seconds that installing or fetching something may take
 LONG = 3_600.0  # seconds that building Kubernetes or Helm from nothing may take, on a slow machine
 FIRST_WORD = 5.0  # seconds after which we say what is waited for
 NEXT_WORD = 30.0  # seconds between further words
+IMAGE = "the image of the Dockerfile"
 
 
 def nothing() -> str | None:
@@ -54,11 +55,17 @@ def prometheus() -> str | None:
     return have("Debian's Prometheus", [sys.executable, "-m", "tests.alerts.binaries"], SHORT)
 
 
+def image() -> str | None:
+    """Have the image of the Dockerfile, built by Debian's podman on a base of Debian packages: minutes, once."""
+    return have(IMAGE, [sys.executable, "-m", "tests.image.built"], SHORT)
+
+
 def kubernetes() -> str | None:
     """Have what its tests need: Debian's packages, Kubernetes built from source, images of Kafka: minutes, once."""
     parts = {
         "tests.kubernetes.lab.build": "Debian's packages and Kubernetes, built from source",
         "tests.kubernetes.deploy.images": "images of Kafka and of Sentinel",
+        "tests.image.built": IMAGE,
     }
     if os.environ.get("FULL") == "1":  # the tests that need it are for `make verify`
         parts["tests.kubernetes.deploy.prometheus_operator"] = (

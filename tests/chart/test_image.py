@@ -54,8 +54,6 @@ def test_labels_and_versions_are_those_of_the_project():
         "description": project["description"],
         "licenses": project["license"],
         "version": "${VERSION}",
-        "revision": "${REVISION}",
-        "created": "${CREATED}",
     }
     assert f"VERSION={project['version']}" in given("ARG")
     (uv,) = (each for each in given("ARG", INSTRUCTIONS) if each.startswith("UV_VERSION="))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,11 +13,18 @@ from tests.alerts.contract import check_known_in_advance, check_labels, check_me
 from tests.alerts.server import Prometheus
 from tests.chart import helm as programs
 from tests.chart.rendering import CHART
+from tests.image import built as dockerfile
 from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.layout import CONTROLLER_NODE
+from tests.kubernetes.deploy.objects import run_in_pod
 from tests.kubernetes.deploy.release import RELEASE, SECONDS, Release, installed
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.lab.cluster import Cluster
 
+from kafka_sentinel.lab.errors import LabError
+
+GUARDED = "monitoring"  # a namespace that takes pods of the restricted profile alone
+ENFORCE = "pod-security.kubernetes.io/enforce"
 FIRST_RECORD = 60.0  # seconds from `helm install`
 
 
@@ -41,6 +51,43 @@ def test_installed_with_one_value_it_proves_records_in_a_minute_and_keeps_its_st
     assert left == [f"configmap/{state}-state"]
     assert RELEASE not in lab.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name")
     lab.kubectl("delete", "configmap,lease", f"{state}-state", "-n", kafka.namespace)
+
+
+@contextmanager
+def guarded(lab: Cluster) -> Iterator[str]:
+    """Give a namespace that takes pods of the restricted profile alone."""
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": GUARDED, "labels": {ENFORCE: "restricted"}},
+    }
+    lab.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    try:
+        yield GUARDED
+    finally:
+        lab.kubectl("delete", "namespace", GUARDED)
+
+
+def test_the_image_of_the_dockerfile_proves_records_where_only_restricted_pods_may_run(
+    lab: Cluster, kafka: Kafka, tmp_path: Path
+):
+    image = dockerfile.image().packed()
+    image.load(lab, [CONTROLLER_NODE])
+    with guarded(lab) as namespace:
+        with pytest.raises(LabError, match='violates PodSecurity "restricted'):  # so it is enforced
+            lab.kubectl("run", "loose", f"--image={image.name}", "-n", namespace)
+        began = time.monotonic()
+        with installed(kafka, programs.MAJORS[0], tmp_path, namespace=namespace, image=image.name) as release:
+            left = FIRST_RECORD - (time.monotonic() - began)
+            wait_for(lambda: release.verified() > 0, "the first verified record", left)
+            assert "Phase:          Succeeded" in release.helm("test", RELEASE)
+            (pod,) = release.pods()  # that of `helm test` has passed, and gone
+            (container,) = pod["status"]["containerStatuses"]
+            assert (container["image"], container["restartCount"]) == (image.name, 0)
+            asked = ("python", "-c", "import os; print(os.getuid(), os.getgid())")
+            assert run_in_pod(lab, namespace, pod["metadata"]["name"], *asked).stdout == "65532 65532\n"
+            figures = release.status()["records"]["all"]
+            assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
 
 
 def check_rights(release: Release) -> None:

@@ -25,11 +25,12 @@ PORT = 9464
 
 
 class Release:
-    """A release of the chart beside a Kafka, and what its daemon says."""
+    """A release of the chart, beside a Kafka or in a namespace of its own, and what its daemon says."""
 
-    def __init__(self, kafka: Kafka, major: str, folder: Path, name: str = RELEASE) -> None:
+    def __init__(self, kafka: Kafka, major: str, folder: Path, *, name: str, namespace: str, image: str) -> None:
         self.kafka, self.lab, self.name = kafka, kafka.cluster, name
-        self.namespace = kafka.namespace
+        self.namespace = namespace
+        self.image = image
         self._program = programs.PROGRAMS[major].path
         self._folder = folder
 
@@ -41,10 +42,13 @@ class Release:
         return done.stdout
 
     def values(self, **more: object) -> tuple[str, str]:
-        """Return the option that gives values: those of every user of Strimzi, and where the tests' image is."""
-        repository, _, tag = images.sentinel_image().name.rpartition(":")
+        """Return the option that gives values: those of every user of Strimzi, and where the image is."""
+        repository, _, tag = self.image.rpartition(":")
+        kafka = {"clusterName": self.kafka.name}
+        if self.namespace != self.kafka.namespace:
+            kafka |= {"namespace": self.kafka.namespace, "bootstrapServers": self.kafka.inside}
         given = {
-            "kafka": {"clusterName": self.kafka.name},
+            "kafka": kafka,
             "image": {"repository": repository, "tag": tag},
             "nodeSelector": {"kubernetes.io/hostname": CONTROLLER_NODE},
             **more,
@@ -116,11 +120,24 @@ class Release:
 
 @contextmanager
 def installed(
-    kafka: Kafka, major: str, folder: Path, name: str = RELEASE, *, forgetting: bool = False, **values: object
+    kafka: Kafka,
+    major: str,
+    folder: Path,
+    name: str = RELEASE,
+    *,
+    namespace: str | None = None,
+    image: str | None = None,
+    forgetting: bool = False,
+    **values: object,
 ) -> Iterator[Release]:
-    """Have a release until the block ends. `forgetting`: then its state goes too, which Helm leaves behind."""
+    """Have a release until the block ends, in Kafka's namespace with the tests' own image, unless others are given.
+
+    `forgetting`: its state goes too, which Helm leaves behind.
+    """
     programs.ensure()
-    release = Release(kafka, major, folder, name)
+    found = images.sentinel_image().name if image is None else image
+    where = namespace or kafka.namespace
+    release = Release(kafka, major, folder, name=name, namespace=where, image=found)
     release.helm("install", name, str(CHART), *release.values(**values))
     state = f"{release.name_of('Deployment')}-state"
     try:
@@ -129,4 +146,4 @@ def installed(
         release.helm("uninstall", name, "--wait")
         if forgetting:
             wait_for(lambda: release.pods() == [], "its pod to end", SECONDS)
-            kafka.cluster.kubectl("delete", "configmap,lease", state, "-n", kafka.namespace, "--ignore-not-found")
+            kafka.cluster.kubectl("delete", "configmap,lease", state, "-n", release.namespace, "--ignore-not-found")

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests import go_programs
@@ -96,14 +97,15 @@ def ensure() -> None:
     reason = cannot_run()
     if reason is not None:
         raise LabError(reason)
-    _install()
+    install(PACKAGES)
     go_programs.ensure(PROGRAMS)
     if not (BIN / "pause").exists():
         _run(["gcc", "-Os", "-static", "-s", "-o", str(BIN / "pause"), str(HERE / "pause.c")], 60)
 
 
-def _install() -> None:
-    missing = [each for each in PACKAGES if not _is_installed(each)]
+def install(packages: Sequence[str]) -> None:
+    """Have these Debian packages, as root. Raises LabError."""
+    missing = [each for each in packages if not _is_installed(each)]
     if not missing:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kafka_sentinel.lab.errors import LabError
 
 SECONDS = 120.0  # until a command is taken for stuck
 
 
-def run(*command: str, stdin: str | None = None, seconds: float = SECONDS) -> str:
+def run(
+    *command: str, stdin: str | None = None, seconds: float = SECONDS, environment: Mapping[str, str] | None = None
+) -> str:
     """Return what `command` prints. Raises LabError, with what it said, if it fails or takes too long."""
     try:
         done = subprocess.run(
-            command, input=stdin or "", capture_output=True, text=True, errors="replace", timeout=seconds, check=False
+            command,
+            input=stdin or "",
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise LabError(f"{_short(command)} took more than {seconds:.0f} s") from None
