@@ -39,6 +39,10 @@ class Client:
     def targets(self) -> list[dict[str, Any]]:
         return self._ask("targets", state="active")["activeTargets"]
 
+    def scrape_pools(self) -> list[str]:
+        """Return the names of what it is configured to look for."""
+        return self._ask("scrape_pools")["scrapePools"]
+
     def rules(self) -> list[dict[str, Any]]:
         return [rule for group in self._ask("rules")["groups"] for rule in group["rules"]]
 

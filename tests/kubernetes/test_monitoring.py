@@ -74,15 +74,12 @@ def test_the_operators_prometheus_finds_the_pod_and_knows_every_metric_with_type
         wait_for(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()), "each to be tried", SECONDS)
         assert {rule["name"]: rule.get("lastError") for rule in prometheus.rules() if rule["health"] != "ok"} == {}
         check_dashboards(release)
-    wait_for(lambda: prometheus.targets() == [], "it to be looked for no more", SECONDS)
+    # What is still looked for would find the next release too, and its last samples would be seen for five minutes.
+    wait_for(lambda: prometheus.scrape_pools() == [], "it to be looked for no more", FOUND, prometheus.scrape_pools)
 
 
 def scraped(prometheus: Client, release: Release, monitor: str) -> dict[str, str]:
-    """Return the labels of the one target, which is the release's pod, found by that monitor and well; {} before.
-
-    A monitor that is gone finds the new pod too, until kubelet and reloader have brought Prometheus its new
-    configuration.
-    """
+    """Return the labels of the one target, which is the release's pod, found by that monitor and well; {} before."""
     targets = prometheus.targets()
     found = [(each["scrapePool"].split("/")[0], each["scrapeUrl"], each["health"]) for each in targets]
     if found != [(monitor, f"http://{release.address}/metrics", "up")]:
