@@ -18,7 +18,7 @@ ARGS ?=
 SEEDS ?= 1000
 START ?= 0
 
-.PHONY: help demo test check test-core test-chart test-image test-kafka test-kubernetes verify sim bench image docs clean
+.PHONY: help demo test check test-core test-chart test-image test-kafka test-kubernetes verify sim bench image docs picture clean
 
 help:  ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -78,6 +78,9 @@ docs: $(READY)  ## Write what is generated anew: pages in docs/, dashboards, the
 	@$(PYTHON) -m kafka_sentinel.docs_gen --write
 	@$(PYTHON) tools/chart.py --write
 	@$(PYTHON) -m tools.dashboards
+
+picture: $(READY)  ## The picture of the page in docs/, taken by Chromium
+	@$(PYTHON) -m tests.page.picture docs/page.png
 
 clean:  ## Remove what was fetched and built
 	rm -rf .venv .cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

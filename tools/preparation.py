@@ -67,6 +67,10 @@ def kubernetes() -> str | None:
         "tests.kubernetes.deploy.images": "images of Kafka and of Sentinel",
         "tests.image.built": IMAGE,
     }
+    if os.environ.get("FULL") == "1":  # the tests that need it are for `make verify`
+        parts["tests.kubernetes.deploy.prometheus_operator"] = (
+            "the Prometheus operator, built from source, and its image"
+        )
     reasons = (have(what, [sys.executable, "-m", module], LONG) for module, what in parts.items())
     return next((reason for reason in reasons if reason is not None), None)
 

@@ -1,7 +1,7 @@
 """Runs the test tiers, streams what pytest says, and ends with a table: a line for each tier.
 
-The tier on Kubernetes runs beside the others: each mostly waits for machines to fail and to come back. A tier that
-cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
+They run in two lanes side by side: those on Kubernetes and on Kafka mostly wait for machines to fail and to come back.
+A tier that cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ from tools import preparation
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET = 25 * 60.0  # seconds that all tiers of `make test` may take together
 CLOSING = re.compile(r"\d+ (passed|failed|error|deselected)|no tests ran")
-BROWSER_TESTS = "tests/web/test_page_in_browser.py"
-CORE = (
-    *("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools"),
-    f"--ignore={BROWSER_TESTS}",
-)
+CORE = ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools")
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -48,14 +44,16 @@ LANES = (
     (
         Tier("core", CORE),
         Tier("chart", ("tests/chart",), preparation.helm),
-        Tier("image", ("tests/image",), preparation.image),
-        Tier("page", (BROWSER_TESTS,), preparation.chromium),
         Tier("alerts", ("tests/alerts",), preparation.prometheus),
         Tier("sim", ("tests/sim",), slow=True),
         Tier("mock", ("tests/mock",)),
         Tier("kafka", ("tests/kafka",), preparation.kafka, slow=True),
     ),
-    (Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, budget=12 * 60.0),),
+    (
+        Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, budget=12 * 60.0),
+        Tier("image", ("tests/image",), preparation.image),
+        Tier("page", ("tests/page",), preparation.chromium),
+    ),
 )
 TIERS = tuple(tier for lane in LANES for tier in lane)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 import pytest
-from tests.alerts.boards import Asked, asked
 from tests.alerts.lives import Life
 from tests.alerts.server import JOB, Prometheus
+from tests.alerts.shown import answers, empty, strange, values
 
 from kafka_sentinel.core.events import OrderGiven
 from kafka_sentinel.core.types import OrderKind
 
 VARIABLES = {"__range": "2m", "__rate_interval": "5s", "kafka_cluster": "stage", "job": JOB}
+LATELY = 60.0  # seconds that a graph shows
 SCRAPES = 6.0  # seconds, so as many scrapes
 
 
@@ -44,36 +44,9 @@ def go_on(life, seconds, passing):
         time.sleep(max(0.0, min(0.25, end - time.monotonic())))
 
 
-def answers(prometheus: Prometheus) -> dict[Asked, list]:
-    found = {}
-    for query in asked():
-        expr = query.filled(**VARIABLES)
-        found[query] = prometheus.now(expr) if query.instant else prometheus.lately(expr, 60)
-    return found
-
-
-def empty(found: dict[Asked, list]) -> list[str]:
-    return [f"{query.board}: {query.panel}: {query.expr}" for query, result in found.items() if not result]
-
-
-def strange(found: dict[Asked, list]) -> list[str]:
-    """Return the queries that found something that is no number."""
-    return [
-        f"{query.board}: {query.panel}: {query.expr}"
-        for query, result in found.items()
-        if not all(math.isfinite(value) for value in values(result))
-    ]
-
-
-def values(result):
-    for series in result:
-        for _, value in series.get("values") or [series["value"]]:
-            yield float(value)
-
-
 def test_every_panel_has_something_to_show_and_is_sane_before_there_was_anything(life, prometheus):
     go_on(life, 60, SCRAPES)
-    calm = answers(prometheus)
+    calm = answers(prometheus, LATELY, **VARIABLES)
     assert empty({query: result for query, result in calm.items() if not query.waits}) == []
     assert strange(calm) == []
 
@@ -87,7 +60,7 @@ def test_every_panel_has_something_to_show_and_is_sane_before_there_was_anything
     life.truncate(10)
     life.come_back(1, 2, on="n9")
     go_on(life, 300, SCRAPES)
-    after = answers(prometheus)
+    after = answers(prometheus, LATELY, **VARIABLES)
     assert empty(after) == []
     assert strange(after) == []
     lost = next(query for query in after if query.panel == "Lost (acks=all)")

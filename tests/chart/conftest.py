@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 from tests.chart import helm as programs
 from tests.chart.rendering import Helm
+from tests.go_programs import SECONDS
 
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items):
     """Whichever test comes first may have to wait until both are built."""
-    if any(not each.path.exists() for each in programs.PROGRAMS.values()):
+    if any(not each.is_built for each in programs.PROGRAMS.values()):
         for item in items:
             if HERE in item.path.parents:
-                item.add_marker(pytest.mark.timeout(2 * programs.GO_SECONDS))
+                item.add_marker(pytest.mark.timeout(2 * SECONDS))
 
 
 @pytest.fixture(scope="session", params=programs.MAJORS, ids=[f"helm{major}" for major in programs.MAJORS])

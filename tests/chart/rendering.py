@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.chart.helm import PROGRAMS, ROOT
+from tests.chart.helm import PROGRAMS
+from tests.go_programs import ROOT
 
 CHART = ROOT / "helm" / "kafka-sentinel"
 SECONDS = 120.0

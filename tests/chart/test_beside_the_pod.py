@@ -152,9 +152,9 @@ def test_a_monitor_finds_what_it_scrapes(helm, kind, endpoints):
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
     assert monitor["metadata"]["labels"]["release"] == "prom"
     (end,) = monitor["spec"][endpoints]
-    assert end == {
-        "port": "http", "path": "/metrics", "interval": "30s", "scrapeTimeout": "10s", "metricRelabelings": drop,
-    }  # fmt: skip
+    assert end == {"port": "http", "path": "/metrics", "interval": "30s", "metricRelabelings": drop}
+    (end,) = helm.template(THREE, values, {key: {"scrapeTimeout": "5s"}}).one(f"{kind}Monitor")["spec"][endpoints]
+    assert end["scrapeTimeout"] == "5s"
     selector = monitor["spec"]["selector"]["matchLabels"].items()
     if kind == "Service":
         service = objects.one("Service")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from tests.chart.helm import ROOT
 from tests.chart.rendering import CHART
+from tests.go_programs import ROOT
 
 from kafka_sentinel.settings import Settings
 

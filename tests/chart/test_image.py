@@ -7,8 +7,8 @@ import re
 import tomllib
 
 import yaml
-from tests.chart.helm import ROOT
 from tests.chart.rendering import CHART
+from tests.go_programs import ROOT
 
 from kafka_sentinel.settings import Settings
 

@@ -1,7 +1,7 @@
 """What is rendered is valid by the OpenAPI document of Kubernetes itself, where no key may be unknown.
 
 Resources that Kubernetes does not define are another matter: those of Strimzi are in test_strimzi.py, and those of the
-Prometheus operator have no schema here.
+Prometheus operator in test_prometheus_operator.py.
 """
 
 from __future__ import annotations

@@ -7,9 +7,11 @@ import shlex
 
 import pytest
 import yaml
-from tests.chart.helm import PROGRAMS, ROOT
+from tests.chart.helm import VERSIONS
 from tests.chart.rendering import CHART, STRIMZI_V1, THREE, Helm, Objects
 from tests.cli.test_commands_in_docs import DOCUMENTS, commands
+from tests.go_programs import ROOT
+from tests.kubernetes.deploy import prometheus_operator
 from tests.kubernetes.deploy.crds import Strimzi
 from tests.kubernetes.lab.build import KUBERNETES
 
@@ -50,8 +52,12 @@ def test_the_versions_that_were_tried_are_those_of_the_tests():
     assert f"| Apache Kafka | {KAFKA_VERSION}," in table
     assert f"| Kubernetes | {KUBERNETES} |" in table
     assert f"{Strimzi.V1.value} (`v1`) and {Strimzi.V1BETA2.value} (`v1beta2`)" in table
-    three, four = (program.version.removeprefix("v") for program in PROGRAMS.values())
+    three, four = VERSIONS.values()
     assert f"| Helm | {three} and {four} |" in table
+    operated = (
+        f"{prometheus_operator.PROMETHEUS_VERSION}, run by the Prometheus operator {prometheus_operator.VERSION} "
+    )
+    assert operated in table
 
 
 def test_there_is_something_to_try():

@@ -5,6 +5,7 @@
 - `Writer`: a producer of its own that sends every 50 ms to a topic placed as the probe topic is.
 - `read_controller_log`: Kafka's own record of who led what and who was in sync, with the controller's time stamps.
 - `quorum_leader`: the controller, as the quorum says.
+- `transaction_coordinators`: who coordinates which transactional id, as each broker says of itself.
 
 All instants are wall clock, in seconds, of this machine. Nothing here may import `kafka_sentinel`.
 """
@@ -196,6 +197,16 @@ def _ask_quorum(bootstrap: str) -> int:
     finally:
         client.close()
     return partition["leader_id"]
+
+
+def transaction_coordinators(bootstrap: str) -> dict[str, int]:
+    """Return by transactional id the broker that lists it among those it coordinates: every broker is asked."""
+    client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=5_000)
+    try:
+        listed = client.list_transactions()
+    finally:
+        client.close()
+    return {one.transactional_id: broker for broker, ids in listed.items() for one in ids}
 
 
 # --- the controller's own log: __cluster_metadata, on disk

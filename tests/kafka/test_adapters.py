@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from tests.kafka import observer
 from tests.kafka.conftest import describe, leader_and_isr, wait_until
 from tests.mock.mailbox import Mailbox, now
 
@@ -37,7 +38,11 @@ from kafka_sentinel.core.events import (
     RecordsRead,
     RecordsUncertain,
 )
+from kafka_sentinel.core.guard_input import ExperimentSpec, World
 from kafka_sentinel.core.placement import TopicProblem
+from kafka_sentinel.core.resolution import resolve
+from kafka_sentinel.core.schedule import parse_schedule
+from kafka_sentinel.core.targets import TargetKind, TargetSpec
 from kafka_sentinel.core.types import Acks, ProbePartition
 from kafka_sentinel.lab.cluster import LabCluster
 
@@ -395,6 +400,33 @@ def test_the_coordinator_of_a_group_is_the_broker_that_we_compute(lab_combined, 
     named = {group: asked.result(30).coordinator.id for group, asked in admin.describe_consumer_groups(groups).items()}
     assert named == {group: leaders[partition_for(group, len(leaders))] for group in groups}
     assert len(set(named.values())) > 1
+
+
+def test_the_coordinator_of_a_transactional_id_is_the_broker_that_we_resolve(lab_combined, parts, mailbox, make_topic):
+    part = parts(lab_combined, make_topic(lab_combined))
+    names = [part.topic, *(f"paymënts-😀-{number}-{part.topic}" for number in range(12))]
+    for name in names:
+        commit(part, name)
+    named = observer.transaction_coordinators(lab_combined.bootstrap_servers)
+    part.watcher()
+    view = mailbox.until(lambda: (seen := mailbox.of(ClusterObserved)) and seen[-1].view)
+    resolved = {name: resolve(coordinator_of(name), "", World(now(), now(), cluster=view)).brokers for name in names}
+    assert resolved == {name: {named[name]} for name in names}
+    assert len({named[name] for name in names}) > 1
+
+
+def commit(part: Parts, transactional_id: str) -> None:
+    """Write one record in a transaction of that id."""
+    writer = Producer({**part.common, "transactional.id": transactional_id, "log_level": 0})
+    writer.init_transactions(30)
+    writer.begin_transaction()
+    writer.produce(part.topic, b"paid", b"", 0)
+    writer.commit_transaction(30)
+
+
+def coordinator_of(transactional_id: str) -> ExperimentSpec:
+    target = TargetSpec(TargetKind.TRANSACTION_COORDINATOR, name=transactional_id)
+    return ExperimentSpec("kill", "process-kill", target, parse_schedule(every="1h"), duration=10.0)
 
 
 @pytest.mark.parametrize(("topology", "voters"), [("combined", (1, 2, 3)), ("separate", (9,))])

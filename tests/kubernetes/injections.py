@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime
 
 from tests.kubernetes.deploy.kafka import Kafka
@@ -102,6 +103,53 @@ def settled(sentinel: Sentinel, seconds: float) -> dict:
         return bool(status["incidents"]) and all(each["verdict"] for each in status["incidents"])
 
     return sentinel.wait_for(over, "the incidents to close", seconds)["incidents"][0]
+
+
+def passed(sentinel: Sentinel, name: str, seconds: float) -> dict:
+    """Wait until a run of that experiment is over and has passed, lost nothing, and return its incident."""
+
+    def its(status: dict) -> list[dict]:
+        runs = [each for each in status["incidents"] if (each["experiment_run"] or "").startswith(f"{name}-")]
+        return [each for each in runs if each["verdict"]]
+
+    (incident,) = its(sentinel.wait_for(its, f"the incident of {name} to close", seconds))
+    found = (incident["cause"], incident["verdict"], incident["lost"])
+    assert found == ("experiment", "passed", 0), incident
+    sentinel.wait_for(lambda _: item(sentinel, name)["last_result"] == "passed", f"{name} to be done", 30)
+    return incident
+
+
+def order(sentinel: Sentinel, kind: str, subject: str = "") -> float:
+    """Annotate the state as a person may, and do not wait. Returns when (wall clock)."""
+    given = time.time()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(given))
+    parts = [stamp, "by-hand", subject] if subject else [stamp, "by-hand"]
+    annotate(sentinel, f"kafka-sentinel.io/{kind}={'/'.join(parts)}")
+    return given
+
+
+def annotate(sentinel: Sentinel, annotation: str) -> None:
+    """Do as `kubectl annotate`: `KEY=VALUE` puts it there, `KEY-` takes it off."""
+    name = f"{sentinel.config['name']}-state"
+    sentinel.cluster.kubectl("annotate", "--overwrite", "configmap", name, annotation, "-n", sentinel.namespace)
+
+
+def answered(sentinel: Sentinel, kind: str, since: float, seconds: float) -> str:
+    """Wait until the last word is said on an order of that kind that was given after `since`, and return it."""
+
+    def found(status: dict) -> list[dict]:
+        orders = status["experiments"]["orders"]
+        return [each for each in orders if each["kind"] == kind and each["given"] >= since and each["done"]]
+
+    return found(sentinel.wait_for(found, f"the order {kind} to be answered", seconds))[0]["answer"]
+
+
+def marks(cluster: Cluster, node: str) -> list[str]:
+    """Return everything of ours that a node bears."""
+    found = cluster.api.get(f"/api/v1/nodes/{node}")
+    keys = [taint["key"] for taint in found["spec"].get("taints", [])]
+    keys += [*found["metadata"]["labels"], *found["metadata"].get("annotations", {})]
+    return [key for key in keys if key.startswith("kafka-sentinel.io/")]
 
 
 def refused(sentinel: Sentinel, name: str, guard: str, seconds: float) -> None:

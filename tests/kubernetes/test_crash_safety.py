@@ -11,7 +11,7 @@ from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.gate import Gate
-from tests.kubernetes.injections import allowed, armed, deletions, experiment, item
+from tests.kubernetes.injections import allowed, annotate, armed, deletions, experiment, item, marks, order
 from tests.kubernetes.lab.cluster import Cluster
 from tests.kubernetes.phases import PLACED, SECTIONS
 
@@ -22,17 +22,6 @@ AWAY = 60.0 if FULL else 20.0  # seconds without the API server
 def probing(kafka: Kafka, deploy: Deployer, *items: dict, topic: str, **options: object) -> Sentinel:
     kafka.create_topic(topic, PLACED, min_insync_replicas="2")
     return deploy(kafka, topic=topic, experiments=armed(kafka, *items), **SECTIONS, **options)
-
-
-def order(sentinel: Sentinel, kind: str, subject: str) -> None:
-    """Annotate the state as a person may, and do not wait."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    annotate(sentinel, f"kafka-sentinel.io/{kind}={stamp}/by-hand/{subject}")
-
-
-def annotate(sentinel: Sentinel, annotation: str) -> None:
-    name = f"{sentinel.config['name']}-state"
-    sentinel.cluster.kubectl("annotate", "--overwrite", "configmap", name, annotation, "-n", sentinel.namespace)
 
 
 def restarts(sentinel: Sentinel) -> int:
@@ -110,14 +99,6 @@ def test_h_a_reclaim_is_undone_by_the_next_life(lab: Cluster, kafka: Kafka, depl
     assert item(sentinel, "reclaim")["last_result"] in {"aborted", *verdicts} - {"failed"}, sentinel.incidents()
     assert sentinel.records()["lost"] == 0
     assert len(deletions(lab, sentinel)) == 1
-
-
-def marks(lab: Cluster, node: str) -> list[str]:
-    """Return everything of ours that a node bears."""
-    found = lab.api.get(f"/api/v1/nodes/{node}")
-    keys = [taint["key"] for taint in found["spec"].get("taints", [])]
-    keys += [*found["metadata"]["labels"], *found["metadata"].get("annotations", {})]
-    return [key for key in keys if key.startswith("kafka-sentinel.io/")]
 
 
 def test_h_of_two_one_holds_the_lease_and_the_other_takes_over_when_its_node_dies(

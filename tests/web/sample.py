@@ -196,6 +196,7 @@ def _experiments(now: float, *, latched: bool) -> dict[str, Any]:
                 "last_run": now - 47 * MINUTE,
                 "last_result": "passed",
                 "last_skip": None,
+                **_judged("latched" if latched else None),
             },
             {
                 "name": "pause-the-controller",
@@ -206,8 +207,31 @@ def _experiments(now: float, *, latched: bool) -> dict[str, Any]:
                 "last_run": None,
                 "last_result": None,
                 "last_skip": skip | {"at": now - 26 * HOUR},
+                **_judged("min_gap"),
             },
         ],
+    }
+
+
+def _judged(denial: str | None) -> dict[str, Any]:
+    """Return what the guards would say if it were due; that it is not due, they say as well."""
+    guards = [
+        {"guard": guard, "allowed": guard not in ("schedule", denial), "seen": "1", "threshold": "2", "reason": reason}
+        for guard, reason in (
+            ("latched", "held until resumed" if denial == "latched" else ""),
+            ("schedule", "not due"),
+            ("min_gap", "a broker was lost 47 min ago; 60 min are asked for" if denial == "min_gap" else ""),
+        )
+    ]
+    return {
+        "run": None,
+        "state": None,
+        "targets": [1],
+        "pods": ["orders-broker-1"],
+        "node": None,
+        "allowed": False,
+        "first_denial": "schedule",
+        "guards": guards,
     }
 
 
@@ -228,22 +252,37 @@ def _minute(now: float, age: int) -> dict[str, Any]:
     }
 
 
+NODE = "ip-10-0-1-{}.eu-west-1.compute.internal"
+
+
+def _node(number: int, *, gone: bool = False) -> dict[str, Any]:
+    return {
+        "name": NODE.format(number),
+        "zone": "eu-west-1" + "abc"[number],
+        "capacity": "spot" if number else "on_demand",
+        "ready": not gone,
+        "closed": gone,
+        "disruption": "gone" if gone else None,
+        "brokers": [] if gone else [number],
+    }
+
+
 def _kubernetes(now: float, *, failing: bool) -> dict[str, Any]:
-    node = "ip-10-0-1-{}.eu-west-1.compute.internal"
+    node = NODE
     pods = [
         {
             "name": f"orders-broker-{broker}",
             "broker": broker,
             "roles": ["broker", "controller"],
             "node": None if failing and broker == 2 else node.format(broker),
-            "zone": None if failing and broker == 2 else "eu-west-1" + "abc"[broker - 1],
-            "capacity": "unknown" if failing and broker == 2 else "spot",
+            "zone": None if failing and broker == 2 else "eu-west-1" + "abc"[broker],
+            "capacity": "unknown" if failing and broker == 2 else "spot" if broker else "on_demand",
             "claims": [f"data-orders-broker-{broker}"],
             "local": True,
             "ready": not (failing and broker == 2),
             "deleting": False,
         }
-        for broker in (1, 2, 3)
+        for broker in (0, 1, 2)
     ]
     text = f"its volume pv-2 is on node {node.format(2)}, which does not exist"
     disruption = {
@@ -267,10 +306,13 @@ def _kubernetes(now: float, *, failing: bool) -> dict[str, Any]:
         "namespace": "kafka",
         "cluster": "orders",
         "problems": [],
+        "nodes": [_node(0), _node(1), _node(2, gone=failing)],
         "pods": pods,
-        "sides": [{"name": "orders-entity-operator-0", "role": "entity_operator", "node": None, "ready": True}],
-        "shared": ["brokers 1, 2 and 3 (every broker there is) are on spot nodes"],
-        "counts": {"on_spot": 2 if failing else 3, "sharing_node": 0, "on_local_volume": 3, "stuck": int(failing)},
+        "sides": [
+            {"name": "orders-entity-operator-0", "role": "entity_operator", "node": node.format(0), "ready": True}
+        ],
+        "shared": ["brokers 1 and 2 are on spot nodes"],
+        "counts": {"on_spot": 1 if failing else 2, "sharing_node": 0, "on_local_volume": 3, "stuck": int(failing)},
         "exposure": {
             "partitions": {"node": 0, "zone": 0, "spot_pool": 41},
             "sentences": ["if the spot pool went, 41 partitions would fall below min.insync.replicas"],

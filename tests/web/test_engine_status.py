@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -123,6 +125,35 @@ def test_the_status_beside_kubernetes_fits_the_schema(view: str) -> None:
     assert world.kubernetes["disruptions"]
     assert world.kubernetes["stuck"]
     check(world.status, view)
+
+
+def undescribed(facts: Any, schema: dict[str, Any], known: dict[str, Any], path: str) -> list[str]:
+    """Return the paths of what `facts` has and `schema` does not speak of."""
+    if "$ref" in schema:
+        schema = known["$defs"][schema["$ref"].rpartition("/")[2]]
+    schema = next((one for one in schema.get("oneOf", ()) if one.get("type") == "object"), schema)
+    if isinstance(facts, list):
+        return [each for one in facts for each in undescribed(one, schema.get("items", {}), known, f"{path}[]")]
+    if not isinstance(facts, dict):
+        return []
+    found = []
+    for name, value in facts.items():
+        inner = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
+        here = f"{path}.{name}"
+        found += [here] if inner is None else undescribed(value, inner, known, here)
+    return found
+
+
+def test_all_that_is_published_is_described_in_the_schema(lived: tuple[Engine, Metrics]) -> None:
+    experiment = {"name": "kill", "fault": "pod-delete", "target": "leader", "every": "1h"}
+    world = KubernetesWorld(places=("n1", "n1", "n3"), experiments={"items": [experiment]})
+    world.run(5)
+    world.taint("n1", NOTICE)
+    world.delete_pod(1)
+    world.run(20)
+    schema: dict[str, Any] = json.loads(files("kafka_sentinel.adapters").joinpath("schema/status.json").read_text())
+    for facts in (lived[0].status(), world.status):
+        assert undescribed(facts, schema, schema, "") == []
 
 
 def test_the_gauges_take_what_is_known_of_kubernetes() -> None:

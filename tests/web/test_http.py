@@ -20,6 +20,7 @@ from kafka_sentinel.adapters.web import TICK_LIMIT, WebApp
 from kafka_sentinel.adapters.web_server import MAX_CONNECTIONS, WebError, WebServer
 
 PAGE = files("kafka_sentinel.adapters").joinpath("page")
+PAGE_BYTES = 96_000  # all of it, not compressed: what a phone far from everything has to fetch
 SCENES: tuple[Scene, ...] = ("calm", "incident", "loss", "blind", "starting")
 
 
@@ -69,6 +70,10 @@ def test_the_page_names_no_address_outside_itself_and_parses_no_text_as_markup()
         assert not re.search(r"https?:|//[a-z]|@import|url\(", text), file.name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), file.name
         assert not re.search(r"<script>|\son\w+=|\sstyle=", text), file.name
+
+
+def test_the_page_is_small() -> None:
+    assert sum(len(file.read_bytes()) for file in PAGE.iterdir()) < PAGE_BYTES
 
 
 def test_references_are_relative_so_that_the_page_works_behind_a_path_prefix() -> None:

@@ -24,8 +24,9 @@ contract: they change only with a major version.
 - Every name starts with `{PREFIX}`, and every series bears the constant label `{CLUSTER_LABEL}`.
 - Units are seconds and records.
 - Counters start at 0 in each process; totals over the life of an installation are in the state and in the API.
-- All series known in advance exist from the start with the value 0. Where the column *absent* says yes, a series
-  exists only once the event has happened or the fact is known: absent means unknown, never zero.
+- All series known in advance exist from the start with the value 0, those with `acks` for the levels that are probed.
+  Where the column *absent* says yes, a series exists only once the event has happened or the fact is known: absent
+  means unknown, never zero.
 - Series labelled with a cause are written once, when the cause of the incident is settled.
 - No label is unbounded. Where values depend on the configuration or the cluster, the table below names the most
   there can be; beyond that, counters gather under `other` and gauges leave the series out.

@@ -6,13 +6,13 @@ import json
 
 import pytest
 from tests.core.kubernetes.raw import at
-from tests.core.kubernetes_world import KubernetesWorld
+from tests.core.kubernetes_world import NOTICE, KubernetesWorld
 from tests.core.recovery_world import new_incidents
 
 from kafka_sentinel.core.commands import Count, Log
 from kafka_sentinel.core.events import ObjectsListed, WatchBroken
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
-from kafka_sentinel.core.kubernetes.observer import Observer
+from kafka_sentinel.core.kubernetes.observer import REPORT_EVERY, Observer
 from kafka_sentinel.core.kubernetes.report import stuck_by_reason
 from kafka_sentinel.core.kubernetes.stuck import Reason
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
@@ -128,6 +128,60 @@ def test_without_the_right_to_see_nodes_it_runs_and_says_what_it_does_not_know()
     world.delete_pod(2)
     world.run(1)
     assert [one["cause"] for one in world.incidents] == ["pod_deleted"]
+
+
+def test_nodes_are_described_with_what_is_on_them_and_what_is_said_of_them():
+    world = KubernetesWorld(places=("n1", "n1", "n3"))
+    world.run(5)
+    quiet = {"zone": "a", "capacity": "spot", "ready": True, "closed": False, "disruption": None}
+    assert world.kubernetes["nodes"] == [
+        {"name": "n1", **quiet, "brokers": [1, 2]},
+        {"name": "n3", **quiet, "brokers": [3]},
+    ]
+    world.taint("n1", NOTICE)
+    world.taint("n3", cordoned=True)
+    world.run(REPORT_EVERY + 1)
+    told = {one["name"]: (one["disruption"], one["closed"]) for one in world.kubernetes["nodes"]}
+    assert told == {"n1": ("notice", False), "n3": ("drain", True)}
+
+
+def test_a_node_that_is_disrupted_is_described_until_it_is_gone_also_without_its_pods():
+    world = KubernetesWorld()
+    world.run(5)
+    world.taint("n1", NOTICE)
+    world.delete_pod(1)
+    world.run(REPORT_EVERY + 1)
+    assert [(one["name"], one["brokers"]) for one in world.kubernetes["nodes"]] == [
+        ("n1", []),
+        ("n2", [2]),
+        ("n3", [3]),
+    ]
+    world.drop(Kind.NODE, "n1")
+    world.run(REPORT_EVERY + 1)
+    assert [one["name"] for one in world.kubernetes["nodes"]] == ["n2", "n3"]
+
+
+def test_a_node_that_is_not_ready_is_described_as_such():
+    world = KubernetesWorld()
+    world.run(5)
+    assert {one["ready"] for one in world.kubernetes["nodes"]} == {True}
+    world.silent("n2")
+    world.run(REPORT_EVERY + 1)
+    assert {one["name"]: one["ready"] for one in world.kubernetes["nodes"]} == {"n1": True, "n2": False, "n3": True}
+
+
+def test_nodes_that_may_not_be_seen_are_known_by_their_pods_alone():
+    world = without(Kind.NODE)
+    world.run(5)
+    unknown = {"zone": None, "capacity": "unknown", "ready": None, "closed": None, "disruption": None}
+    assert world.kubernetes["nodes"][0] == {"name": "n1", **unknown, "brokers": [1]}
+
+
+def test_no_more_nodes_are_described_than_the_schema_says(monkeypatch):
+    monkeypatch.setattr("kafka_sentinel.core.kubernetes.report.MAX_NODES", 2)
+    world = KubernetesWorld()
+    world.run(5)
+    assert [one["name"] for one in world.kubernetes["nodes"]] == ["n1", "n2"]
 
 
 def test_without_the_right_to_see_pods_it_says_so_and_incidents_go_on():

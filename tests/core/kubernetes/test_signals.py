@@ -295,6 +295,18 @@ def test_what_karpenter_says_of_the_node_claim_is_about_its_node():
     assert on(node("n2"), claim, said) == []
 
 
+def test_events_about_another_node_claim_of_that_name_are_not_about_this_one():
+    claim = (Kind.NODE_CLAIM, node_claim("default-x7k2p", created=100))
+
+    def said(uid, first):
+        about = {"about": "default-x7k2p", "kind": "NodeClaim", "about_uid": uid}
+        return (Kind.EVENT, event("SpotInterrupted", **about, first=first))
+
+    assert on(node(), claim, said("uid-of-another", 110), now=120) == []
+    assert on(node(), claim, said("uid-default-x7k2p", 40), now=120) == []
+    assert len(on(node(), claim, said("uid-default-x7k2p", 110), now=120)) == 1
+
+
 @pytest.mark.parametrize("reason", ["Underutilized", "Empty", "Drifted"])
 def test_a_disruption_reason_is_karpenters_choice(reason):
     chosen = node_claim(conditions=[condition("DisruptionReason", reason=reason)], deleted=5)

@@ -1,32 +1,26 @@
 """The programs of the lab: Debian's packages, installed if missing, and Kubernetes, etcd and CoreDNS built by Go.
 
-`go.mod` and `go.sum` beside this file pin every module. Each program bears a stamp of what it was built from, so a
-second call takes a moment, a changed pin builds only what it concerns, and a build that was broken off goes on.
+`go.mod` and `go.sum` below `go/` pin every module. A second call takes a moment.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests import go_programs
+from tests.go_programs import Program, timed
 
 from kafka_sentinel.lab.errors import LabError
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
-CACHE = (ROOT / ".cache").resolve()  # Go builds anew what it finds under another path
-LAB_CACHE = CACHE / "kubernetes-lab"
+ROOT = go_programs.ROOT
+LAB_CACHE = go_programs.CACHE / "kubernetes-lab"
 BIN = LAB_CACHE / "bin"
-GO_BUILD = CACHE / "go-build"  # several GB: removed once all is built
-GO_MODULES = CACHE / "go-mod"
 
 KUBERNETES = "1.34.2"
 PACKAGES = (
@@ -46,7 +40,6 @@ PACKAGES = (
     "util-linux",
 )
 APT_SECONDS = 600.0
-GO_SECONDS = 1_800.0  # of one program, from nothing, on two slow cores
 OLDEST_GO = (1, 24)
 
 # Reasons why the lab cannot run, with what then fails.
@@ -62,18 +55,12 @@ _KUBERNETES_FLAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One Go program: the folder below `go/` whose pins it is built by, and its package."""
-
-    name: str
-    module: str
-    package: str
-    flags: str = "-s -w"
+def _program(name: str, module: str, package: str, flags: str = "-s -w") -> Program:
+    return Program(BIN / name, HERE / "go" / module, package, flags)
 
 
 def _kubernetes(name: str) -> Program:
-    return Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_FLAGS)
+    return _program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", _KUBERNETES_FLAGS)
 
 
 PROGRAMS = (
@@ -83,8 +70,8 @@ PROGRAMS = (
     _kubernetes("kubelet"),
     _kubernetes("kube-proxy"),
     _kubernetes("kubectl"),
-    Program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
-    Program("coredns", "coredns", "."),
+    _program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
+    _program("coredns", "coredns", "."),
 )
 
 
@@ -100,7 +87,9 @@ def cannot_run() -> str | None:
     kind = subprocess.run(["stat", "-fc", "%T", ROOT], capture_output=True, text=True, check=False).stdout.strip()
     if kind == "overlayfs":
         return f"containers cannot lie on the overlay file system that {ROOT} is on"
-    return None if all(_is_built(each) for each in PROGRAMS) else _no_go()
+    if all(each.is_built for each in PROGRAMS):
+        return None
+    return go_programs.cannot_build(f"Kubernetes {KUBERNETES}", OLDEST_GO)
 
 
 def ensure() -> None:
@@ -109,27 +98,9 @@ def ensure() -> None:
     if reason is not None:
         raise LabError(reason)
     install(PACKAGES)
-    BIN.mkdir(parents=True, exist_ok=True)
-    with (BIN / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        missing = [each for each in PROGRAMS if not _is_built(each)]
-        for number, program in enumerate(missing, 1):
-            with _timed(f"build {program.name} ({number} of {len(missing)})"):
-                _build(program)
-        if not (BIN / "pause").exists():
-            _run(["gcc", "-Os", "-static", "-s", "-o", str(BIN / "pause"), str(HERE / "pause.c")], 60)
-        if missing:
-            shutil.rmtree(GO_BUILD, ignore_errors=True)
-
-
-def _no_go() -> str | None:
-    if shutil.which("go") is None:
-        return "Kubernetes is built by Go, and there is no go on the PATH"
-    words = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
-    found = tuple(int(part) for part in words.strip().removeprefix("go").split(".")[:2] if part.isdecimal())
-    if found < OLDEST_GO:
-        return f"Kubernetes {KUBERNETES} needs Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or later; go says {words.strip()!r}"
-    return None
+    go_programs.ensure(PROGRAMS)
+    if not (BIN / "pause").exists():
+        _run(["gcc", "-Os", "-static", "-s", "-o", str(BIN / "pause"), str(HERE / "pause.c")], 60)
 
 
 def install(packages: Sequence[str]) -> None:
@@ -139,7 +110,7 @@ def install(packages: Sequence[str]) -> None:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=180"]
-    with _timed(f"install {' '.join(missing)}"):
+    with timed(f"install {' '.join(missing)}"):
         _run([*apt, "update"], APT_SECONDS, environment)
         _run([*apt, "install", "-y", "--no-install-recommends", *missing], APT_SECONDS, environment)
 
@@ -149,44 +120,10 @@ def _is_installed(package: str) -> bool:
     return "ok installed" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def _stamp_file(program: Program) -> Path:
-    return BIN / f".{program.name}.stamp"
-
-
-def _stamp(program: Program) -> str:
-    digest = hashlib.sha256(f"{program.package}\n{program.flags}\n".encode())
-    for file in sorted((HERE / "go" / program.module).iterdir()):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _is_built(program: Program) -> bool:
-    stamp = _stamp_file(program)
-    return (BIN / program.name).exists() and stamp.exists() and stamp.read_text() == _stamp(program)
-
-
-def _build(program: Program) -> None:
-    fresh = BIN / f".{program.name}.new"
-    environment = {
-        **os.environ,
-        "CGO_ENABLED": "1",
-        "GOCACHE": str(GO_BUILD),
-        "GOMODCACHE": str(GO_MODULES),
-        "GOFLAGS": "-mod=readonly -buildvcs=false",
-    }
-    command = ["go", "build", "-ldflags", program.flags, "-o", str(fresh), program.package]
-    _run(command, GO_SECONDS, environment, HERE / "go" / program.module)
-    fresh.replace(BIN / program.name)
-    _stamp_file(program).write_text(_stamp(program))
-
-
-def _run(
-    command: list[str], seconds: float, environment: dict[str, str] | None = None, folder: Path | None = None
-) -> None:
+def _run(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> None:
     try:
         done = subprocess.run(
             command,
-            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -201,14 +138,6 @@ def _run(
     if done.returncode != 0:
         closing = "\n".join(done.stdout.strip().splitlines()[-15:])
         raise LabError(f"{' '.join(command)} failed with exit code {done.returncode}:\n{closing}")
-
-
-@contextlib.contextmanager
-def _timed(what: str) -> Iterator[None]:
-    began = time.monotonic()
-    print(f"{what} …", end="", flush=True)
-    yield
-    print(f" {time.monotonic() - began:.0f} s", flush=True)
 
 
 def main() -> int:

@@ -2,8 +2,11 @@
 
 import { charts } from "./charts.js";
 import { byId, fill, h, setText } from "./dom.js";
+import * as experiments from "./experiments.js";
 import { dict, list, num } from "./format.js";
-import * as kubernetes from "./kubernetes.js";
+import { glance } from "./glance.js";
+import * as incidents from "./incidents.js";
+import * as nodes from "./nodes.js";
 import { judge } from "./verdict.js";
 import * as views from "./views.js";
 
@@ -65,41 +68,58 @@ function showVerdict(verdict) {
 // Each part: what it shows depends on these facts alone, so it is made again only when they change.
 function showFacts(status, at) {
   const kafka = dict(status.kafka);
-  const incidents = list(status.incidents);
-  const open = incidents.filter((incident) => num(incident.closed_at) === null);
+  const all = list(status.incidents);
+  const open = all.filter(incidents.isOpen);
   const lost = list(status.losses);
-  const experiments = dict(status.experiments);
-  const surroundings = dict(status.kubernetes);
-  const hasPods = list(surroundings.pods).length > 0;
+  const planned = dict(status.experiments);
+  const around = dict(status.kubernetes);
+  const hasPods = list(around.pods).length > 0;
   const minute = Math.floor((num(status.now) ?? 0) / 60) * 60; // so that "in 5 min" is made again once a minute
   const parts = {
     identity: [[status.instance, kafka.cluster_id], () => views.identity(status)],
     freshness: [status.now, () => views.updated(status)],
     service: [[status.availability, status.latency_seconds, status.records, status.now], () => views.service(status)],
     records: [status.records, () => views.records(status)],
-    brokers: [[kafka.brokers, kafka.controller], () => views.brokers(kafka)],
+    "records-note": [status.records, () => views.recordsNote(status)],
+    brokers: [[kafka.brokers, kafka.controller, status.partitions], () => views.brokers(kafka, list(status.partitions))],
     "cluster-note": [[kafka, Math.floor(at)], () => views.clusterNote(kafka, at)],
     partitions: [status.partitions, () => views.partitions(list(status.partitions))],
-    charts: [[status.history, incidents.length], () => charts(status.history, incidents)],
-    "incident-body": [[open, Math.floor(at)], () => views.openIncidents(open, at, hasPods)],
-    incidents: [[incidents, minute], () => views.incidentTable(incidents, status.now)],
+    timeline: [[all, status.history, minute, widthOf("timeline")], () => incidents.timeline(all, status.history, status.now, widthOf("timeline"))],
+    charts: [[status.history, all.length, widthOf("charts")], () => charts(status.history, all, widthOf("charts"))],
+    "incident-body": [[open, Math.floor(at)], () => incidents.openIncidents(open, at, hasPods)],
+    incidents: [[all, minute, hasPods], () => incidents.incidentTable(all, status.now, hasPods)],
     losses: [[lost, minute], () => views.losses(lost, status.now)],
-    experiments: [[experiments.items, minute], () => views.experimentTable(experiments, status.now)],
-    "experiments-state": [experiments, () => state(views.experimentsState(experiments))],
-    disruptions: [[surroundings.disruptions, minute], () => kubernetes.disruptions(surroundings, status.now)],
-    pods: [[surroundings.pods, surroundings.stuck], () => kubernetes.pods(surroundings)],
-    "kubernetes-notes": [[surroundings.problems, surroundings.watches, surroundings.exposure, surroundings.shared], () => kubernetes.notes(surroundings)],
-    "phase-legend": [hasPods, () => views.phaseLegend(hasPods)],
+    experiments: [[planned.items, minute], () => experiments.experimentTable(planned, status.now)],
+    "experiments-state": [planned, () => said(experiments.standing(planned))],
+    disruptions: [[around.disruptions, minute], () => nodes.disruptions(around, status.now)],
+    nodes: [[around.nodes, around.pods, around.sides, around.stuck], () => nodes.nodes(around)],
+    "nodes-notes": [[around.problems, around.watches, around.exposure, around.shared], () => nodes.notes(around)],
+    "phase-legend": [hasPods, () => incidents.phaseLegend(hasPods)],
     about: [[status.version, status.run, status.started_at], () => views.about(status)],
   };
+  for (const [name, answer] of Object.entries(glance)) parts[`glance-${name}`] = [[status, minute], () => said(answer(status, status.now))];
+  byId("glance").hidden = false;
   byId("incident").hidden = open.length === 0;
   byId("loss").hidden = lost.length === 0;
-  byId("kubernetes").hidden = Object.keys(surroundings).length === 0;
-  byId("phase-legend").hidden = incidents.length === 0;
+  byId("nodes-part").hidden = byId("glance-nodes-part").hidden = Object.keys(around).length === 0;
+  byId("phase-legend").hidden = all.length === 0;
   for (const [id, [facts, make]] of Object.entries(parts)) showPart(byId(id), facts, make);
+  document.querySelectorAll(".scroll").forEach(reach);
 }
 
-const state = ([mood, text]) => h("span", { class: mood }, text);
+// The width of one drawing in px; drawings follow it within a second.
+function widthOf(id) {
+  const tracks = getComputedStyle(byId(id)).gridTemplateColumns;
+  return Math.max(200, Math.floor(parseFloat(tracks)) || byId(id).clientWidth);
+}
+
+// What can be scrolled can be reached by keyboard, and nothing else is in the way of it.
+function reach(node) {
+  if (node.scrollWidth > node.clientWidth + 1) node.setAttribute("tabindex", "0");
+  else node.removeAttribute("tabindex");
+}
+
+const said = ([mood, words]) => h("span", { class: mood }, words);
 
 function showPart(node, facts, make) {
   try {

@@ -3,42 +3,42 @@
 import { h, svg } from "./dom.js";
 import { clock, dict, list, num, seconds, share, count, moment } from "./format.js";
 
-const WIDTH = 380;
-const HEIGHT = 150;
-const EDGE = { left: 46, right: 8, top: 8, bottom: 20 };
-const INNER = { width: WIDTH - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
+const HEIGHT = 150; // px, as the width is: nothing is scaled, so that words stay as large as all others
+const EDGE = { left: 50, right: 8, top: 8, bottom: 22 };
+const INNER_HEIGHT = HEIGHT - EDGE.top - EDGE.bottom;
 
-export function charts(history, incidents) {
+export function charts(history, incidents, width) {
   const points = list(history).filter((point) => num(point.at) !== null);
   if (points.length < 2) return h("p", { class: "note" }, "The charts begin when there are two minutes of history.");
   const spans = list(incidents).map((incident) => [num(incident.started_at), num(incident.closed_at) ?? points.at(-1).at]);
-  const draw = (title, series, scale, format) => chart({ title, series, scale, format, points, spans });
+  const draw = (title, series, scale, format) => chart({ title, series, scale, format, points, spans, width });
   return [
-    draw("Latency, p99", [["produce_p99", "to acknowledgement"], ["end_to_end_p99", "to reading"]], logarithmic, seconds),
+    draw("Latency (p99)", [["produce_p99", "to acknowledgement"], ["end_to_end_p99", "to reading"]], logarithmic, seconds),
     draw("Available", [["produce_good", "writes"], ["consume_good", "reads"]], upToOne, share),
     draw("Lag", [["lag_records", "records not read yet"]], fromZero, count),
+    h("p", { class: "note" }, "Shaded: an incident. Where a line ends, Sentinel had no figures."),
   ];
 }
 
-function chart({ title, series, scale, format, points, spans }) {
+function chart({ title, series, scale, format, points, spans, width }) {
   const values = series.flatMap(([field]) => points.map((point) => num(point[field]))).filter((value) => value !== null);
   if (values.length === 0) return figure(title, [], h("p", { class: "note" }, "No figures yet."));
   const { y, ticks } = scale(values);
   const from = points[0].at;
   const to = points.at(-1).at;
-  const x = (at) => EDGE.left + ((at - from) / Math.max(1, to - from)) * INNER.width;
-  const height = (value) => EDGE.top + (1 - Math.min(1, Math.max(0, y(value)))) * INNER.height;
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": describe(title, series, points, format) },
+  const x = (at) => EDGE.left + ((at - from) / Math.max(1, to - from)) * (width - EDGE.left - EDGE.right);
+  const height = (value) => EDGE.top + (1 - Math.min(1, Math.max(0, y(value)))) * INNER_HEIGHT;
+  const drawing = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img", "aria-label": describe(title, series, points, format) },
     spans.map(([start, end]) => band(start, end, from, to, x)),
     ticks.map((tick) => [
-      svg("line", { class: "grid", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: height(tick), y2: height(tick) }),
-      svg("text", { class: "tick", x: EDGE.left - 6, y: height(tick) + 3.5, "text-anchor": "end" }, short(format(tick))),
+      svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: height(tick), y2: height(tick) }),
+      svg("text", { class: "tick", x: EDGE.left - 6, y: height(tick) + 4, "text-anchor": "end" }, short(format(tick))),
     ]),
     instants(from, to).map((at) => [
       svg("line", { class: "axis", x1: x(at), x2: x(at), y1: HEIGHT - EDGE.bottom, y2: HEIGHT - EDGE.bottom + 4 }),
       svg("text", { class: "tick", x: x(at), y: HEIGHT - 4, "text-anchor": "middle" }, clock(at)),
     ]),
-    svg("line", { class: "axis", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: HEIGHT - EDGE.bottom, y2: HEIGHT - EDGE.bottom }),
+    svg("line", { class: "axis", x1: EDGE.left, x2: width - EDGE.right, y1: HEIGHT - EDGE.bottom, y2: HEIGHT - EDGE.bottom }),
     series.map(([field], index) => svg("path", { class: `line line-${index}`, d: path(points, field, x, height) })).reverse());
   const legend = series.map(([field, name], index) => {
     const last = points.findLast((point) => num(point[field]) !== null);
@@ -66,7 +66,7 @@ function path(points, field, x, height) {
 function band(start, end, from, to, x) {
   if (start === null || end < from || start > to) return null;
   const left = x(Math.max(start, from));
-  return svg("rect", { class: "band", x: left.toFixed(1), y: EDGE.top, width: Math.max(1.5, x(Math.min(end, to)) - left).toFixed(1), height: INNER.height });
+  return svg("rect", { class: "band", x: left.toFixed(1), y: EDGE.top, width: Math.max(2, x(Math.min(end, to)) - left).toFixed(1), height: INNER_HEIGHT });
 }
 
 function logarithmic(values) {
@@ -91,7 +91,7 @@ function fromZero(values) {
 }
 
 // Round instants of local time, at most five.
-function instants(from, to) {
+export function instants(from, to) {
   const steps = [5, 10, 15, 30, 60, 120, 180, 360].map((minutes) => minutes * 60);
   const step = steps.find((each) => (to - from) / each <= 5) ?? steps.at(-1);
   const offset = new Date(from * 1000).getTimezoneOffset() * 60;

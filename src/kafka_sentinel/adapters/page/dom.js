@@ -23,12 +23,31 @@ export function setText(node, text) {
 
 const shown = new WeakMap();
 
-// Calls `make` and replaces the children of `node` only if `facts` differ from those of the last time.
+// Calls `make` and shows what it returns within `node`, but only if `facts` differ from those of the last time.
 export function fill(node, facts, make) {
   const key = JSON.stringify(facts);
   if (shown.get(node) === key) return;
-  node.replaceChildren(...[make()].flat(Infinity).filter(Boolean));
+  settle(node, [make()].flat(Infinity).filter(Boolean));
   shown.set(node, key);
+}
+
+// Makes the children of `node` those wanted, and leaves alone what is as it was: who reads, selects or has focus there stays.
+function settle(node, wanted) {
+  wanted.forEach((next, index) => {
+    const now = node.childNodes[index];
+    const wish = next instanceof Node ? next : document.createTextNode(String(next));
+    if (now === undefined) node.append(wish);
+    else if (now.nodeName !== wish.nodeName) now.replaceWith(wish);
+    else if (wish instanceof Text) setText(now, wish.data);
+    else adopt(now, wish);
+  });
+  while (node.childNodes.length > wanted.length) node.lastChild.remove();
+}
+
+function adopt(now, wish) {
+  for (const { name } of [...now.attributes]) if (!wish.hasAttribute(name)) now.removeAttribute(name);
+  for (const { name, value } of wish.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+  settle(now, [...wish.childNodes]);
 }
 
 export function table(caption, heads, rows) {

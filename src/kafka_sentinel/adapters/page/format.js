@@ -10,6 +10,7 @@ export const str = (value) => (value === null || value === undefined || typeof v
 
 const grouped = new Intl.NumberFormat("en", { useGrouping: true, maximumFractionDigits: 0 });
 export const count = (value) => (num(value) === null ? UNKNOWN : grouped.format(value).replaceAll(",", "\u202f"));
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 
 // A share never rounds up to 100 %: "all" is said only when it is all.
@@ -42,9 +43,12 @@ export const ticking = (value) => (value < 60 ? `${Math.max(0, Math.floor(value)
 
 const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const minute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const zone = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
 const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
 
 export const clock = (at) => (num(at) === null ? UNKNOWN : minute.format(at * 1000));
+
+export const zoned = (at) => (num(at) === null ? UNKNOWN : zone.format(at * 1000));
 
 // The time of day, with the day where it is not today's.
 export function moment(at, now) {

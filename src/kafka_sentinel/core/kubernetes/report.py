@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kafka_sentinel.core.kubernetes.capacity import Capacity
 from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
 from kafka_sentinel.core.kubernetes.discovery import mismatches
+from kafka_sentinel.core.kubernetes.disruption import Disruption
 from kafka_sentinel.core.kubernetes.exposure import Domain, Exposure
-from kafka_sentinel.core.kubernetes.fleet import BrokerPod
+from kafka_sentinel.core.kubernetes.fleet import BrokerPod, Role, SidePod
 from kafka_sentinel.core.kubernetes.inventory import Inventory, WatchStanding
 from kafka_sentinel.core.kubernetes.sharing import shared, sharing_node
 from kafka_sentinel.core.kubernetes.stuck import Reason
-from kafka_sentinel.core.kubernetes.views import PLURALS, RESOURCES, Kind, resource_name
+from kafka_sentinel.core.kubernetes.surroundings import node_state
+from kafka_sentinel.core.kubernetes.views import PLURALS, RESOURCES, Kind, NodeView, resource_name
 
 MAX_PODS = 200  # described one by one; the counts are of all
+MAX_NODES = 200
 MAX_DISRUPTIONS = 20  # described, the newest; the state remembers more
 MAX_SENTENCES = 20  # of each sort
 
@@ -29,6 +32,7 @@ def report(desk: KubernetesDesk) -> dict[str, Any]:
         "namespace": fleet.namespace,
         "cluster": fleet.cluster,
         "problems": list(problems[:MAX_SENTENCES]),
+        "nodes": _nodes(desk),
         "pods": [_pod(pod) for pod in list(fleet)[:MAX_PODS]],
         "sides": [
             {"name": side.name, "role": side.side.value, "node": side.node, "ready": side.ready}
@@ -42,6 +46,37 @@ def report(desk: KubernetesDesk) -> dict[str, Any]:
         ],
         "disruptions": desk.disruptions.status()[:MAX_DISRUPTIONS],
         "watches": _watches(inventory, fleet.namespace),
+    }
+
+
+def _nodes(desk: KubernetesDesk) -> list[dict[str, Any]]:
+    """Describe the nodes with a pod of the cluster, and those that are disrupted and still there, by name.
+
+    A node that may not be seen is known by the pods on it alone: `ready` and `closed` are None.
+    """
+    on: dict[str, list[BrokerPod | SidePod]] = {}
+    for pod in (*desk.fleet, *desk.fleet.sides):
+        if pod.node is not None:
+            on.setdefault(pod.node, []).append(pod)
+    open_on = {one.node: one for one in desk.disruptions.open}
+    still_there = (name for name in open_on if desk.inventory.node(name) is not None)
+    names = sorted({*on, *still_there})[:MAX_NODES]
+    return [_node(name, desk.inventory.node(name), on.get(name, ()), open_on.get(name)) for name in names]
+
+
+def _node(
+    name: str, view: NodeView | None, pods: Sequence[BrokerPod | SidePod], disruption: Disruption | None
+) -> dict[str, Any]:
+    state = node_state(view) if view is not None else None
+    capacities = [pod.capacity for pod in pods] + ([disruption.capacity] if disruption is not None else [])
+    return {
+        "name": name,
+        "zone": view.zone if view is not None else None,
+        "capacity": next((one for one in capacities if one is not Capacity.UNKNOWN), Capacity.UNKNOWN).value,
+        "ready": state.ready if state is not None else None,
+        "closed": state.cordoned or state.ours if state is not None else None,
+        "disruption": disruption.kind.value if disruption is not None else None,
+        "brokers": sorted(pod.broker for pod in pods if isinstance(pod, BrokerPod) and Role.BROKER in pod.roles),
     }
 
 

@@ -28,7 +28,7 @@ from kafka_sentinel.core.kubernetes.signal_table import (
     Rule,
 )
 from kafka_sentinel.core.kubernetes.signal_types import Signal
-from kafka_sentinel.core.kubernetes.views import EventView, NodeClaimView, NodeView, PodView
+from kafka_sentinel.core.kubernetes.views import EventView, Meta, NodeClaimView, NodeView, PodView
 
 EVENT_LIFE = 900.0  # seconds for which what an event said still counts
 CLOCKS = 5.0  # seconds by which the clocks of a cluster may differ
@@ -96,12 +96,13 @@ def claim_signals(claim: NodeClaimView) -> tuple[Signal, ...]:
 def evidence_on(node: NodeView, inventory: Inventory, now: float) -> tuple[Signal, ...]:
     """Return everything that is said about a node, there or gone, one signal for each rule.
 
-    `now`: wall-clock seconds. Events older than the node tell of an earlier one of that name.
+    `now`: wall-clock seconds. Events older than the node, or its NodeClaim, tell of an earlier one of that name.
     """
     claims = [claim for claim in inventory.node_claims.values() if claim.node == node.meta.name and _same(claim, node)]
-    events = [event for event in inventory.events_about(node.meta.name) if _concerns(event, node)]
+    events = [event for event in inventory.events_about(node.meta.name) if _concerns(event, "Node", node.meta)]
     for claim in claims:
-        events += [event for event in inventory.events_about(claim.meta.name) if event.about_kind == "NodeClaim"]
+        about = inventory.events_about(claim.meta.name)
+        events += [event for event in about if _concerns(event, "NodeClaim", claim.meta)]
     found = [*node_signals(node), *(signal for claim in claims for signal in claim_signals(claim))]
     for event in _standing(events):
         signal = event_signal(event)
@@ -143,11 +144,11 @@ def _standing(events: Iterable[EventView]) -> list[EventView]:
     return [one for one in told if one.reason not in taken_back or (one.last or 0.0) > taken_back[one.reason]]
 
 
-def _concerns(event: EventView, node: NodeView) -> bool:
-    """Tell whether an event about something of the node's name is about this node. Some give the name as the uid."""
-    if event.about_kind != "Node" or event.about_uid not in {"", node.meta.name, node.meta.uid}:
+def _concerns(event: EventView, kind: str, meta: Meta) -> bool:
+    """Tell whether an event about something of an object's name is about it. Some give the name as the uid."""
+    if event.about_kind != kind or event.about_uid not in {"", meta.name, meta.uid}:
         return False
-    born, said = node.meta.created, event.last
+    born, said = meta.created, event.last
     return born is None or said is None or said >= born - CLOCKS
 
 

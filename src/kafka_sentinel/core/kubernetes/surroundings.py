@@ -64,7 +64,7 @@ def surroundings(desk: KubernetesDesk) -> Surroundings:
             for budget in inventory.budgets.values()
             if budget.meta.name in matching and budget.meta.namespace == fleet.namespace
         },
-        nodes={uid: _node_state(inventory.nodes[uid]) for uid in uids if uid in inventory.nodes},
+        nodes={uid: node_state(inventory.nodes[uid]) for uid in uids if uid in inventory.nodes},
         disruptions=tuple(f"{one.kind}: {next(iter(one.reasons), one.node)}" for one in desk.disruptions.open),
         restarts=tuple(f"broker {one.broker}, pod {one.member.name} ({one.cause})" for one in desk.restarts.open),
         stuck=tuple(f"pod {one.pod}: {one.text}" for one in desk.stuck),
@@ -78,7 +78,8 @@ def surroundings(desk: KubernetesDesk) -> Surroundings:
     )
 
 
-def _node_state(node: NodeView) -> NodeState:
+def node_state(node: NodeView) -> NodeState:
+    """Return how a node stands, without what is announced of it."""
     return NodeState(
         name=node.meta.name,
         uid=node.meta.uid,

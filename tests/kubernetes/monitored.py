@@ -1,0 +1,207 @@
+"""A spot node with two of three brokers is reclaimed, as Prometheus, the dashboards and whoever is alerted see it.
+
+Two releases of the chart watch. One is as users have it: its probe topic has three copies, of which two must be in
+sync. The probe topic of the other has two copies, of one partition both on that node, and one in sync is enough: what
+that partition acknowledged is gone for good, for the node returns with empty disks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.alerts.client import Client
+from tests.alerts.contract import unheard
+from tests.alerts.shown import Shown, answers
+from tests.chart.helm import MAJORS
+from tests.kubernetes.agents import Machine
+from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.monitoring import SELECTED, Monitoring
+from tests.kubernetes.deploy.release import Release, installed
+from tests.kubernetes.deploy.waiting import say, wait_for
+from tests.kubernetes.figures import is_calm
+from tests.kubernetes.injections import armed, denying, experiment
+
+SCRAPED = {"interval": "2s", "labels": SELECTED}
+# For the user's release. The objectives of slots are wide for a machine that runs a whole data centre.
+SLO = {"produce": "2s", "consume": "3s"}
+THIN, THIN_TOPIC, THIN_PLACES = "orders-thin", "two-copies", [[0, 1], [2, 0]]
+SAFE = "orders"  # the clusters' names in the metrics
+NODE, BROKERS, DISKS = "n1", (0, 1), ("d1", "d2")
+TAINT, TAINT_VALUE = "aws-node-termination-handler/spot-itn", "spot-itn-4f2e1c"
+CRASH = "crash"  # name of the experiment
+NOTICE = 8.0  # seconds from the notice to the power loss; clouds give 120
+VERIFIED = 300  # records before anything happens
+RANGE, LATELY = "20m", 900.0  # what the dashboards are set to show
+SECONDS, CLOSED = 120.0, 300.0
+PROVED = 90.0  # seconds from the proof of a loss to its alert's arrival, as docs/alerts.md says
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`calm`, `down`, `after`: what the dashboards showed of the user's release. `thin`: and of the other in the end.
+
+    `unheard`: metrics that had no series in the end. `quiet`: what had been delivered before the node got its notice.
+    `said`, `lost`: by our own clock.
+    """
+
+    monitoring: Monitoring
+    calm: Shown
+    down: Shown
+    after: Shown
+    thin: Shown
+    unheard: set[str]
+    quiet: list[str]
+    said: float
+    lost: float
+    incident: dict[str, Any]
+    status: dict[str, Any]
+    thin_status: dict[str, Any]
+
+
+def seen_by(monitor: str) -> dict[str, Any]:
+    """Return the chart's values that let a Prometheus operator's Prometheus find all there is. `monitor`: its kind."""
+    return {
+        monitor: {"enabled": True, **SCRAPED},
+        "prometheusRule": {"enabled": True, "labels": SELECTED},
+        "dashboards": {"enabled": True},
+    }
+
+
+def show(prometheus: Client, cluster: str) -> Shown:
+    """Ask what the dashboards ask when somebody opens them and chooses one of the clusters they offer."""
+    assert cluster in prometheus.label_values("kafka_cluster", "kafka_sentinel_build_info{}")
+    return answers(prometheus, LATELY, kafka_cluster=cluster, __range=RANGE, __rate_interval="10s")
+
+
+@contextmanager
+def both(kafka: Kafka, folder: Path) -> Iterator[tuple[Release, Release]]:
+    """Have both releases. The rules come with the first alone: each is of the whole Prometheus."""
+    kafka.create_topic(THIN_TOPIC, THIN_PLACES, min_insync_replicas="1")
+    experiments = armed(kafka, experiment(CRASH, "pod-crash"), warm_up="20s", steady="10s")
+    thin = {
+        "kafka": {"cluster_name": THIN},
+        "probe": {"topic": THIN_TOPIC, "manage_topic": False, "records_per_interval": 10},
+        "slo": SLO,
+    }
+    only_scraped = {"podMonitor": {"enabled": True, **SCRAPED}}
+    settings = {"slo": SLO, "experiments": experiments}
+    with (
+        installed(kafka, MAJORS[0], folder, forgetting=True, **seen_by("podMonitor"), settings=settings) as first,
+        installed(kafka, MAJORS[0], folder, "thin", forgetting=True, **only_scraped, settings=thin) as second,
+    ):
+        yield first, second
+
+
+def play(kafka: Kafka, monitoring: Monitoring, folder: Path) -> Told:
+    """Let it happen, and return once everything has settled and was delivered."""
+    with both(kafka, folder) as releases:
+        return _Play(kafka, monitoring, *releases).run()
+
+
+class _Play:
+    def __init__(self, kafka: Kafka, monitoring: Monitoring, safe: Release, thin: Release) -> None:
+        self.kafka, self.lab = kafka, kafka.cluster
+        self.prometheus, self.monitoring, self.receiver = monitoring.prometheus, monitoring, monitoring.receiver
+        self.safe, self.thin = safe, thin
+        self.began = time.monotonic()
+
+    def run(self) -> Told:
+        self._ready()
+        calm = show(self.prometheus, SAFE)
+        self._experiment()
+        quiet = sorted(one.name for one in self.receiver.got("firing"))
+        said, lost = self._reclaim()
+        self._delivered("firing", alertname="KafkaSentinelWritesDown", kafka_cluster=SAFE)
+        self._say("somebody was told that writes are down")
+        self._refused()
+        self._wait(lambda status: len(status["kubernetes"]["stuck"]) == len(BROKERS), "the pods to wait for their node")
+        down = show(self.prometheus, SAFE)
+        self._return()
+        self.thin.wait_for(lambda status: status["losses"], "the loss to be proved", CLOSED)
+        loss = {"alertname": "KafkaSentinelMessageLossAfterSpotReclaim", "kafka_cluster": THIN}
+        wait_for(lambda: self.receiver.got("firing", **loss), "somebody to be told of the loss", PROVED)
+        self._say("somebody was told of the loss")
+        status = self._wait(is_calm, "the incident to be closed")
+        thin_status = self.thin.wait_for(is_calm, "the incident to be closed", CLOSED)
+        for cluster in (SAFE, THIN):
+            self._delivered("resolved", alertname="KafkaSentinelWritesDown", kafka_cluster=cluster)
+            self._delivered("firing", alertname="KafkaSentinelSlowRecovery", kafka_cluster=cluster)
+        self._say("somebody was told that it is over, and that it took long")
+        after, thin = (show(self.prometheus, cluster) for cluster in (SAFE, THIN))
+        [incident] = [one for one in status["incidents"] if one["opened_at"] > said]
+        return Told(
+            self.monitoring,
+            calm,
+            down,
+            after,
+            thin,
+            unheard(self.prometheus),
+            quiet,
+            said,
+            lost,
+            incident,
+            status,
+            thin_status,
+        )
+
+    def _ready(self) -> None:
+        for each in (self.safe, self.thin):
+            each.wait_for(lambda status: status["records"]["all"]["verified"] > VERIFIED, "records verified", SECONDS)
+            each.wait_for(is_calm, "a slow start to be over", SECONDS)
+        wait_for(lambda: self._seen(SAFE) and self._seen(THIN), "both to have been scraped for a while", SECONDS)
+        self._wait(lambda status: status["kubernetes"]["exposure"] is not None, "what is exposed to be known")
+        self._wait(lambda status: denying(status, CRASH) == {"schedule"}, "the guards to allow the experiment")
+
+    def _seen(self, cluster: str) -> bool:
+        expr = f'count_over_time(kafka_sentinel_build_info{{kafka_cluster="{cluster}"}}[1m]) > 15'
+        return bool(self.prometheus.now(expr))
+
+    def _experiment(self) -> None:
+        done = self.safe.exec("kafka-sentinel", "run-now", CRASH)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self._say("an experiment passed")
+        self._wait(lambda status: status["incidents"] and is_calm(status), "its incident to be closed")
+        self.thin.wait_for(is_calm, "the other release to be calm too", CLOSED)
+        self.kafka.wait_ready()
+
+    def _reclaim(self) -> tuple[float, float]:
+        machine = Machine(self.lab, NODE)
+        said = time.time()
+        machine.taint(TAINT, TAINT_VALUE)
+        time.sleep(NOTICE)
+        lost = time.time()
+        self.lab.kill_node(NODE)
+        self._say(f"the power of {NODE} went")
+        time.sleep(1)  # a cloud takes a moment to notice
+        machine.delete()
+        return said, lost
+
+    def _refused(self) -> None:
+        done = self.safe.exec("kafka-sentinel", "run-now", CRASH)
+        assert done.returncode == 1, done.stdout + done.stderr
+
+    def _return(self) -> None:
+        for disk in DISKS:
+            self.lab.wipe_disk(NODE, disk)
+        self.lab.start_node(NODE)
+        self.kafka.wait_ready()
+        self._say("all brokers are back")
+
+    def _delivered(self, status: str, **labels: str) -> None:
+        what = f"{labels['alertname']} of {labels['kafka_cluster']} to be delivered as {status}"
+        wait_for(lambda: self.receiver.got(status, **labels), what, CLOSED, self._firing)
+
+    def _firing(self) -> str:
+        found = self.prometheus.now("ALERTS")
+        return ", ".join(sorted(f"{one['metric']['alertname']} {one['metric']['alertstate']}" for one in found))
+
+    def _wait(self, fits: Callable[[dict], object], what: str) -> dict:
+        return self.safe.wait_for(fits, what, CLOSED)
+
+    def _say(self, words: str) -> None:
+        say(f"{time.monotonic() - self.began:4.0f} s: {words}")

@@ -1,0 +1,110 @@
+"""What people say by `kubectl annotate` on the state of a running Sentinel, and what it does then (letter h)."""
+
+from __future__ import annotations
+
+import pytest
+from tests.kafka.sentinel import assert_identities
+from tests.kubernetes.deploy import objects
+from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
+from tests.kubernetes.deploy.waiting import wait_for
+from tests.kubernetes.injections import (
+    allowed,
+    annotate,
+    answered,
+    armed,
+    bound_uid,
+    deletions,
+    denying,
+    experiment,
+    item,
+    marks,
+    order,
+    settled,
+)
+from tests.kubernetes.lab.cluster import Cluster
+from tests.kubernetes.phases import PLACED, SECTIONS
+
+SECONDS = 60.0
+PAUSE = "kafka-sentinel.io/pause"
+
+
+def annotations(sentinel: Sentinel) -> set[str]:
+    """Return what people said that still stands on its state."""
+    name = f"{sentinel.config['name']}-state"
+    found = sentinel.cluster.api.get(f"/api/v1/namespaces/{sentinel.namespace}/configmaps/{name}")
+    return {key for key in found["metadata"].get("annotations", {}) if key.startswith("kafka-sentinel.io/")}
+
+
+def test_h_paused_by_annotation_nothing_is_injected_until_the_pause_is_taken_off(
+    lab: Cluster, kafka: Kafka, deploy: Deployer
+):
+    topic = "paused"
+    kafka.create_topic(topic, PLACED, min_insync_replicas="2")
+    side = experiment("side", "pod-crash", "entity-operator", grace="2s")
+    sentinel = deploy(kafka, topic=topic, experiments=armed(kafka, side), **SECTIONS)
+    allowed(sentinel, "side")
+    annotate(sentinel, f"{PAUSE}=release by anna")
+    sentinel.wait_for(lambda status: denying(status, "side") == {"schedule", "paused"}, "the pause alone", SECONDS)
+    assert sentinel.status()["experiments"]["paused_by"] == "release by anna"
+    given = order(sentinel, "run-now", "side")
+    told = answered(sentinel, "run-now", given, SECONDS)
+    assert told.startswith("it did not run: paused: "), told
+    assert "release by anna" in told
+    given = order(sentinel, "resume")  # lifts a latch; the pause is for whoever put it there
+    assert "still paused: release by anna" in answered(sentinel, "resume", given, SECONDS)
+    assert annotations(sentinel) == {PAUSE}
+    assert deletions(lab, sentinel) == []
+    annotate(sentinel, f"{PAUSE}-")
+    allowed(sentinel, "side", seconds=SECONDS)
+    (pod,) = kafka.entity_operators()
+    given = order(sentinel, "run-now", "side")
+    told = answered(sentinel, "run-now", given, SECONDS)
+    assert told.startswith("run side-"), told
+    (deletion,) = deletions(lab, sentinel)
+    assert deletion["objectRef"]["name"] == pod["metadata"]["name"]
+    assert bound_uid(deletion) == pod["metadata"]["uid"]
+    assert annotations(sentinel) == set()
+
+
+@pytest.mark.full
+def test_h_healed_by_annotation_a_reclaimed_node_is_open_again_before_its_time(
+    lab: Cluster, kafka: Kafka, deploy: Deployer
+):
+    topic, node = "healed", "n2"
+    kafka.create_topic(topic, PLACED, min_insync_replicas="2")
+    reclaim = experiment("reclaim", "node-reclaim", "broker:1", notice="2s", duration="30m", grace="30s")
+    sentinel = deploy(kafka, topic=topic, experiments=armed(kafka, reclaim), **SECTIONS)
+    allowed(sentinel, "reclaim")
+    before = of_node(lab, node)
+    old = kafka.pod(1)["metadata"]["uid"]
+    order(sentinel, "run-now", "reclaim")
+    wait_for(lambda: len(deletions(lab, sentinel)) == 1, "the node's broker to go", SECONDS)
+    wait_for(lambda: waits_for_a_node(kafka.pod(1), old), "its successor to wait for the node", SECONDS)
+    assert marks(lab, node)
+    given = order(sentinel, "heal")
+    told = answered(sentinel, "heal", given, SECONDS)
+    assert told.endswith("was ended, what it did is undone"), told
+    wait_for(lambda: of_node(lab, node) == before, "the node to be as it was", SECONDS, lambda: of_node(lab, node))
+    kafka.wait_ready()
+    assert kafka.pod(1)["spec"]["nodeName"] == node
+    assert annotations(sentinel) == set()
+    incident = settled(sentinel, 180)
+    assert (incident["cause"], incident["brokers"], incident["lost"]) == ("experiment", [1], 0), incident
+    assert item(sentinel, "reclaim")["last_result"] == "aborted"
+    assert len(deletions(lab, sentinel)) == 1
+    assert sentinel.metric("records_lost_total") == 0
+    assert_identities(sentinel.records())
+
+
+def of_node(lab: Cluster, node: str) -> tuple[list, dict, dict]:
+    """Return taints, labels and annotations of a node, but for those that its kubelet writes as it goes."""
+    found = lab.api.get(f"/api/v1/nodes/{node}")
+    kept = {key: text for key, text in found["metadata"].get("annotations", {}).items() if "volumes" not in key}
+    return found["spec"].get("taints", []), found["metadata"]["labels"], kept
+
+
+def waits_for_a_node(pod: dict | None, old: str) -> bool:
+    if pod is None or pod["metadata"]["uid"] == old or objects.is_ready(pod):
+        return False
+    return any(one["type"] == "PodScheduled" and one["status"] == "False" for one in pod["status"]["conditions"])
