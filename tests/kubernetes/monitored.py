@@ -132,6 +132,7 @@ class _Play:
             self._delivered("resolved", alertname="KafkaSentinelWritesDown", kafka_cluster=cluster)
             self._delivered("firing", alertname="KafkaSentinelSlowRecovery", kafka_cluster=cluster)
         self._say("somebody was told that it is over, and that it took long")
+        wait_for(lambda: self._restarts() > len(BROKERS), "the restarts to be counted", CLOSED, self._restarts)
         after, thin = (show(self.prometheus, cluster) for cluster in (SAFE, THIN))
         [incident] = [one for one in status["incidents"] if one["opened_at"] > said]
         return Told(
@@ -160,6 +161,11 @@ class _Play:
     def _seen(self, cluster: str) -> bool:
         expr = f'count_over_time(kafka_sentinel_build_info{{kafka_cluster="{cluster}"}}[1m]) > 15'
         return bool(self.prometheus.now(expr))
+
+    def _restarts(self) -> float:
+        """Return how many were counted, whatever their cause: it is final only a minute after the incident."""
+        found = self.prometheus.now(f'sum(kafka_sentinel_broker_restarts_total{{kafka_cluster="{SAFE}"}})')
+        return float(found[0]["value"][1])
 
     def _experiment(self) -> None:
         done = self.safe.exec("kafka-sentinel", "run-now", CRASH)
