@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -99,6 +100,11 @@ def pinned(pins: Path, module: str) -> str:
     if found is None:
         raise LabError(f"{pins}/go.mod requires no {module}")
     return found[1]
+
+
+def source(module: str, pins: Path) -> Path:
+    """Return the folder of a module's source, fetched if it is missing. Raises LabError."""
+    return Path(json.loads(go("mod", "download", "-json", module, folder=pins))["Dir"])
 
 
 def go(*arguments: str, folder: Path, cgo: bool = True) -> str:

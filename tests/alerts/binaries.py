@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.needs import problem
+
 from kafka_sentinel.lab.errors import LabError
 from kafka_sentinel.lab.jars import default_cache
 
@@ -86,7 +88,4 @@ def _apt(*words: str, folder: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    try:
-        promtool()
-    except LabError as error:
-        sys.exit(str(error))
+    sys.exit(problem(promtool))

@@ -5,12 +5,12 @@ The OpenAPI document of Kubernetes comes from its module, as the lab pins it.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
-from tests.go_programs import CACHE, ROOT, Program, cannot_build, go, pinned
+from tests.go_programs import CACHE, ROOT, Program, cannot_build, pinned, source
 from tests.go_programs import ensure as ensure_built
+from tests.needs import problem
 
 from kafka_sentinel.lab.errors import LabError
 
@@ -45,18 +45,8 @@ def ensure() -> None:
 
 def openapi() -> Path:
     """Return the OpenAPI document of the Kubernetes that the lab runs. Raises LabError."""
-    found = json.loads(go("mod", "download", "-json", "k8s.io/kubernetes", folder=KUBERNETES))
-    return Path(found["Dir"]) / "api" / "openapi-spec" / "swagger.json"
-
-
-def main() -> int:
-    try:
-        ensure()
-    except LabError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for who prepares the tests
-        return 1
-    return 0
+    return source("k8s.io/kubernetes", KUBERNETES) / "api" / "openapi-spec" / "swagger.json"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(problem(ensure))

@@ -23,6 +23,7 @@ from tests.image.bases import bases
 from tests.image.podman import ensure, environment, folder, podman
 from tests.kubernetes.deploy.cache import kept
 from tests.kubernetes.deploy.images import Image
+from tests.needs import problem
 
 from kafka_sentinel.lab.errors import LabError
 
@@ -117,14 +118,5 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def main() -> int:
-    try:
-        image()
-    except LabError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for who prepares the tests
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(problem(image))

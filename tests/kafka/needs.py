@@ -3,13 +3,17 @@
 import contextlib
 import sys
 
+from tests.needs import problem
+
 from kafka_sentinel.lab import jars, java
-from kafka_sentinel.lab.errors import LabError
+
+
+def ensure() -> None:
+    """Have both. Raises LabError."""
+    with contextlib.redirect_stderr(sys.stdout):
+        java.find_java()
+        jars.fetch_kafka()
+
 
 if __name__ == "__main__":
-    try:
-        with contextlib.redirect_stderr(sys.stdout):
-            java.find_java()
-            jars.fetch_kafka()
-    except LabError as error:
-        sys.exit(str(error))
+    sys.exit(problem(ensure))

@@ -10,14 +10,13 @@ from collections import Counter
 from kafka_sentinel.core.answers import Answer, age, judged, short
 from kafka_sentinel.core.guard_input import GuardInput
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod, Flavour, FleetView, Side, SidePod
-from kafka_sentinel.core.kubernetes.inventory import WatchStanding
+from kafka_sentinel.core.kubernetes.inventory import WITHHELD, WatchStanding
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.kubernetes.views import PLURALS, KafkaResourceView, Kind
 from kafka_sentinel.core.targets import Target
 from kafka_sentinel.core.types import PodRef
 
 ELSEWHERE = "not on Kubernetes"
-OFF = frozenset({"403", "404"})  # no right to see it, no such resource
 
 
 def fresh_watches(given: GuardInput, target: Target) -> Answer:
@@ -177,7 +176,7 @@ def _elsewhere(guard: str, threshold: str) -> Answer:
 
 def _is_off(watch: WatchStanding) -> bool:
     """Tell whether a watch has never told anything because Sentinel may not see that, or there is no such thing."""
-    return watch.as_of is None and watch.problem is not None and watch.problem.code in OFF
+    return watch.as_of is None and watch.problem is not None and watch.problem.code in WITHHELD
 
 
 def _standings(around: Surroundings, kind: Kind, namespace: str) -> list[WatchStanding]:

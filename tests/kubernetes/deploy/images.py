@@ -19,6 +19,7 @@ from tests.kubernetes.deploy import debian
 from tests.kubernetes.deploy.cache import digest, kept
 from tests.kubernetes.lab import archive
 from tests.kubernetes.lab.cluster import Cluster
+from tests.needs import problem
 
 from kafka_sentinel.lab.errors import LabError
 from kafka_sentinel.lab.jars import fetch_kafka
@@ -166,14 +167,5 @@ def archives() -> list[Path]:
     return [kafka_image().archive, sentinel_image().archive]
 
 
-def main() -> int:
-    try:
-        archives()
-    except LabError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for who prepares the tests
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(problem(archives))

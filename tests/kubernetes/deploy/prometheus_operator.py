@@ -6,19 +6,20 @@ it is built without discovery in Kubernetes.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from functools import cache
 from pathlib import Path
 
+from tests import go_programs
 from tests.alerts import binaries
-from tests.go_programs import CACHE, Program, cannot_build, go, pinned
+from tests.go_programs import CACHE, Program, cannot_build, pinned
 from tests.go_programs import ensure as ensure_built
 from tests.kubernetes.deploy import images
 from tests.kubernetes.deploy.cache import digest, kept
 from tests.kubernetes.deploy.images import Image
 from tests.kubernetes.lab import archive
+from tests.needs import problem
 
 from kafka_sentinel.lab.errors import LabError
 
@@ -69,7 +70,7 @@ def ensure() -> None:
 
 def source(path: str) -> Path:
     """Return a file or folder of the operator's module. Raises LabError."""
-    return Path(json.loads(go("mod", "download", "-json", MODULE, folder=PINS))["Dir"], path)
+    return go_programs.source(MODULE, PINS) / path
 
 
 @cache
@@ -94,14 +95,5 @@ def image() -> Image:
     return Image(name, kept("images", "monitoring", inputs, build))
 
 
-def main() -> int:
-    try:
-        ensure()
-    except LabError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for who prepares the tests
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(problem(ensure))

@@ -14,8 +14,11 @@ from pathlib import Path
 
 from tests import go_programs
 from tests.go_programs import Program, timed
+from tests.needs import problem
 
 from kafka_sentinel.lab.errors import LabError
+
+from .shell import run
 
 HERE = Path(__file__).resolve().parent
 ROOT = go_programs.ROOT
@@ -100,7 +103,7 @@ def ensure() -> None:
     install(PACKAGES)
     go_programs.ensure(PROGRAMS)
     if not (BIN / "pause").exists():
-        _run(["gcc", "-Os", "-static", "-s", "-o", str(BIN / "pause"), str(HERE / "pause.c")], 60)
+        run("gcc", "-Os", "-static", "-s", "-o", str(BIN / "pause"), str(HERE / "pause.c"))
 
 
 def install(packages: Sequence[str]) -> None:
@@ -111,8 +114,8 @@ def install(packages: Sequence[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=180"]
     with timed(f"install {' '.join(missing)}"):
-        _run([*apt, "update"], APT_SECONDS, environment)
-        _run([*apt, "install", "-y", "--no-install-recommends", *missing], APT_SECONDS, environment)
+        run(*apt, "update", seconds=APT_SECONDS, environment=environment)
+        run(*apt, "install", "-y", "--no-install-recommends", *missing, seconds=APT_SECONDS, environment=environment)
 
 
 def _is_installed(package: str) -> bool:
@@ -120,34 +123,5 @@ def _is_installed(package: str) -> bool:
     return "ok installed" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def _run(command: list[str], seconds: float, environment: dict[str, str] | None = None) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(f"{' '.join(command[:2])} took more than {seconds:.0f} s") from None
-    if done.returncode != 0:
-        closing = "\n".join(done.stdout.strip().splitlines()[-15:])
-        raise LabError(f"{' '.join(command)} failed with exit code {done.returncode}:\n{closing}")
-
-
-def main() -> int:
-    try:
-        ensure()
-    except LabError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(problem(ensure))

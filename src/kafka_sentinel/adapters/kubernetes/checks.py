@@ -7,7 +7,7 @@ from typing import Protocol
 
 from kafka_sentinel.adapters.checks import Finding, Outcome
 from kafka_sentinel.adapters.kubernetes.access_review import Answer, by_row, sentence
-from kafka_sentinel.adapters.kubernetes.errors import ApiError
+from kafka_sentinel.adapters.kubernetes.errors import FORBIDDEN, ApiError
 from kafka_sentinel.adapters.kubernetes.permissions import Need, Scope
 from kafka_sentinel.core.events import ObjectsListed, WatchBroken
 from kafka_sentinel.core.faults import FaultKind
@@ -20,7 +20,6 @@ from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
 from kafka_sentinel.core.types import Instant
 
 NEEDED = frozenset({Kind.POD, Kind.BUDGET, Kind.CLAIM})
-FORBIDDEN = frozenset({"401", "403"})
 NOT_THERE = "404"
 
 

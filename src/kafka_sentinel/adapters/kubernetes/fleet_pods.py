@@ -16,7 +16,7 @@ from kafka_sentinel.adapters.fleet import FaultInEffect, FleetWorker
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post
 from kafka_sentinel.adapters.kubernetes.api import Api
 from kafka_sentinel.adapters.kubernetes.backoff import Backoff
-from kafka_sentinel.adapters.kubernetes.errors import ApiError, ChangedError
+from kafka_sentinel.adapters.kubernetes.errors import FORBIDDEN, ApiError, ChangedError
 from kafka_sentinel.adapters.kubernetes.node_mark import NodeMarks
 from kafka_sentinel.adapters.kubernetes.pod_faults import LOOK_PAUSE, PodFaults
 from kafka_sentinel.adapters.kubernetes.rolling import Rolls
@@ -30,7 +30,6 @@ PAUSES = (1.0, 30.0)  # seconds until what failed is tried again: at first, and 
 SWEEP_EVERY = 300.0  # seconds between two looks for marks of ours that nobody knows of, in a life that marked a node
 SWEEP_AFTER = 10.0  # seconds from the start to the first of them: what the state tells is healed by then
 WITHOUT_LEASE = 1.0  # seconds until it is looked again whether we may
-FORBIDDEN = frozenset({"401", "403"})
 
 
 class PodFleet(FleetWorker):

@@ -30,12 +30,12 @@ from kafka_sentinel.core.events import (
     WatchAlive,
     WatchBroken,
 )
+from kafka_sentinel.core.kubernetes.inventory import WITHHELD
 from kafka_sentinel.core.kubernetes.objects import Kind, View, parse
 
 MAX_OBJECTS = 20_000  # of one list; a larger one is refused whole rather than known in part
 MAX_PAGES = 1_000
 MAX_COMPLAINTS = 1_000  # objects that cannot be read and were complained of; beyond that all are forgotten
-OFF_CODES = frozenset({"403", "404"})  # no permission, no such resource
 OFF_AFTER = 3  # such answers in a row: an API server that has just started gives some to everybody
 OFF_WAIT = 4.0  # seconds until the first new try; twice that the next: it may be that server all the same
 RESUMABLE = frozenset({BROKEN, TIMEOUT, UNREACHABLE, TLS, CREDENTIALS, "401", "429"})  # the version is still good
@@ -100,7 +100,7 @@ class Watch:
         """Say what went wrong, unless it is just still so. Returns the seconds to wait."""
         if error.code not in RESUMABLE and not error.code.startswith("5"):
             self._version = None
-        self._refusals = self._refusals + 1 if error.code in OFF_CODES else 0
+        self._refusals = self._refusals + 1 if error.code in WITHHELD else 0
         was_off, off = self.status.state is WatchState.OFF, self._refusals >= OFF_AFTER
         problem = str(error)
         self.status = replace(

@@ -29,6 +29,7 @@ from kafka_sentinel.core.types import Instant
 
 MAX_OBJECTS = 20_000  # of one kind; beyond that new ones are not taken, and the kind no longer counts as known
 MAX_EVENTS = 5_000  # beyond that the oldest is dropped
+WITHHELD = frozenset({"403", "404"})  # codes of a watch's problem: no right to see it, no such resource
 TOLD_ABOUT = frozenset({"Pod", "Node", "NodeClaim"})  # what events are read of; others would take their room
 
 WatchEvent = ObjectsListed | ObjectChanged | ObjectDeleted | WatchAlive | WatchBroken
