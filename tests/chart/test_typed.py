@@ -18,12 +18,20 @@ from tests.kubernetes.lab.build import KUBERNETES
 from kafka_sentinel.lab.jars import KAFKA_VERSION
 
 VALUES = re.compile(r"^```yaml\n((?:kafka|settings):\n  .*?)^```", re.MULTILINE | re.DOTALL)
-ELSEWHERE = ("--create-namespace", "--reuse-values")  # about what is there already
+NAMES = re.compile(r"\bsentinel-[a-z-]+[a-z]\b")  # of objects of a release called sentinel
+ELSEWHERE = ("--create-namespace", "--install")  # about what is there already
 
 
 def installations() -> list[str]:
-    typed = [" ".join(command.split()) for path in DOCUMENTS for command in commands(path.read_text())]
-    return sorted({command for command in typed if command.startswith("helm install")})
+    return sorted({command for command in typed() if command.startswith(("helm install", "helm upgrade"))})
+
+
+def typed() -> list[str]:
+    return [" ".join(command.split()) for path in DOCUMENTS for command in commands(path.read_text())]
+
+
+def named() -> list[str]:
+    return sorted({command for command in typed() if command.startswith("kubectl ") and NAMES.search(command)})
 
 
 def shown() -> list[str]:
@@ -39,6 +47,15 @@ def test_what_is_typed_to_install_it_installs_it(helm: Helm, command: str):
     assert code == 0, error
     brokers = Objects(out).config["kafka"]["bootstrap_servers"]
     assert brokers in command or brokers.startswith("my-cluster-kafka-bootstrap.kafka")
+
+
+@pytest.mark.parametrize("command", named())
+def test_what_is_typed_about_an_object_names_one_that_is_there(helm: Helm, command: str):
+    """The objects are the chart's, or those it tells Sentinel to make."""
+    values = {"kafka": {"clusterName": "my-cluster"}}
+    there = set(NAMES.findall(helm.template(values, namespace="kafka", serves=STRIMZI_V1).text))
+    assert set(NAMES.findall(command)) <= there
+    assert "-n kafka" in command
 
 
 @pytest.mark.parametrize("text", shown())
@@ -61,5 +78,6 @@ def test_the_versions_that_were_tried_are_those_of_the_tests():
 
 
 def test_there_is_something_to_try():
-    assert len(installations()) >= 3
+    assert len(installations()) >= 4
+    assert len(named()) >= 4
     assert len(shown()) >= 2
