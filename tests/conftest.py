@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 FULL = os.environ.get("FULL") == "1"  # set by `make verify`
@@ -18,6 +21,17 @@ settings.register_profile(
     "verify", deadline=None, max_examples=1_000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("verify" if FULL else "ci" if CI else "default")
+
+
+@pytest.fixture(autouse=True)
+def _log_put_back() -> Iterator[None]:
+    """What a test sets up of this process's log goes with it: some run a whole Sentinel."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,6 @@ import logging
 import warnings
 
 import pytest
-import structlog
 
 from kafka_sentinel.adapters import logs
 from kafka_sentinel.settings import LogSettings
@@ -15,16 +14,6 @@ from kafka_sentinel.settings import LogSettings
 class Terminal(io.StringIO):
     def isatty(self):
         return True
-
-
-@pytest.fixture(autouse=True)
-def _put_back():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 def configured(stream=None, *, secrets=(), **given):
