@@ -9,6 +9,7 @@ import shutil
 import pytest
 import yaml
 from tests.chart.rendering import CHART, STRIMZI_OLD, STRIMZI_V1, THREE, Helm
+from tests.go_programs import ROOT
 
 from kafka_sentinel.core.faults import FaultKind
 
@@ -299,6 +300,20 @@ def test_a_user_of_strimzis_may_do_what_check_asks_for_and_change_nothing_else(h
         "kafka-sentinel-probe",
         "kafka-sentinel-probe-acks1",
     }
+
+
+def test_the_table_of_what_a_user_may_do_is_the_charts(helm):
+    rows = [
+        [cell.strip().strip("`") for cell in line.split("|")[1:4]]
+        for line in (ROOT / "docs" / "security.md").read_text().splitlines()
+        if line.startswith(("| topic |", "| group |", "| cluster |"))
+    ]
+    told = set()
+    for kind, text, operations in rows:
+        name, _, prefix = text.partition("` (")
+        pattern = "prefix" if prefix else "literal" if name else ""
+        told |= {(kind, pattern, name, operation) for operation in operations.split(", ")}
+    assert told == acls(helm)
 
 
 def test_a_user_may_not_alter_topics_that_strimzi_owns(helm):
