@@ -21,7 +21,15 @@ from tests.kubernetes.two_on_a_node import Story, play
 
 NODES = 4
 SECONDS = 900  # for one test, with a Kafka to be put up for it on a busy machine
-KINDS = ("kafka", "shared_kafka", "plain_kafka", "bitnami_kafka", "older_kafka", "patient_kafka")  # fixtures
+KINDS = (
+    "kafka",
+    "shared_kafka",
+    "plain_kafka",
+    "bitnami_kafka",
+    "older_kafka",
+    "patient_kafka",
+    "secured_kafka",
+)  # fixtures
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -123,6 +131,12 @@ def older_kafka(_shared_kafka: SharedKafka) -> Kafka:
 def patient_kafka(_shared_kafka: SharedKafka) -> Kafka:
     """The same, whose pods stay on a node that seems lost for as long as Kubernetes has it by default: 300 s."""
     return _shared_kafka.get(Kind(limits=Limits(tolerated=300)))
+
+
+@pytest.fixture
+def secured_kafka(_shared_kafka: SharedKafka) -> Kafka:
+    """The same with listeners for client certificates and for passwords, and ACLs."""
+    return _shared_kafka.get(Kind(secured=True))
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ MODEL = "io.strimzi.api.kafka.model"
 CLASSES = {
     "kafkas": f"{MODEL}.kafka.Kafka",
     "kafkanodepools": f"{MODEL}.nodepool.KafkaNodePool",
+    "kafkatopics": f"{MODEL}.topic.KafkaTopic",
+    "kafkausers": f"{MODEL}.user.KafkaUser",
     "strimzipodsets": f"{MODEL}.podset.StrimziPodSet",
 }
 
@@ -39,7 +41,7 @@ class Strimzi(StrEnum):
 
 
 def definitions(version: Strimzi, classes: Mapping[str, str] = CLASSES) -> list[dict]:
-    """Return the definitions of Kafka, KafkaNodePool and StrimziPodSet, or of other classes. Raises LabError."""
+    """Return the definitions of what its operators work on, or of other classes. Raises LabError."""
     pins = Path(__file__).with_name("pins") / f"crd-generator-{version}.txt"
 
     def build(work: Path, out: Path) -> None:

@@ -10,6 +10,7 @@ from tests.kubernetes.deploy import stateful, strimzi
 from tests.kubernetes.deploy.crds import Strimzi, definitions
 from tests.kubernetes.deploy.layout import Layout, Member
 from tests.kubernetes.deploy.pods import Limits, Place
+from tests.kubernetes.deploy.secured import Security
 
 
 class Flavour(StrEnum):
@@ -31,12 +32,23 @@ class Installation:
     resource: str | None = None
 
 
-def plan(flavour: Flavour, layout: Layout, namespace: str, cluster_id: str, limits: Limits) -> Installation:
-    """Return what to install. Clusters are called orders, as is the release; plain StatefulSets are called kafka."""
+def plan(
+    flavour: Flavour,
+    layout: Layout,
+    namespace: str,
+    cluster_id: str,
+    limits: Limits,
+    *,
+    security: Security | None = None,
+) -> Installation:
+    """Return what to install. Clusters are called orders, as is the release; plain StatefulSets are called kafka.
+
+    `security`: for Strimzi's alone.
+    """
     match flavour:
         case Flavour.STRIMZI | Flavour.OLDER_STRIMZI:
             version = Strimzi.V1 if flavour is Flavour.STRIMZI else Strimzi.V1BETA2
-            place = strimzi.place(namespace, "orders", cluster_id, limits)
+            place = strimzi.place(namespace, "orders", cluster_id, limits, security)
             members = strimzi.members(place.name, layout)
             return Installation(
                 place,
@@ -47,6 +59,7 @@ def plan(flavour: Flavour, layout: Layout, namespace: str, cluster_id: str, limi
                 f"/apis/kafka.strimzi.io/{version.api}/namespaces/{namespace}/kafkas/{place.name}",
             )
         case Flavour.STATEFUL_SET | Flavour.BITNAMI:
+            assert security is None, f"no secured Kafka of flavour {flavour}"
             bitnami = flavour is Flavour.BITNAMI
             place = stateful.place(namespace, cluster_id, limits, bitnami=bitnami)
             members = stateful.bitnami_members(layout) if bitnami else stateful.plain_members(layout)

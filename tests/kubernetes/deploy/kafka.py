@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Self
 
 from confluent_kafka import KafkaException, Producer
@@ -18,6 +20,7 @@ from tests.kubernetes.deploy import images, objects
 from tests.kubernetes.deploy.installation import Flavour, plan
 from tests.kubernetes.deploy.layout import CONTROLLER_NODE, HOST_PORT, PLAIN_PORT, Layout, Member
 from tests.kubernetes.deploy.pods import AS_USUAL, Limits
+from tests.kubernetes.deploy.secured import Security
 from tests.kubernetes.deploy.strimzi import OPERATOR
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.lab.cluster import Cluster
@@ -44,12 +47,15 @@ class Kafka:
         *,
         namespace: str = "kafka",
         limits: Limits = AS_USUAL,
+        secured: bool = False,
     ) -> None:
         self.cluster = cluster
         self.flavour = flavour
         self.namespace = namespace
         self.cluster_id = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
-        self._plan = plan(flavour, layout, namespace, self.cluster_id, limits)
+        self._keys = tempfile.TemporaryDirectory() if secured else None  # goes with this object
+        security = Security(Path(self._keys.name)) if self._keys is not None else None
+        self._plan = plan(flavour, layout, namespace, self.cluster_id, limits, security=security)
         self._addresses: dict[str, str] = {}  # of pods, as last known
 
     def __enter__(self) -> Self:
@@ -73,9 +79,19 @@ class Kafka:
         return {member.id: member for member in self.members if member.is_broker}
 
     @property
+    def security(self) -> Security:
+        found = self._plan.place.security
+        assert found is not None, "this Kafka is not secured"
+        return found
+
+    @property
     def inside(self) -> str:
         """Bootstrap servers for clients in pods."""
-        return f"{self._plan.service}.{self.namespace}.svc:{PLAIN_PORT}"
+        return self.listening(PLAIN_PORT)
+
+    def listening(self, port: int) -> str:
+        """Return the same for another listener."""
+        return f"{self._plan.service}.{self.namespace}.svc:{port}"
 
     @property
     def settings(self) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 CONTROL_PORT, PLAIN_PORT, HOST_PORT = 9090, 9092, 9094
+TLS_PORT, SCRAM_PORT = 9093, 9095  # of a Kafka that is secured
 DATA = "/var/lib/kafka/data-0"
+CONFIGURATION = "/opt/kafka/custom-config"
 CONTROLLER_NODE = "n4"  # on-demand: the others are spot
 CONTROLLER_ID = 100
 
@@ -65,8 +68,12 @@ COMMON = {
 }
 
 
-def properties(member: Member, members: tuple[Member, ...], domain: str, zone: str) -> str:
+def properties(
+    member: Member, members: tuple[Member, ...], domain: str, zone: str, secured: Mapping[str, str] | None
+) -> str:
     """Return the server properties of one Kafka node. `domain`: of the headless service.
+
+    `secured`: properties of a Kafka that also has a listener for client certificates, and one for passwords.
 
     A broker has two listeners: one advertised by its name in the cluster's DNS, as Strimzi does, and one advertised by
     its address, for clients on the host. @POD_IP@ is filled in by the start script.
@@ -77,6 +84,10 @@ def properties(member: Member, members: tuple[Member, ...], domain: str, zone: s
     if member.is_broker:
         listeners += [f"PLAIN://:{PLAIN_PORT}", f"HOST://:{HOST_PORT}"]
         advertised += [f"PLAIN://{member.pod}.{domain}:{PLAIN_PORT}", f"HOST://@POD_IP@:{HOST_PORT}"]
+    if member.is_broker and secured:
+        more = {"TLS": TLS_PORT, "SCRAM": SCRAM_PORT}
+        listeners += [f"{name}://:{port}" for name, port in more.items()]
+        advertised += [f"{name}://{member.pod}.{domain}:{port}" for name, port in more.items()]
     if "controller" in member.roles:
         listeners.append(f"CONTROL://:{CONTROL_PORT}")
         advertised.append(f"CONTROL://{member.pod}.{domain}:{CONTROL_PORT}")
@@ -86,11 +97,12 @@ def properties(member: Member, members: tuple[Member, ...], domain: str, zone: s
         "node.id": str(member.id),
         "listeners": ",".join(listeners),
         "advertised.listeners": ",".join(advertised),
-        "listener.security.protocol.map": "PLAIN:PLAINTEXT,HOST:PLAINTEXT,CONTROL:PLAINTEXT",
+        "listener.security.protocol.map": "PLAIN:PLAINTEXT,HOST:PLAINTEXT,CONTROL:PLAINTEXT,TLS:SSL,SCRAM:SASL_SSL",
         "controller.listener.names": "CONTROL",
         "controller.quorum.voters": ",".join(voters),
         "log.dirs": f"{DATA}/kafka-log{member.id}",
         "broker.rack": zone,
+        **(secured or {}),
     }
     if member.is_broker:
         found["inter.broker.listener.name"] = "PLAIN"
@@ -102,13 +114,13 @@ def start_script(cluster_id: str) -> str:
     return f"""#!/bin/sh
 set -eu
 rm -rf /tmp/*
-sed "s/@POD_IP@/$POD_IP/" "/opt/kafka/custom-config/$HOSTNAME.properties" > /tmp/server.properties
+sed "s/@POD_IP@/$POD_IP/" "{CONFIGURATION}/$HOSTNAME.properties" > /tmp/server.properties
 folder=$(sed -n 's/^log.dirs=//p' /tmp/server.properties)
 if [ ! -f "$folder/meta.properties" ]; then
   java -XX:TieredStopAtLevel=1 -cp '/opt/kafka/libs/*' kafka.tools.StorageTool \\
     format --cluster-id {cluster_id} --config /tmp/server.properties
 fi
 exec java -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData \\
-  -Dlog4j2.configurationFile=/opt/kafka/custom-config/log4j2.properties \\
+  -Dlog4j2.configurationFile={CONFIGURATION}/log4j2.properties \\
   -cp '/opt/kafka/libs/*' kafka.Kafka /tmp/server.properties
 """

@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.kubernetes.deploy import secured
 from tests.kubernetes.deploy.images import kafka_image
 from tests.kubernetes.deploy.layout import (
+    CONFIGURATION,
     CONTROL_PORT,
     DATA,
     HOST_PORT,
     PLAIN_PORT,
+    SCRAM_PORT,
+    TLS_PORT,
     Member,
     properties,
     start_script,
 )
+from tests.kubernetes.deploy.secured import Security
 
 LOG_CONFIGURATION = """\
 status = error
@@ -56,6 +61,7 @@ class Place:
     configuration: str  # name of the ConfigMap
     cluster_id: str
     limits: Limits
+    security: Security | None = None
 
     @property
     def domain(self) -> str:
@@ -87,14 +93,14 @@ def pod_spec(place: Place, *, is_broker: bool, claim: str | None) -> dict:
                 "name": "kafka",
                 "image": kafka_image().name,
                 "imagePullPolicy": "IfNotPresent",
-                "command": ["/opt/kafka/custom-config/kafka_run.sh"],
+                "command": [f"{CONFIGURATION}/kafka_run.sh"],
                 "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
                 "ports": [{"name": name, "containerPort": number} for name, number in ports.items()],
                 "resources": resources,
                 "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": 3},
                 "volumeMounts": [
                     {"name": VOLUME, "mountPath": DATA},
-                    {"name": "kafka-metrics-and-logging", "mountPath": "/opt/kafka/custom-config"},
+                    {"name": "kafka-metrics-and-logging", "mountPath": CONFIGURATION},
                     {"name": "strimzi-tmp", "mountPath": "/tmp"},
                 ],
             }
@@ -111,8 +117,10 @@ def tolerations(seconds: int) -> list[dict]:
 
 def configuration(place: Place, members: tuple[Member, ...], zones: Mapping[str, str]) -> dict:
     """Return the ConfigMap that all of them start from. `zones` by Kubernetes node."""
+    security = None if place.security is None else secured.properties()
     data = {
-        f"{member.pod}.properties": properties(member, members, place.domain, zones[member.node]) for member in members
+        f"{member.pod}.properties": properties(member, members, place.domain, zones[member.node], security)
+        for member in members
     }
     data |= {"kafka_run.sh": start_script(place.cluster_id), "log4j2.properties": LOG_CONFIGURATION}
     return {**_head("v1", "ConfigMap", place.configuration, place), "data": data}
@@ -136,9 +144,12 @@ def headless_service(place: Place, selector: dict[str, str]) -> dict:
 
 
 def bootstrap_service(place: Place, name: str, selector: dict[str, str]) -> dict:
+    ports = {"tcp-clients": PLAIN_PORT}
+    if place.security is not None:
+        ports |= {"tcp-clientstls": TLS_PORT, "tcp-scram": SCRAM_PORT}
     return {
         **_head("v1", "Service", name, place),
-        "spec": {"selector": selector, "ports": [{"name": "tcp-clients", "port": PLAIN_PORT}]},
+        "spec": {"selector": selector, "ports": [{"name": each, "port": port} for each, port in ports.items()]},
     }
 
 

@@ -94,14 +94,25 @@ class Release:
 
     def status(self) -> dict:
         """Return the daemon's snapshot, {} while it does not answer."""
+        return json.loads(self._get("/api/v1/status") or "{}")
+
+    def metrics(self) -> str:
+        """Return what the daemon exports, "" while it does not answer."""
+        return self._get("/metrics")
+
+    def _get(self, path: str) -> str:
         address = self.address
         if address is None:
-            return {}
+            return ""
         try:
-            with urllib.request.urlopen(f"http://{address}/api/v1/status", timeout=5) as answer:
-                return json.load(answer)
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+                return answer.read().decode()
         except OSError:
-            return {}
+            return ""
+
+    def logs(self) -> str:
+        [pod] = self._there()
+        return self.lab.kubectl("logs", pod["metadata"]["name"], "-n", self.namespace)
 
     def wait_for(self, fits: Callable[[dict], object], what: str, seconds: float) -> dict:
         """Wait until a snapshot fits, and return it."""

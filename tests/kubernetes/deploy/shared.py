@@ -22,6 +22,7 @@ class Kind:
     layout: Layout = Layout.SPREAD
     flavour: Flavour = Flavour.STRIMZI
     limits: Limits = AS_USUAL
+    secured: bool = False
 
 
 # Two brokers on one node, each with as much memory as it needs and no more.
@@ -40,7 +41,7 @@ class SharedKafka:
         if self._kafka is not None and (kind != self._kind or not self._restored(self._kafka)):
             self.close()
         if self._kafka is None:
-            self._kafka = Kafka(self._cluster, kind.layout, kind.flavour, limits=kind.limits)
+            self._kafka = Kafka(self._cluster, kind.layout, kind.flavour, limits=kind.limits, secured=kind.secured)
             self._kind = kind
             self._kafka.up()
         return self._kafka

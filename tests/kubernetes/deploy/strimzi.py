@@ -8,8 +8,18 @@ from pathlib import Path
 from tests.kubernetes.deploy import pods
 from tests.kubernetes.deploy.crds import Strimzi
 from tests.kubernetes.deploy.images import sentinel_image
-from tests.kubernetes.deploy.layout import CONTROLLER_ID, CONTROLLER_NODE, PLACES, Layout, Member
+from tests.kubernetes.deploy.layout import (
+    CONTROLLER_ID,
+    CONTROLLER_NODE,
+    PLACES,
+    PLAIN_PORT,
+    SCRAM_PORT,
+    TLS_PORT,
+    Layout,
+    Member,
+)
 from tests.kubernetes.deploy.pods import Limits, Place
+from tests.kubernetes.deploy.secured import Security
 
 from kafka_sentinel.lab.jars import KAFKA_VERSION
 
@@ -19,8 +29,8 @@ REVISION = "9c4e1f00"
 IDLE = "import signal; signal.pause()"
 
 
-def place(namespace: str, name: str, cluster_id: str, limits: Limits) -> Place:
-    return Place(namespace, name, f"{name}-kafka-brokers", f"{name}-kafka-config", cluster_id, limits)
+def place(namespace: str, name: str, cluster_id: str, limits: Limits, security: Security | None = None) -> Place:
+    return Place(namespace, name, f"{name}-kafka-brokers", f"{name}-kafka-config", cluster_id, limits, security)
 
 
 def members(name: str, layout: Layout) -> tuple[Member, ...]:
@@ -41,9 +51,9 @@ def resources(where: Place, all_members: tuple[Member, ...], zones: Mapping[str,
     return [
         *(pods.volume(where, member) for member in all_members),
         *(pods.claim(where, member) for member in all_members),
-        pods.configuration(where, all_members, zones),
+        *_configuration(where, all_members, zones),
         pods.headless_service(where, selector),
-        pods.bootstrap_service(where, f"{where.name}-kafka-bootstrap", {**selector, "strimzi.io/broker-role": "true"}),
+        pods.bootstrap_service(where, _bootstrap(where), {**selector, "strimzi.io/broker-role": "true"}),
         pods.budget(where, f"{where.name}-kafka", selector, {"minAvailable": len(all_members) - 1}),
         _kafka(where, version),
         *(_pool(where, pool, all_members, version) for pool in _pools(all_members)),
@@ -51,6 +61,19 @@ def resources(where: Place, all_members: tuple[Member, ...], zones: Mapping[str,
         _entity_operator(where),
         *_operator(where, version),
     ]
+
+
+def _bootstrap(where: Place) -> str:
+    return f"{where.name}-kafka-bootstrap"
+
+
+def _configuration(where: Place, all_members: tuple[Member, ...], zones: Mapping[str, str]) -> list[dict]:
+    """Return what the pods start from, and if it is secured the Secret by which clients know them."""
+    found, security = pods.configuration(where, all_members, zones), where.security
+    if security is None:
+        return [found]
+    found["data"] |= security.files(all_members, where.domain, f"{_bootstrap(where)}.{where.namespace}.svc")
+    return [found, security.authority_secret(where.namespace, where.name)]
 
 
 def _selector(where: Place) -> dict[str, str]:
@@ -66,6 +89,12 @@ def _roles(pool: str, all_members: tuple[Member, ...]) -> tuple[str, ...]:
 
 
 def _kafka(where: Place, version: Strimzi) -> dict:
+    listeners = [{"name": "plain", "port": PLAIN_PORT, "type": "internal", "tls": False}]
+    if where.security is not None:
+        listeners += [
+            {"name": name, "port": port, "type": "internal", "tls": True, "authentication": {"type": kind}}
+            for name, port, kind in (("tls", TLS_PORT, "tls"), ("scram", SCRAM_PORT, "scram-sha-512"))
+        ]
     return {
         "apiVersion": f"kafka.strimzi.io/{version.api}",
         "kind": "Kafka",
@@ -77,7 +106,8 @@ def _kafka(where: Place, version: Strimzi) -> dict:
         "spec": {
             "kafka": {
                 "version": KAFKA_VERSION,
-                "listeners": [{"name": "plain", "port": 9092, "type": "internal", "tls": False}],
+                "listeners": listeners,
+                **({} if where.security is None else {"authorization": {"type": "simple"}}),
                 "config": {"default.replication.factor": 3, "min.insync.replicas": 2},
             },
             "entityOperator": {"topicOperator": {}},

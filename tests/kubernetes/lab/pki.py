@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .authority import Authority
 from .plan import DOMAIN, Plan
 from .shell import run
 
-_DAYS = "30"
-_CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 # Who may do what is said by these subjects: Kubernetes' own RBAC rules know them.
 _CLIENTS = {
     "admin": "/O=system:masters/CN=admin",
@@ -23,19 +22,18 @@ _CLIENTS = {
 
 def make(plan: Plan) -> None:
     """Make all keys and certificates in `plan.pki`."""
-    plan.pki.mkdir()
-    authority = ["-keyout", _file(plan, "ca.key"), "-out", _file(plan, "ca.crt"), "-days", _DAYS, "-subj", "/CN=lab"]
-    run("openssl", "req", "-x509", *_CURVE, *authority)
+    authority = Authority(plan.pki, "/CN=lab")
     run("openssl", "genrsa", "-out", _file(plan, "accounts.key"), "2048")
     run("openssl", "rsa", "-in", _file(plan, "accounts.key"), "-pubout", "-out", _file(plan, "accounts.pub"))
     names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
     names.append(f"kubernetes.default.svc.{DOMAIN}")
     alternatives = [f"IP:{plan.host}", f"IP:{plan.services[1]}", *(f"DNS:{name}" for name in names)]
-    _sign(plan, "apiserver", "/CN=kube-apiserver", alternatives)
+    authority.sign("apiserver", "/CN=kube-apiserver", alternatives)
     for name, subject in _CLIENTS.items():
-        _sign(plan, name, subject)
+        authority.sign(name, subject)
     for node in plan.nodes:
-        _sign(plan, node, f"/O=system:nodes/CN=system:node:{node}", [f"DNS:{node}", f"IP:{plan.address(node)}"])
+        subject = f"/O=system:nodes/CN=system:node:{node}"
+        authority.sign(node, subject, [f"DNS:{node}", f"IP:{plan.address(node)}"])
 
 
 def kubeconfig(plan: Plan, name: str, path: Path) -> Path:
@@ -56,31 +54,6 @@ def kubeconfig(plan: Plan, name: str, path: Path) -> Path:
     path.write_text(json.dumps(content, indent=1))
     path.chmod(0o600)
     return path
-
-
-def _sign(plan: Plan, name: str, subject: str, alternatives: list[str] | None = None) -> None:
-    key, request, signed = (_file(plan, f"{name}.{suffix}") for suffix in ("key", "csr", "crt"))
-    run("openssl", "req", "-new", *_CURVE, "-keyout", key, "-subj", subject, "-out", request)
-    extensions = plan.pki / f"{name}.ext"
-    lines = ["extendedKeyUsage=clientAuth,serverAuth"]
-    if alternatives:
-        lines.append(f"subjectAltName={','.join(alternatives)}")
-    extensions.write_text("\n".join(lines))
-    authority = ["-CA", _file(plan, "ca.crt"), "-CAkey", _file(plan, "ca.key"), "-CAcreateserial"]
-    run(
-        "openssl",
-        "x509",
-        "-req",
-        "-in",
-        request,
-        *authority,
-        "-days",
-        _DAYS,
-        "-out",
-        signed,
-        "-extfile",
-        str(extensions),
-    )
 
 
 def _file(plan: Plan, name: str) -> str:

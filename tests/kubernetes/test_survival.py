@@ -1,0 +1,153 @@
+"""What a release lives through: its node emptied, no broker for ten minutes, a disk that is full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from tests.chart import helm as programs
+from tests.kafka.sentinel import assert_identities
+from tests.kubernetes.deploy import images, objects
+from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.layout import CONTROLLER_NODE
+from tests.kubernetes.deploy.release import SECONDS, Release, installed
+from tests.kubernetes.deploy.sentinel import sample
+from tests.kubernetes.deploy.waiting import wait_for
+from tests.kubernetes.lab.cluster import Cluster
+from tests.kubernetes.pod_record import PodRecord, recorded
+
+HELM = programs.MAJORS[0]
+SETTLED = 100  # records
+AWAY = 600.0  # seconds without a broker
+BACK = 60.0  # seconds in which three brokers have started, on a busy machine
+STATE = "/var/lib/kafka-sentinel"
+SAVED = 5.0  # seconds between two writes to a state file
+FILL = f"""
+try:
+    with open("{STATE}/fill", "wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def verified(release: Release, more_than: int, seconds: float = SECONDS) -> dict:
+    """Wait until there are so many verified records, and return the snapshot. None is lost or unaccounted for."""
+    found = release.wait_for(
+        lambda status: status["records"]["all"]["verified"] > more_than, f"more than {more_than} verified", seconds
+    )
+    figures = found["records"]["all"]
+    assert_identities(figures)
+    assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
+    return found
+
+
+def restarts(release: Release) -> int:
+    (pod,) = release.pods()
+    (container,) = pod["status"]["containerStatuses"]
+    return container["restartCount"]
+
+
+@contextmanager
+def cordoned(lab: Cluster, node: str) -> Iterator[None]:
+    lab.kubectl("cordon", node)
+    try:
+        yield
+    finally:
+        lab.kubectl("uncordon", node)
+
+
+def evict(lab: Cluster, pod: dict) -> None:
+    head = {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"]}
+    path = f"{objects.pods_path(head['namespace'])}/{head['name']}/eviction"
+    lab.api.create(path, {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": head})
+
+
+def end_of(record: PodRecord, name: str) -> dict:
+    """Return how the container of a pod ended, once it has."""
+    for seen in record.events(name):
+        for container in seen.pod["status"].get("containerStatuses", []):
+            if "terminated" in container["state"]:
+                return container["state"]["terminated"]
+    return {}
+
+
+def test_evicted_from_its_node_it_ends_in_time_and_goes_on_elsewhere(lab: Cluster, kafka: Kafka, tmp_path: Path):
+    images.sentinel_image().load(lab, lab.nodes)
+    with installed(kafka, HELM, tmp_path, forgetting=True, nodeSelector={}) as release:
+        before = verified(release, SETTLED)
+        (pod,) = release.pods()
+        name = pod["metadata"]["name"]
+        assert pod["spec"]["nodeName"] == CONTROLLER_NODE, "the only node that is not spot"
+        with recorded(kafka, [name]) as record, cordoned(lab, CONTROLLER_NODE):
+            evict(lab, pod)
+            ended = wait_for(lambda: end_of(record, name), "its container to end", SECONDS)
+            after = release.wait_for(lambda status: status["run"] != before["run"], "another life of it", SECONDS)
+            (pod,) = release.pods()
+            assert pod["spec"]["nodeName"] != CONTROLLER_NODE
+            more = verified(release, before["records"]["all"]["verified"] + SETTLED)
+        assert ended["exitCode"] == 0, ended  # by itself, within its grace period: else it would be 137
+        stopped = datetime.fromisoformat(ended["finishedAt"]).timestamp()  # in whole seconds
+        assert more["blind_seconds"] - before["blind_seconds"] >= after["started_at"] - stopped - 1
+        assert [each for each in more["incidents"] if each["opened_at"] > stopped] == []
+
+
+@pytest.mark.full
+@pytest.mark.timeout(AWAY + 900)
+def test_without_a_broker_for_ten_minutes_it_measures_that_and_forgets_nothing(kafka: Kafka, tmp_path: Path):
+    with installed(kafka, HELM, tmp_path, forgetting=True) as release:
+        before = verified(release, SETTLED)
+        kafka.set_operator(alive=False)
+        for broker in kafka.brokers:
+            kafka.delete_pod(broker)
+        release.wait_for(lambda status: not status["kafka"]["reachable"], "no broker to be reached", SECONDS)
+        began = time.monotonic()
+        while time.monotonic() - began < AWAY:
+            status = release.status()
+            assert (status["health"], status["kafka"]["reachable"]) == ("incident", False)
+            time.sleep(10)
+        kafka.set_operator(alive=True)
+        kafka.wait_ready()
+        away = time.monotonic() - began
+        after = release.wait_for(
+            lambda status: all(each["closed_at"] for each in status["incidents"]), "no open incident", 2 * SECONDS
+        )
+        (incident,) = after["incidents"]
+        assert incident["cause"] == "pod_deleted", incident["reasons"]
+        assert set(incident["brokers"]) == set(kafka.brokers)
+        for phase in ("produce", "consume"):
+            assert AWAY <= incident["phases"][phase] <= away + BACK, incident["phases"]
+            down = sample(release.metrics(), "unavailable_seconds_total", operation=phase)
+            assert AWAY <= down <= away + BACK
+        assert after["blind_seconds"] == before["blind_seconds"]  # the API server answered all the time
+        verified(release, before["records"]["all"]["verified"] + SETTLED)
+        assert restarts(release) == 0
+
+
+@pytest.mark.full
+def test_with_a_full_disk_it_goes_on_says_so_and_writes_again_once_there_is_room(kafka: Kafka, tmp_path: Path):
+    volume = {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+    more = {"extraVolumes": [volume], "extraVolumeMounts": [{"name": "state", "mountPath": STATE}]}
+    settings = {"state": {"file": f"{STATE}/state.json"}}
+    with installed(kafka, HELM, tmp_path, settings=settings, **more) as release:
+
+        def saved() -> float:
+            return sample(release.metrics(), "checkpoint_last_success_timestamp_seconds")
+
+        before = verified(release, SETTLED)
+        filled = release.exec("python3", "-c", FILL)
+        assert filled.stdout.strip() == "No space left on device", filled.stdout + filled.stderr
+        last = saved()
+        wait_for(lambda: "No space left on device" in release.logs(), "it to say so", SECONDS)
+        full = verified(release, before["records"]["all"]["verified"] + SETTLED)
+        assert full["health"] == "ok"
+        assert saved() <= last + SAVED
+        emptied = release.exec("python3", "-c", f"import os; os.remove('{STATE}/fill')")
+        assert emptied.returncode == 0, emptied.stderr
+        wait_for(lambda: saved() > last + SAVED, "the state to be written again", SECONDS)
+        assert restarts(release) == 0
