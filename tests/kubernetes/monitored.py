@@ -2,7 +2,7 @@
 
 Two releases of the chart watch. One is as users have it: its probe topic has three copies, of which two must be in
 sync. The probe topic of the other has two copies, of one partition both on that node, and one in sync is enough: what
-that partition acknowledged is gone for good, for the node returns with empty disks.
+that partition acknowledged is gone for good, for the node returns with empty disks. The user's also probes with acks=1.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tests.alerts.client import Client
 from tests.alerts.contract import unheard
 from tests.alerts.shown import Shown, answers
 from tests.chart.helm import MAJORS
+from tests.kafka import truth
 from tests.kubernetes.agents import Machine
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.monitoring import SELECTED, Monitoring
@@ -30,6 +31,8 @@ SCRAPED = {"interval": "2s", "labels": SELECTED}
 # For the user's release. The objectives of slots are wide for a machine that runs a whole data centre.
 SLO = {"produce": "2s", "consume": "3s"}
 THIN, THIN_TOPIC, THIN_PLACES = "orders-thin", "two-copies", [[0, 1], [2, 0]]
+WEAK_TOPIC, WEAK = "one-ack", "1"
+FRESH = 200  # of the newest records of a partition, some may still be on their way
 SAFE = "orders"  # the clusters' names in the metrics
 NODE, BROKERS, DISKS = "n1", (0, 1), ("d1", "d2")
 TAINT, TAINT_VALUE = "aws-node-termination-handler/spot-itn", "spot-itn-4f2e1c"
@@ -46,7 +49,7 @@ class Told:
     """`calm`, `down`, `after`: what the dashboards showed of the user's release. `thin`: and of the other in the end.
 
     `unheard`: metrics that had no series in the end. `quiet`: what had been delivered before the node got its notice.
-    `said`, `lost`: by our own clock.
+    `said`, `lost`: by our own clock. `missing`: (partition, run, sequence) of what the log of acks=1 lacks.
     """
 
     monitoring: Monitoring
@@ -61,6 +64,7 @@ class Told:
     incident: dict[str, Any]
     status: dict[str, Any]
     thin_status: dict[str, Any]
+    missing: set[tuple[int, int, int]]
 
 
 def seen_by(monitor: str) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def both(kafka: Kafka, folder: Path) -> Iterator[tuple[Release, Release]]:
         "slo": SLO,
     }
     only_scraped = {"podMonitor": {"enabled": True, **SCRAPED}}
-    settings = {"slo": SLO, "experiments": experiments}
+    settings = {"slo": SLO, "experiments": experiments, "probe": {"acks_one": {"enabled": True, "topic": WEAK_TOPIC}}}
     with (
         installed(kafka, MAJORS[0], folder, forgetting=True, **seen_by("podMonitor"), settings=settings) as first,
         installed(kafka, MAJORS[0], folder, "thin", forgetting=True, **only_scraped, settings=thin) as second,
@@ -101,6 +105,22 @@ def play(kafka: Kafka, monitoring: Monitoring, folder: Path) -> Told:
     """Let it happen, and return once everything has settled and was delivered."""
     with both(kafka, folder) as releases:
         return _Play(kafka, monitoring, *releases).run()
+
+
+def is_settled(status: dict[str, Any]) -> bool:
+    """Tell whether the fate of every record of acks=1 is known, too."""
+    return not (status["records"][WEAK]["suspected"] or status["records"][WEAK]["unresolved"])
+
+
+def missing_in(kafka: Kafka, status: dict[str, Any]) -> set[tuple[int, int, int]]:
+    """Return which records of acks=1 the log lacks, of those that were sent before the newest that it has."""
+    run = int(status["run"], 16)
+    found: set[tuple[int, int, int]] = set()
+    for partition in (one["partition"] for one in status["partitions"] if one["acks"] == WEAK):
+        records = truth.read_log(kafka.bootstrap, WEAK_TOPIC, partition).records
+        there = {sequence for its, sequence in truth.present(records) if its == run}
+        found |= {(partition, run, sequence) for sequence in set(range(max(there) - FRESH)) - there}
+    return found
 
 
 class _Play:
@@ -126,7 +146,8 @@ class _Play:
         loss = {"alertname": "KafkaSentinelMessageLossAfterSpotReclaim", "kafka_cluster": THIN}
         wait_for(lambda: self.receiver.got("firing", **loss), "somebody to be told of the loss", PROVED)
         self._say("somebody was told of the loss")
-        status = self._wait(is_calm, "the incident to be closed")
+        status = self._wait(lambda status: is_calm(status) and is_settled(status), "the incident to be closed")
+        missing = missing_in(self.kafka, status)
         thin_status = self.thin.wait_for(is_calm, "the incident to be closed", CLOSED)
         for cluster in (SAFE, THIN):
             self._delivered("resolved", alertname="KafkaSentinelWritesDown", kafka_cluster=cluster)
@@ -148,6 +169,7 @@ class _Play:
             incident,
             status,
             thin_status,
+            missing,
         )
 
     def _ready(self) -> None:

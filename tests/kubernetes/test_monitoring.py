@@ -24,19 +24,21 @@ from tests.alerts.contract import (
 from tests.alerts.promtool import ALERTS, BASE, ROOT, RULES
 from tests.alerts.shown import Shown, empty, strange, values
 from tests.chart.helm import MAJORS
+from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.monitoring import NAME, NAMESPACE, Monitoring
 from tests.kubernetes.deploy.receiver import Delivered
 from tests.kubernetes.deploy.release import Release, installed
 from tests.kubernetes.deploy.shared import SMALL_TEAM, SharedKafka
-from tests.kubernetes.deploy.waiting import wait_for
-from tests.kubernetes.monitored import BROKERS, SAFE, THIN, Told, play, seen_by
+from tests.kubernetes.deploy.waiting import say, wait_for
+from tests.kubernetes.monitored import BROKERS, SAFE, THIN, WEAK, Told, play, seen_by
 
 from kafka_sentinel.adapters.metric_catalogue import CATALOGUE
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1_500)]  # the first of them waits until all of it has happened
 SECONDS = 120.0
 FOUND = 300.0  # seconds; a kubelet takes a minute or two to show a pod its changed Secret
+WEAKER = "KafkaSentinelMessageLossAcksOne"
 OF_TARGET = {"namespace", "pod", "container", "endpoint", "job", "instance"}  # labels Prometheus gives a series
 OF_KIND = {"podMonitor": set(), "serviceMonitor": {"service"}}
 
@@ -182,11 +184,30 @@ def test_a_real_loss_after_a_real_reclaim_is_delivered_with_its_cause(told: Told
     assert told.monitoring.receiver.got("resolved", alertname=name) == []
 
 
+def test_what_acks_1_lost_by_that_reclaim_is_what_its_log_lacks_and_is_no_more_than_information(told: Told):
+    figures = told.status["records"][WEAK]
+    assert_identities(figures)
+    lost = {
+        (loss["partition"], int(loss["run"], 16), loss["first_sequence"] + index)
+        for loss in told.status["losses"]
+        for index in range(loss["count"])
+    }
+    assert lost <= told.missing
+    never = figures["rejected"] + figures["absent"]
+    assert (figures["lost"], len(told.missing)) == (len(lost), len(lost) + never)
+    assert {loss["acks"] for loss in told.status["losses"]} <= {WEAK}
+    say(f"acks=1 lost {len(lost)} of {figures['acked']} acknowledged records")
+    for one in told.monitoring.receiver.got("firing", alertname=WEAKER):
+        check_delivered(one, {"kafka_cluster": SAFE, "cause": "spot"})
+        assert one.labels["severity"] == "info"
+
+
 def test_with_it_come_exactly_the_expected_others(told: Told):
     fired = {(one.name, one.labels["kafka_cluster"]) for one in told.monitoring.receiver.got("firing")}
     assert fired == {
         *((name, cluster) for cluster in (SAFE, THIN) for name in _EXPECTED),
         ("KafkaSentinelMessageLossAfterSpotReclaim", THIN),
+        *([(WEAKER, SAFE)] if told.status["records"][WEAK]["lost"] else []),
     }
     slow = told.monitoring.receiver.got("firing", alertname="KafkaSentinelSlowRecovery")
     for one in slow:
