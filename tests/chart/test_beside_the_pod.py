@@ -222,6 +222,25 @@ def test_the_chart_brings_the_projects_own_rules_and_dashboards(helm):
     assert len(own) == 3
 
 
+def test_alerts_get_the_users_labels_beside_their_own_and_those_he_does_not_want_are_left_out(helm):
+    unwanted = "KafkaSentinelPlacementExposed"
+    more = {"alertLabels": {"team": "streams", "severity": "page"}, "without": [unwanted]}
+    rule = helm.template(THREE, {"prometheusRule": {"enabled": True, **more}}).one("PrometheusRule")
+    own = yaml.safe_load((CHART / "alerts" / "kafka-sentinel.yaml").read_text())
+    expected = [one for group in own["groups"] for one in group["rules"] if one.get("alert") != unwanted]
+    for one in expected:
+        if "alert" in one:
+            one["labels"] = {"team": "streams"} | one["labels"]
+    assert [one for group in rule["spec"]["groups"] for one in group["rules"]] == expected
+
+
+def test_alerts_and_dashboards_link_to_where_the_user_has_the_runbooks(helm):
+    on = {"prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}}
+    text, theirs = helm.template(THREE, on).text, "https://wiki.example.com/runbooks"
+    (usual,) = set(re.findall(r"https://[^\s\"]*/runbooks(?=/KafkaSentinel)", text))
+    assert helm.template(THREE, on, {"runbooks": theirs}).text == text.replace(usual, theirs)
+
+
 # --- Strimzi
 
 

@@ -42,6 +42,8 @@ def test_an_unknown_key_is_refused_by_name(helm, values, place, key):
         ({"rbac": {"experiments": "no"}}, "/rbac/experiments"),
         ({"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}}, "/networkPolicy/apiServer/cidrs/0"),
         ({"podMonitor": {"interval": "fifteen"}}, "/podMonitor/interval"),
+        ({"runbooks": "docs/runbooks"}, "/runbooks"),
+        ({"prometheusRule": {"without": "A"}}, "/prometheusRule/without"),
         ({"settings": {"probe": {"record_size": "big"}}}, "/settings/probe/record_size"),
         ({"settings": {"probe": {"record_size": 70_000}}}, "/settings/probe/record_size"),
         ({"settings": {"probe": {"interval": "1 week"}}}, "/settings/probe/interval"),
@@ -68,6 +70,10 @@ IMPOSSIBLE = {
     "scraped twice": (
         {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}},
         "podMonitor.enabled and serviceMonitor.enabled exclude each other",
+    ),
+    "an alert that is not there": (
+        {"prometheusRule": {"enabled": True, "without": ["KafkaSentinelDown"]}},
+        "prometheusRule.without: there is no alert KafkaSentinelDown; there are KafkaSentinelBlind, ",
     ),
     "any port": ({"settings": {"http": {"port": 0}}}, "settings.http.port cannot be 0"),
     "user of no kind": (

@@ -87,3 +87,8 @@ namespace: {{ . }}
 labels:
   {{- include "kafka-sentinel.labels" .root | nindent 2 }}
 {{- end }}
+
+{{/* A file of rules or a dashboard, with links to where the runbooks are: (list $ text). */}}
+{{- define "kafka-sentinel.linked" -}}
+{{- index . 1 | replace "https://github.com/kafka-sentinel/kafka-sentinel/blob/main/docs/runbooks" (index . 0).Values.runbooks }}
+{{- end }}
