@@ -1,4 +1,4 @@
-"""What a release lives through: its node emptied, no broker for ten minutes, a disk that is full."""
+"""What a release lives through: its node emptied, its clock stepped, no broker for ten minutes, a disk that is full."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from tests.chart import helm as programs
 from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.deploy import images, objects
+from tests.kubernetes.deploy.clock import Clock
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.layout import CONTROLLER_NODE
 from tests.kubernetes.deploy.release import SECONDS, Release, installed
@@ -22,6 +23,7 @@ from tests.kubernetes.pod_record import PodRecord, recorded
 
 HELM = programs.MAJORS[0]
 SETTLED = 100  # records
+HOUR = 3_600  # seconds
 AWAY = 600.0  # seconds without a broker
 BACK = 60.0  # seconds in which three brokers have started, on a busy machine
 STATE = "/var/lib/kafka-sentinel"
@@ -95,6 +97,25 @@ def test_evicted_from_its_node_it_ends_in_time_and_goes_on_elsewhere(lab: Cluste
         stopped = datetime.fromisoformat(ended["finishedAt"]).timestamp()  # in whole seconds
         assert more["blind_seconds"] - before["blind_seconds"] >= after["started_at"] - stopped - 1
         assert [each for each in more["incidents"] if each["opened_at"] > stopped] == []
+
+
+@pytest.mark.full
+def test_a_clock_that_is_stepped_is_no_outage_no_loss_and_no_blindness(lab: Cluster, kafka: Kafka, tmp_path: Path):
+    clock = Clock(lab, CONTROLLER_NODE)
+    with installed(kafka, HELM, tmp_path, forgetting=True, **clock.values()) as release:
+        found = before = verified(release, SETTLED)
+        for offset in (HOUR, -HOUR, 0):
+            clock.set(offset)
+            found = verified(release, found["records"]["all"]["verified"] + SETTLED)
+            assert found["now"] == pytest.approx(time.time() + offset, abs=HOUR / 10)
+        assert (found["health"], found["incidents"], found["blind_seconds"]) == ("ok", [], before["blind_seconds"])
+        metrics = release.metrics()
+        for operation in ("produce", "consume"):
+            assert sample(metrics, "partition_unavailable_seconds_total", operation=operation) == 0
+        for latency in ("produce_ack_latency_seconds", "end_to_end_latency_seconds"):
+            seen = (sample(metrics, f"{latency}_bucket", acks="all", le=le) for le in ("30.0", "+Inf"))
+            assert len(set(seen)) == 1, f"{latency} went by the wall clock"
+        assert restarts(release) == 0
 
 
 @pytest.mark.full
