@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -19,13 +20,26 @@ from tests.kubernetes.deploy.layout import CONTROLLER_NODE
 from tests.kubernetes.deploy.objects import run_in_pod
 from tests.kubernetes.deploy.release import RELEASE, SECONDS, Release, installed
 from tests.kubernetes.deploy.waiting import wait_for
+from tests.kubernetes.injections import armed, experiment
 from tests.kubernetes.lab.cluster import Cluster
 
+from kafka_sentinel.adapters.kubernetes.access_review import Places
+from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Permission
+from kafka_sentinel.core.faults import Reach, of_reach
 from kafka_sentinel.lab.errors import LabError
 
 GUARDED = "restricted"  # a namespace that takes pods of the restricted profile alone
 ENFORCE = "pod-security.kubernetes.io/enforce"
 FIRST_RECORD = 60.0  # seconds from `helm install`
+NEVER = (
+    ("get", "secrets"),
+    ("list", "secrets"),
+    ("create", "pods"),
+    ("create", "pods --subresource=exec"),
+    ("delete", "configmaps"),
+    ("delete", "nodes"),
+    ("*", "*"),
+)
 
 
 @pytest.mark.parametrize("major", [programs.MAJORS[0], pytest.param(programs.MAJORS[1], marks=pytest.mark.full)])
@@ -36,7 +50,7 @@ def test_installed_with_one_value_it_proves_records_in_a_minute_and_keeps_its_st
     with installed(kafka, major, tmp_path) as release:
         wait_for(lambda: release.verified() > 0, "the first verified record", FIRST_RECORD - (time.monotonic() - began))
         assert "Phase:          Succeeded" in release.helm("test", RELEASE)
-        check_rights(release)
+        check_rights(release, breaks=False)
         check_metrics(release, tmp_path)
         run, verified = release.status()["run"], release.verified()
         release.helm("upgrade", RELEASE, str(CHART), *release.values(settings={"probe": {"interval": "200ms"}}))
@@ -44,6 +58,9 @@ def test_installed_with_one_value_it_proves_records_in_a_minute_and_keeps_its_st
         wait_for(lambda: release.verified() > verified, "its records, added to those of the old one", SECONDS)
         figures = release.status()["records"]["all"]
         assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
+        every = [experiment(kind.value, kind.value) for kind in of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)]
+        release.helm("upgrade", RELEASE, str(CHART), *release.values(settings={"experiments": armed(kafka, *every)}))
+        check_rights(release, breaks=True)
         state = release.name_of("ConfigMap").removesuffix("-config")
     wait_for(lambda: release.pods() == [], "its pod to end", SECONDS)
     listed = lab.kubectl("get", "all,configmap,role,rolebinding,serviceaccount", "-n", kafka.namespace, "-o", "name")
@@ -90,27 +107,35 @@ def test_the_image_of_the_dockerfile_proves_records_where_only_restricted_pods_m
             assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
 
 
-def check_rights(release: Release) -> None:
-    """Unarmed, it may watch and keep its state, and break nothing."""
-    namespace = release.namespace
-    for verb in ("list", "watch"):
-        for resource in ("pods", "persistentvolumeclaims", "poddisruptionbudgets.policy", "nodes", "persistentvolumes"):
-            assert release.may(verb, resource, namespace), f"{verb} {resource}"
-    state = next(each["metadata"]["name"] for each in release.manifest if each["kind"] == "ConfigMap")
-    assert release.may("update", f"configmaps/{state.removesuffix('-config')}-state", namespace)
-    for verb, resource in (
-        ("delete", "pods"),
-        ("create", "pods/eviction"),
-        ("create", "pods/exec"),
-        ("patch", "nodes"),
-        ("update", "nodes"),
-        ("get", "secrets"),
-        ("list", "secrets"),
-        ("update", "configmaps/another"),
-        ("delete", "configmaps"),
-    ):
-        assert not release.may(verb, resource, namespace), f"{verb} {resource}"
-        assert not release.may(verb, resource, "kube-system"), f"{verb} {resource} elsewhere"
+def check_rights(release: Release, *, breaks: bool) -> None:
+    """Ask the API server verb by verb: it grants what the table of permissions says, there and nowhere else."""
+    state = f"{release.name_of('Deployment')}-state"
+    places = Places(release.kafka.namespace, release.namespace, state=state)
+    for row in PERMISSIONS:
+        for verb, namespace in itertools.product(row.verbs, places.namespaces(row.scope)):
+            expected = breaks or row.need is not Need.EXPERIMENTS
+            assert granted(release, row, verb, namespace, places.name(row)) is expected, (
+                f"{verb} {row.title} in {namespace!r}"
+            )
+            if namespace:
+                assert not granted(release, row, verb, "kube-system", places.name(row)), f"{verb} {row.title} elsewhere"
+            if row.named:
+                assert not granted(release, row, verb, namespace, "another"), f"{verb} another of {row.title}"
+    for verb, resource in NEVER:
+        assert release.can_i(verb, resource) == "no", f"{verb} {resource}"
+    assert release.can_i("list", "pods") == "yes"
+    assert release.can_i("delete", "pods") == ("yes" if breaks else "no")
+
+
+def granted(release: Release, row: Permission, verb: str, namespace: str, name: str) -> bool:
+    """Ask what `kubectl auth can-i` asks."""
+    what = {"group": row.resource.group, "resource": row.resource.plural, "subresource": row.subresource or ""}
+    asked = {
+        "user": release.account,
+        "resourceAttributes": {**what, "verb": verb, "namespace": namespace, "name": name},
+    }
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": asked}
+    return release.lab.api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
 
 
 def check_metrics(release: Release, folder: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -126,14 +127,18 @@ class Release:
     def verified(self) -> int:
         return self.status().get("records", {}).get("all", {}).get("verified", 0)
 
-    def may(self, verb: str, resource: str, namespace: str) -> bool:
-        """Ask the API server, as an admin may, whether the daemon's account may do that."""
-        account = f"system:serviceaccount:{self.namespace}:{self.name_of('ServiceAccount')}"
+    @cached_property
+    def account(self) -> str:
+        """Return the daemon's account, as the API server calls it."""
+        return f"system:serviceaccount:{self.namespace}:{self.name_of('ServiceAccount')}"
+
+    def can_i(self, verb: str, resource: str) -> str:
+        """Return what kubectl says of that right of the daemon's account in the release's namespace: yes or no."""
+        asked = ("auth", "can-i", verb, *resource.split(), "-n", self.namespace, f"--as={self.account}")
         try:
-            said = self.lab.kubectl("auth", "can-i", verb, resource, "-n", namespace, f"--as={account}")
-        except LabError:  # it says no by its exit code
-            return False
-        return said.strip() == "yes"
+            return self.lab.kubectl(*asked).strip()
+        except LabError:  # it says no by its exit code, too
+            return "no"
 
 
 @contextmanager
