@@ -1726,6 +1726,70 @@ def test_what_an_earlier_life_had_in_flight_is_found_below_where_the_log_ends_no
     assert after.count("unaccounted") == 0
 
 
+def test_what_an_earlier_life_had_read_before_it_was_acknowledged_was_written():
+    """The state was saved between the two, so what reads on from there does not meet it."""
+    world = World()
+    world.produce(5)
+    read, unread = world.send(4), world.send(3)
+    world.append(*read)
+    world.read()
+    after = world.restart(state=world.saved())
+    after.settle()
+    assert all(after.state_of(sequence, 1) is State.PRESENT for sequence in read)
+    assert all(after.state_of(sequence, 1) is State.UNACCOUNTED for sequence in unread)
+    assert (after.count("verified"), after.lost) == (5 + after.ledger.own.next_sequence, set())
+
+
+def test_what_an_earlier_life_had_read_before_it_was_acknowledged_is_verified_once_a_record_claims_it():
+    world = World()
+    world.produce(5)
+    read = world.send(4)
+    offset = world.append(*read)
+    world.read()
+    state = world.saved()
+    world.ack((read.start, 4, offset))
+    world.produce()  # claims them
+    after = world.restart(state=state)
+    after.settle()
+    assert all(after.state_of(sequence, 1) is State.VERIFIED for sequence in read)
+    assert (after.count("unaccounted"), after.lost) == (0, set())
+
+
+def test_what_an_earlier_life_had_read_and_was_claimed_and_then_vanished_is_lost():
+    world = World()
+    world.produce(5)
+    read = world.send(4)
+    offset = world.append(*read)
+    world.read()
+    state = world.saved()
+    world.ack((read.start, 4, offset))
+    claims = world.produce()
+    entries = world.truncate(offset)
+    world.put(*entries[len(read) :])  # only what claims them came to stand there
+    after = world.restart(state=state)
+    after.settle()
+    after.recheck_everything()
+    after.settle()
+    assert after.lost == {(1, sequence) for sequence in read}, claims
+
+
+def test_an_earlier_life_of_which_the_state_left_nothing_open_is_accounted_for_up_to_its_last_record():
+    """All that the state knew has left the log, and so has some of what was sent after it was saved."""
+    world = World()
+    world.elect()
+    world.produce(10)
+    world.read()
+    state = world.saved()
+    world.produce(7)
+    world.produce()  # claims them
+    world.retain_from(15)
+    after = world.restart(state=state)
+    after.settle()
+    run = after.ledger.accounts[1]
+    assert (run.count(State.EXPIRED), after.lost) == (5, set())
+    assert run.count(State.VERIFIED, State.PRESENT) == 10 + 3
+
+
 @pytest.mark.parametrize("gone", [3, 17])
 def test_what_an_earlier_life_lost_above_the_state_is_proved_though_the_log_start_has_moved(gone):
     world = World()

@@ -75,6 +75,7 @@ class Account:
         self.earlier = (0, -1)  # (offset, highest sequence below it), from an earlier process
         self.known = 0  # of an orphan: sequences below it had been sent when the state was saved,
         self.read_to = 0  # and the log had been read up to this offset
+        self.met = False  # of an orphan: the log was read past a fence of the present run, so all of it was met
         self.sends = Sends()
 
     # --- states
@@ -241,10 +242,16 @@ class Account:
         return account
 
     def stop_sending(self) -> None:
-        """Its producer is gone, and with it the answers to what was in flight."""
+        """Its producer is gone, and with it the answers to what was in flight.
+
+        Of what is in flight an offset is known only if it was read there: that was written, and is not read again.
+        """
         for first, count in self.sets[State.IN_FLIGHT].spans():
             self.move(first, count, State.IN_FLIGHT, State.UNCERTAIN)
             self.blind.add(first, count)
+            for piece in self.positions.overlapping(first, count):
+                self.move(piece.first, piece.count, State.UNCERTAIN, State.PRESENT)
+                self.blind.remove(piece.first, piece.count)
 
 
 def mapping(value: object) -> Mapping[str, object]:

@@ -224,7 +224,7 @@ class Book:
         for account in list(self.accounts.values()):
             account.fold()
             settled = not any(account.sets[state] for state in OPEN)
-            if account.orphan and settled and not account.positions and not account.seen:
+            if account.orphan and account.met and settled and not account.positions and not account.seen:
                 self._archive(account.run)
 
     def _archive(self, run: int) -> None:

@@ -111,9 +111,10 @@ class Orphans(Book):
             self._suspect(self.own, Piece(first, count, 0), reason, placed=False, bound=bound)
 
     def has_unsettled_orphans(self) -> bool:
-        """Whether an earlier run left something that `settle_orphans` would settle."""
+        """Whether `settle_orphans` would settle something that an earlier run left, or may yet be met in the log."""
         return any(
-            account.blind
+            not account.met
+            or account.blind
             or account.sets[State.IN_FLIGHT]
             or any(account.suspected.missing(*span) for span in account.unplaced())
             for account in self.accounts.values()
@@ -129,6 +130,7 @@ class Orphans(Book):
         """
         for account in [account for account in self.accounts.values() if account.orphan]:
             account.stop_sending()
+            account.met = True
             passed = account.lowest_sighted() if self.log_start > 0 else 0
             for first, count in account.unplaced():
                 for trusted, length in account.suspected.missing(first, count):
