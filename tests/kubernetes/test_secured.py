@@ -23,8 +23,8 @@ OTHER_TOPIC = """
 import os
 from confluent_kafka.admin import AdminClient, NewTopic
 from kafka_sentinel.settings.load import load
-client = load(None, os.environ).kafka.client_config()
-for future in AdminClient(client).create_topics([NewTopic("another", 1)]).values():
+admin = AdminClient(load(None, os.environ).kafka.client_config())
+for future in admin.create_topics([NewTopic("another", 1)]).values():
     print(future.exception().args[0].name())
 """
 
@@ -71,8 +71,7 @@ def test_signed_in_as_a_kafka_user_that_may_do_no_more_than_it_needs_it_proves_r
         assert_identities(figures)
         assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
         assert status["kafka"]["controller"] == CONTROLLER_ID  # which another library asks for
-        metrics = release.metrics()
-        assert sample(metrics, "commit_latency_seconds_count") > 0  # the group's consumer
-        assert sample(metrics, "brokers_unprobed") == 0
+        wait_for(lambda: sample(release.metrics(), "commit_latency_seconds_count") > 0, "the group to commit", SECONDS)
+        assert sample(release.metrics(), "brokers_unprobed") == 0
         refused = release.exec("python3", "-c", OTHER_TOPIC)
         assert refused.stdout.strip() == "TOPIC_AUTHORIZATION_FAILED", refused.stdout + refused.stderr

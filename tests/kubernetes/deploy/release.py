@@ -147,6 +147,7 @@ def installed(
     major: str,
     folder: Path,
     name: str = RELEASE,
+    /,
     *,
     namespace: str | None = None,
     image: str | None = None,

@@ -118,7 +118,8 @@ def topic_operator(kafka: Kafka) -> list[str]:
         )
         for name, spec in specs.items()
     ]
-    for future in kafka.admin().create_topics(new).values():
+    admin = kafka.admin()
+    for future in admin.create_topics(new).values():
         future.result(SECONDS)
     return list(specs)
 
@@ -134,7 +135,8 @@ def _password(kafka: Kafka, name: str) -> dict[str, str]:
     password = secrets.token_urlsafe(24)
     mechanism = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
     change = UserScramCredentialUpsertion(name, mechanism, password.encode())
-    kafka.admin().alter_user_scram_credentials([change])[name].result(SECONDS)
+    admin = kafka.admin()
+    admin.alter_user_scram_credentials([change])[name].result(SECONDS)
     module = "org.apache.kafka.common.security.scram.ScramLoginModule"
     return {"password": password, "sasl.jaas.config": f'{module} required username="{name}" password="{password}";'}
 
@@ -144,7 +146,8 @@ def _bindings(principal: str, acls: Iterable[dict]) -> Iterator[AclBinding]:
         kind = acl["resource"]["type"]
         name = "kafka-cluster" if kind == "cluster" else acl["resource"]["name"]
         resource = ResourceType.BROKER if kind == "cluster" else ResourceType[kind.upper()]
-        pattern = ResourcePatternType[acl["resource"].get("patternType", "literal").upper()]
+        prefix = acl["resource"].get("patternType") == "prefix"
+        pattern = ResourcePatternType.PREFIXED if prefix else ResourcePatternType.LITERAL
         for words in acl["operations"]:
             operation = AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words).upper()]
             yield AclBinding(resource, name, pattern, principal, "*", operation, AclPermissionType.ALLOW)
