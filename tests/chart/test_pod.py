@@ -113,7 +113,7 @@ def terms(objects) -> list[dict]:
 
 
 def test_it_prefers_to_keep_off_the_brokers_nodes_however_kafka_was_installed(helm):
-    strimzi = {"strimzi.io/cluster": "stage", "strimzi.io/kind": "Kafka"}
+    strimzi = {"strimzi.io/cluster": "stage", "strimzi.io/name": "stage-kafka"}
     bitnami = {"app.kubernetes.io/name": "kafka", "app.kubernetes.io/instance": "stage"}
     known = terms(helm.template(THREE, {"strimzi": {"enabled": True}}))
     assert [each["labelSelector"]["matchLabels"] for each in known] == [strimzi]

@@ -83,6 +83,7 @@ def test_evicted_from_its_node_it_ends_in_time_and_goes_on_elsewhere(lab: Cluste
     images.sentinel_image().load(lab, lab.nodes)
     with installed(kafka, HELM, tmp_path, forgetting=True, nodeSelector={}) as release:
         before = verified(release, SETTLED)
+        wait_for(lambda: all(map(objects.is_ready, release.pods())), "its pod to be ready", SECONDS)
         (pod,) = release.pods()
         name = pod["metadata"]["name"]
         assert pod["spec"]["nodeName"] == CONTROLLER_NODE, "the only node that is not spot"

@@ -143,7 +143,10 @@ podAntiAffinity:
 - {key: kubernetes.azure.com/priority, value: spot}
 {{- end }}
 
-{{/* The labels of the Kafka cluster's pods: a list, for it may not be known how Kafka was installed. */}}
+{{/*
+The labels of brokers and controllers: a list, for it may not be known how Kafka was installed. Strimzi's entity operator
+has the cluster's labels, too, and may well be on the only node that is not spot.
+*/}}
 {{- define "kafka-sentinel.brokerLabels" -}}
 {{- $k := (include "kafka-sentinel.settings" . | fromYaml).kubernetes }}
 {{- $flavour := $k.flavour | default "auto" }}
@@ -151,7 +154,7 @@ podAntiAffinity:
 - {{ toJson $k.selector }}
 {{- else }}
 {{- if has $flavour (list "auto" "strimzi") }}
-- {strimzi.io/cluster: {{ $k.cluster | quote }}, strimzi.io/kind: Kafka}
+- {strimzi.io/cluster: {{ $k.cluster | quote }}, strimzi.io/name: {{ printf "%s-kafka" $k.cluster | quote }}}
 {{- end }}
 {{- if has $flavour (list "auto" "bitnami") }}
 - {app.kubernetes.io/name: kafka, app.kubernetes.io/instance: {{ $k.cluster | quote }}}
