@@ -46,7 +46,8 @@ def turned_away(kafka: Kafka, **properties: object) -> bool:
     return False
 
 
-@pytest.mark.parametrize("kind", ["tls", pytest.param("scram-sha-512", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["tls", "scram-sha-512"])
 def test_signed_in_as_a_kafka_user_that_may_do_no_more_than_it_needs_it_proves_records(
     secured_kafka: Kafka, tmp_path: Path, kind: str
 ):

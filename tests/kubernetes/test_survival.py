@@ -21,6 +21,7 @@ from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.lab.cluster import Cluster
 from tests.kubernetes.pod_record import PodRecord, recorded
 
+pytestmark = pytest.mark.full
 HELM = programs.MAJORS[0]
 SETTLED = 100  # records
 HOUR = 3_600  # seconds
@@ -100,7 +101,6 @@ def test_evicted_from_its_node_it_ends_in_time_and_goes_on_elsewhere(lab: Cluste
         assert [each for each in more["incidents"] if each["opened_at"] > stopped] == []
 
 
-@pytest.mark.full
 def test_a_clock_that_is_stepped_is_no_outage_no_loss_and_no_blindness(lab: Cluster, kafka: Kafka, tmp_path: Path):
     clock = Clock(lab, CONTROLLER_NODE)
     with installed(kafka, HELM, tmp_path, forgetting=True, **clock.values()) as release:
@@ -119,7 +119,6 @@ def test_a_clock_that_is_stepped_is_no_outage_no_loss_and_no_blindness(lab: Clus
         assert restarts(release) == 0
 
 
-@pytest.mark.full
 @pytest.mark.timeout(AWAY + 900)
 def test_without_a_broker_for_ten_minutes_it_measures_that_and_forgets_nothing(kafka: Kafka, tmp_path: Path):
     with installed(kafka, HELM, tmp_path, forgetting=True) as release:
@@ -151,7 +150,6 @@ def test_without_a_broker_for_ten_minutes_it_measures_that_and_forgets_nothing(k
         assert restarts(release) == 0
 
 
-@pytest.mark.full
 def test_with_a_full_disk_it_goes_on_says_so_and_writes_again_once_there_is_room(kafka: Kafka, tmp_path: Path):
     volume = {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
     more = {"extraVolumes": [volume], "extraVolumeMounts": [{"name": "state", "mountPath": STATE}]}
