@@ -154,6 +154,7 @@ def _own(plural: str):
     return lambda permission: not (permission.scope is Scope.OWN and permission.resource.plural == plural)
 
 
+@pytest.mark.full
 def test_j_without_the_right_to_its_state_it_ends_with_a_sentence_and_without_its_lease_it_stands_by(
     shared_kafka: Kafka, deploy: Deployer
 ):

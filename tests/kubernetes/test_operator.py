@@ -31,6 +31,7 @@ def test_a_deleted_pod_comes_back_as_another_on_its_own_volume(kafka: Kafka):
     assert kafka.isr("kept") == {1}, "a broker with another disk would not lead it"
 
 
+@pytest.mark.full
 def test_nothing_comes_back_while_the_operator_is_dead(kafka: Kafka):
     kafka.set_operator(alive=False)
     old = uid(kafka, 0)
@@ -63,6 +64,7 @@ def test_an_annotated_pod_is_rolled_and_an_event_says_so(kafka: Kafka):
     assert "strimzi.io/manual-rolling-update" not in kafka.pod(2)["metadata"]["annotations"]
 
 
+@pytest.mark.full
 def test_a_paused_cluster_is_not_rolled_until_it_goes_on(kafka: Kafka):
     kafka.pause(paused=True)
     wait_for(lambda: kafka.has_condition("ReconciliationPaused"), "the operator to see it", SECONDS)
