@@ -91,11 +91,11 @@ def test_evicted_from_its_node_it_ends_in_time_and_goes_on_elsewhere(lab: Cluste
         with recorded(kafka, [name]) as record, cordoned(lab, CONTROLLER_NODE):
             evict(lab, pod)
             ended = wait_for(lambda: end_of(record, name), "its container to end", SECONDS)
+            assert ended["exitCode"] == 0, ended  # by itself, within its grace period: else it would be 137
             after = release.wait_for(lambda status: status["run"] != before["run"], "another life of it", SECONDS)
-            (pod,) = release.pods()
+            (pod,) = release.there()
             assert pod["spec"]["nodeName"] != CONTROLLER_NODE
             more = verified(release, before["records"]["all"]["verified"] + SETTLED)
-        assert ended["exitCode"] == 0, ended  # by itself, within its grace period: else it would be 137
         stopped = datetime.fromisoformat(ended["finishedAt"]).timestamp()  # in whole seconds
         assert more["blind_seconds"] - before["blind_seconds"] >= after["started_at"] - stopped - 1
         assert [each for each in more["incidents"] if each["opened_at"] > stopped] == []

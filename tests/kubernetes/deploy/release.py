@@ -80,16 +80,17 @@ class Release:
 
     def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the daemon's container, as a person would."""
-        [pod] = self._there()
+        [pod] = self.there()
         return objects.run_in_pod(self.lab, self.namespace, pod["metadata"]["name"], *command)
 
-    def _there(self) -> list[dict]:
+    def there(self) -> list[dict]:
+        """Return its pods but those on their way out."""
         return [pod for pod in self.pods() if "deletionTimestamp" not in pod["metadata"]]
 
     @property
     def address(self) -> str | None:
         """Where the daemon listens, as host:port; None unless it has one pod, and that an address."""
-        there = self._there()
+        there = self.there()
         found = there[0]["status"].get("podIP") if len(there) == 1 else None
         return None if found is None else f"{found}:{PORT}"
 
@@ -112,7 +113,7 @@ class Release:
             return ""
 
     def logs(self) -> str:
-        [pod] = self._there()
+        [pod] = self.there()
         return self.lab.kubectl("logs", pod["metadata"]["name"], "-n", self.namespace)
 
     def wait_for(self, fits: Callable[[dict], object], what: str, seconds: float) -> dict:
