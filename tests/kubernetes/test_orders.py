@@ -36,6 +36,7 @@ def annotations(sentinel: Sentinel) -> set[str]:
     return {key for key in found["metadata"].get("annotations", {}) if key.startswith("kafka-sentinel.io/")}
 
 
+@pytest.mark.full
 def test_h_paused_by_annotation_nothing_is_injected_until_the_pause_is_taken_off(
     lab: Cluster, kafka: Kafka, deploy: Deployer
 ):
