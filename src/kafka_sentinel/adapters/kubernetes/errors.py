@@ -13,7 +13,7 @@ BROKEN = "broken"  # the connection ended in the middle
 ANSWER = "answer"  # not what the API server answers: no JSON, too large, too slow
 CREDENTIALS = "credentials"  # ours cannot be read
 
-FORBIDDEN = frozenset({"401", "403"})  # the server knows what was asked for, and will not do it for us
+FORBIDDEN = frozenset({"401", "403"})  # we are not who may do that, or not known at all
 
 MAX_MESSAGE = 500  # characters kept of what the server says
 MAX_RETRY_AFTER = 300.0  # seconds
