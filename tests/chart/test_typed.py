@@ -19,7 +19,7 @@ from kafka_sentinel.lab.jars import KAFKA_VERSION
 
 VALUES = re.compile(r"^```yaml\n((?:kafka|settings):\n  .*?)^```", re.MULTILINE | re.DOTALL)
 NAMES = re.compile(r"\bsentinel-[a-z-]+[a-z]\b")  # of objects of a release called sentinel
-ELSEWHERE = ("--create-namespace", "--install")  # about what is there already
+ELSEWHERE = ("--create-namespace",)  # about what is there already
 
 
 def installations() -> list[str]:

@@ -1740,7 +1740,8 @@ def test_what_an_earlier_life_had_read_before_it_was_acknowledged_was_written():
     assert (after.count("verified"), after.lost) == (5 + after.ledger.own.next_sequence, set())
 
 
-def test_what_an_earlier_life_had_read_before_it_was_acknowledged_is_verified_once_a_record_claims_it():
+def saved_before_acknowledged():
+    """Return a world, its state from between the reading and the acknowledgement of records, these, their offset."""
     world = World()
     world.produce(5)
     read = world.send(4)
@@ -1748,6 +1749,11 @@ def test_what_an_earlier_life_had_read_before_it_was_acknowledged_is_verified_on
     world.read()
     state = world.saved()
     world.ack((read.start, 4, offset))
+    return world, state, read, offset
+
+
+def test_what_an_earlier_life_had_read_before_it_was_acknowledged_is_verified_once_a_record_claims_it():
+    world, state, read, _ = saved_before_acknowledged()
     world.produce()  # claims them
     after = world.restart(state=state)
     after.settle()
@@ -1756,21 +1762,15 @@ def test_what_an_earlier_life_had_read_before_it_was_acknowledged_is_verified_on
 
 
 def test_what_an_earlier_life_had_read_and_was_claimed_and_then_vanished_is_lost():
-    world = World()
-    world.produce(5)
-    read = world.send(4)
-    offset = world.append(*read)
-    world.read()
-    state = world.saved()
-    world.ack((read.start, 4, offset))
-    claims = world.produce()
+    world, state, read, offset = saved_before_acknowledged()
+    world.produce()  # claims them
     entries = world.truncate(offset)
     world.put(*entries[len(read) :])  # only what claims them came to stand there
     after = world.restart(state=state)
     after.settle()
     after.recheck_everything()
     after.settle()
-    assert after.lost == {(1, sequence) for sequence in read}, claims
+    assert after.lost == {(1, sequence) for sequence in read}
 
 
 def test_an_earlier_life_of_which_the_state_left_nothing_open_is_accounted_for_up_to_its_last_record():

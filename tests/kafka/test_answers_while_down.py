@@ -33,9 +33,9 @@ def ask(port: int, path: str) -> tuple[float, int, bytes]:
 
 
 def check_answers(port: int) -> None:
-    """Ask for everything, many times: each answer comes in full, and those to no path wait for a broker.
+    """Ask for everything, many times: each answer comes in full, and none waits for a broker.
 
-    One answer may wait for a processor. So it is the median that tells, and not the slowest.
+    One may wait for a processor, so the median of each path tells, and not the slowest.
     """
     for path in PATHS:
         took = []
