@@ -17,7 +17,7 @@ RUNBOOKS = ROOT / "docs/runbooks"
 SECTIONS = ["Meaning", "See it", "Likely causes", "What to do", "When to silence"]
 SEVERITIES = {"critical", "warning", "info"}
 PAGE = (ROOT / "docs/alerts.md").read_text()
-RECORDED = re.compile(r"kafka_cluster_operation:\w+:\w+")
+RECORDED = re.compile(r"kafka_cluster(?:_operation)?:\w+:\w+")
 
 
 def pages() -> list[Path]:

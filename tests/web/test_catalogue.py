@@ -48,6 +48,7 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "recovery_seconds": ("histogram", ("cause", "phase")),
     "recovery_last_seconds": ("gauge", ("cause", "phase")),
     "slo_seconds": ("gauge", ("phase",)),
+    "slo_availability_ratio": ("gauge", ()),
     "experiments_total": ("counter", ("experiment", "result")),
     "experiments_skipped_total": ("counter", ("experiment", "guard")),
     "experiment_next_run_timestamp_seconds": ("gauge", ("experiment",)),

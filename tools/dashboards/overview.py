@@ -24,7 +24,6 @@ from tools.dashboards.parts import (
     share_failed,
 )
 
-BUDGET = 0.001  # of 99.9 %, as in the alerts
 PERIOD = "30d"
 
 
@@ -306,13 +305,14 @@ def now(board: dashboard.Dashboard) -> None:
 
 def budget(board: dashboard.Dashboard) -> None:
     board.with_row(dashboard.Row("Error budget"))
-    failed = share_failed(PERIOD)
+    # What slo.availability leaves over; also while Sentinel is away.
+    allowed = f"on () group_left () (1 - max(last_over_time({series('slo_availability_ratio')}[1d])))"
     board.with_panel(
         figure(
             "Left of 30 days' budget",
-            "The objective: 99.9 % of slots are good over 30 days, 43 minutes of full outage. Below 0 it was missed."
-            " Prometheus has to keep as much.",
-            Query(f"1 - ({failed}) / {BUDGET}", "{{operation}}"),
+            "What is left of what the objective allows to fail over 30 days (slo.availability; of 99.9 %, 43 minutes of"
+            " full outage). Below 0 it was missed. Prometheus has to keep as much.",
+            Query(f"1 - ({share_failed(PERIOD)}) / {allowed}", "{{operation}}"),
             unit="percentunit",
             steps=((None, RED), (0, YELLOW), (0.25, GREEN)),
             runbook="KafkaSentinelErrorBudgetBurn",
@@ -325,7 +325,7 @@ def budget(board: dashboard.Dashboard) -> None:
         lines(
             "Burn rate",
             "How many times faster than allowed the budget is used up, over an hour. At 1 it lasts 30 days exactly.",
-            Query(f"({share_failed('1h')}) / {BUDGET}", "{{operation}}"),
+            Query(f"({share_failed('1h')}) / {allowed}", "{{operation}}"),
             steps=((None, GREEN), (1, YELLOW), (14.4, RED)),
             runbook="KafkaSentinelErrorBudgetBurn",
             width=8,

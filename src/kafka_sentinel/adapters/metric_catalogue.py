@@ -189,6 +189,7 @@ _INCIDENTS = (
         "Objective for each phase of recovery, where there is one; phases overlap and must not be summed.",
         PHASE,
     ),
+    _fact("slo_availability_ratio", "Share of slots that must be good over 30 days (slo.availability)."),
     _counter("experiments_total", "Experiments that ended.", EXPERIMENT, EXPERIMENT_RESULT),
     _counter(
         "experiments_skipped_total",

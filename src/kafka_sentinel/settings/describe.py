@@ -23,6 +23,7 @@ PLAIN: dict[object, str] = {
     SecretStr: "text (secret)",
     dict[str, str]: "a map from text to text",
 }
+NUMBERS: dict[object, str] = {int: "whole number", float: "number"}
 
 
 class Key(NamedTuple):
@@ -113,17 +114,17 @@ def _words(annotation: object, metadata: list[object]) -> str:
         return f"a list of{_length(marks)} {'sections' if is_model(item) else f'items, each {_words(item, [])}'}"
     if annotation is str and (limit := _length(marks)):
         return f"text of{limit} characters"
-    return _bounds(marks) if annotation is int else PLAIN[annotation]
+    return _bounds(marks, NUMBERS[annotation]) if annotation in NUMBERS else PLAIN[annotation]
 
 
 def _length(marks: list[object]) -> str:
     return next((f" at most {mark.max_length}" for mark in marks if isinstance(mark, MaxLen)), "")
 
 
-def _bounds(marks: list[object]) -> str:
+def _bounds(marks: list[object], kind: str) -> str:
     low = next(mark.ge for mark in marks if isinstance(mark, Ge))
     high = next(mark.le for mark in marks if isinstance(mark, Le))
-    return f"a whole number from {low} to {high}"
+    return f"a {kind} from {low} to {high}"
 
 
 def default(field: FieldInfo) -> str:

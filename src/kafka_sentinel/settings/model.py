@@ -124,6 +124,12 @@ class SloSettings(Section):
     overdue: Annotated[float, Duration(0.001, 3600)] = Field(
         default=10.0, description="An acknowledged record not read after this time is overdue: a state, not a loss."
     )
+    availability: float = Field(
+        default=0.999,
+        ge=0.9,
+        le=0.99999,
+        description="Share of slots that must be good over 30 days: the error budget of alerts and dashboards.",
+    )
     recovery: RecoveryPhases = RecoveryPhases()
 
     @model_validator(mode="after")
