@@ -48,5 +48,6 @@ def _table(need: Need) -> str:
 
 
 def _row(one: Permission) -> str:
-    verbs = ", ".join(one.verbs) + (" (by name)" if one.named else "")
+    name = f" (`{one.only}` only)" if one.only else " (by name)" if one.named else ""
+    verbs = ", ".join(one.verbs) + name
     return f"| `{one.title}` | {verbs} | {SCOPES[one.scope]} | {one.why} | {one.without} |"

@@ -22,8 +22,10 @@ from kafka_sentinel.adapters.kubernetes.resources import (
     PODS,
     STATEFUL_SETS,
     VOLUMES,
+    WEBHOOKS,
     Resource,
 )
+from kafka_sentinel.core.audit.placed import CLEANER
 from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 
 
@@ -47,9 +49,9 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """`verbs` on a resource, or a part of it, in a scope. `named`: RBAC can limit it to one object.
+    """`verbs` on a resource, or a part of it, in a scope.
 
-    `faults`: those that need it, if only faults do.
+    `named`: RBAC can limit it to one object: our own, or `only`. `faults`: those that need it, if only faults do.
     """
 
     resource: Resource
@@ -60,6 +62,7 @@ class Permission:
     without: str
     subresource: str | None = None
     named: bool = False
+    only: str = ""
     faults: frozenset[FaultKind] = frozenset()
 
     @property
@@ -206,6 +209,16 @@ PERMISSIONS = (
         Need.OPTIONAL,
         "whether Strimzi's operator is alive: a dead one recreates nothing",
         "no experiments on clusters run by Strimzi from another namespace",
+    ),
+    Permission(
+        WEBHOOKS,
+        ("get",),
+        Scope.CLUSTER,
+        Need.OPTIONAL,
+        "audit: whether Strimzi's Drain Cleaner answers evictions",
+        "the audit does not say whether there is one",
+        named=True,
+        only=CLEANER,
     ),
     Permission(
         EVENTS,
