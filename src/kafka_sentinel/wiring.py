@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from kafka_sentinel.adapters.admin import ClusterWatcher, WatchOptions
-from kafka_sentinel.adapters.audit_kafka import AuditOptions
 from kafka_sentinel.adapters.group_consumer import GroupConsumer, GroupOptions
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
 from kafka_sentinel.adapters.producer import ProbeProducer
@@ -174,17 +173,6 @@ class KafkaAdapters:
             self._rate = rate
             for producer in self._producers.values():
                 producer.set_rate(rate)
-
-
-def audit_options(settings: Settings, *, timeout: float = 10.0, everything: bool = False) -> AuditOptions:
-    """Return how the audit asks Kafka. `everything`: keep all settings, for an inventory."""
-    return AuditOptions(
-        common=settings.kafka.client_config(),
-        quorum=settings.kafka.quorum_config(),
-        probes=frozenset(probe_topics(settings).values()),
-        timeout=timeout,
-        everything=everything,
-    )
 
 
 def probe_topics(settings: Settings) -> dict[Acks, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ from kafka_sentinel.settings import Settings
 
 if TYPE_CHECKING:
     from kafka_sentinel.adapters.audit import Gathered
-    from kafka_sentinel.core.audit.placed import Listed
 
 NEVER = "never"
 EPILOG = """\b
@@ -98,31 +96,15 @@ def _write(text: str, output: Path | None) -> None:
 
 def _gather(settings: Settings, timeout: float, *, everything: bool) -> Gathered:
     """Ask Kafka and Kubernetes. How far it is goes to standard error."""
-    from kafka_sentinel.adapters.audit import gather  # noqa: PLC0415 - loads the Kafka clients
-    from kafka_sentinel.adapters.audit_kafka import KafkaAudit  # noqa: PLC0415 - as above
-    from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered  # noqa: PLC0415 - as above
-    from kafka_sentinel.wiring import audit_options  # noqa: PLC0415 - as above
+    from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered  # noqa: PLC0415 - loads the Kafka clients
+    from kafka_sentinel.audit_wiring import look  # noqa: PLC0415 - as above
+    from kafka_sentinel.runtime import now  # noqa: PLC0415 - as above
 
     try:
         KafkaAnswers(settings.kafka, timeout=1.0)  # asks nothing: the client says which property it does not take
     except Unanswered as error:
         raise Trouble(str(error), code=USAGE) from None
-    options = audit_options(settings, timeout=timeout, everything=everything)
-    return gather(KafkaAudit(options, _progress), _lister(settings), settings.kubernetes.fleet())
-
-
-def _lister(settings: Settings) -> Callable[[], Listed | str]:
-    def listing() -> Listed | str:
-        from kafka_sentinel.adapters.kubernetes.errors import ApiError  # noqa: PLC0415 - loads the Kubernetes client
-        from kafka_sentinel.kubernetes_wiring import list_for_audit  # noqa: PLC0415 - as above
-        from kafka_sentinel.runtime import now  # noqa: PLC0415 - as above
-
-        try:
-            return list_for_audit(settings, now, _progress)
-        except ApiError as error:
-            return f"kubernetes: {error}"
-
-    return listing
+    return look(settings, now, timeout=timeout, everything=everything, progress=_progress)
 
 
 def _progress(text: str) -> None:
