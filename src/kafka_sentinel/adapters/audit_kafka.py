@@ -284,7 +284,8 @@ class KafkaAudit:
         except UnsupportedVersionError:  # brokers with ZooKeeper do not offer the request
             return ()
         except Exception as error:  # noqa: BLE001 - whatever that library meets, the quorum is not known
-            why = f"the KRaft quorum ({type(error).__name__}: {error}); it takes Describe on the cluster"
+            text = str(error).removeprefix(f"{type(error).__name__}: ")
+            why = f"the KRaft quorum: {type(error).__name__}: {text}; to see it takes Describe on the cluster"
             self._gap(Part.QUORUM, why)
             return None
 

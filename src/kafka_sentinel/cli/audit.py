@@ -19,7 +19,7 @@ from kafka_sentinel.cli.common import (
     load_settings,
 )
 from kafka_sentinel.core.audit.documents import document, sarif
-from kafka_sentinel.core.audit.finding import Report, Severity
+from kafka_sentinel.core.audit.finding import Report, Severity, counted
 from kafka_sentinel.core.audit.report import audit as judge
 from kafka_sentinel.core.audit.words import lines, summary
 from kafka_sentinel.settings import Settings
@@ -34,7 +34,7 @@ What is found, and exit code 1 if any of it is critical:
 
 \b
 For continuous integration:
-  kafka-sentinel audit --format sarif --output audit.sarif --fail-on warning
+  kafka-sentinel audit --format sarif --output audit.sarif --fail-on warning --complete
 """
 
 
@@ -56,8 +56,9 @@ For continuous integration:
     show_default=True,
     help="Exit code 1 for findings of this severity or a worse one.",
 )
+@click.option("--complete", is_flag=True, help="Exit code 1 also if a rule could not be judged.")
 @click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time for each answer of Kafka.")
-def audit(config: Path | None, form: str, output: Path | None, fail_on: str, timeout: float) -> None:
+def audit(*, config: Path | None, form: str, output: Path | None, fail_on: str, complete: bool, timeout: float) -> None:
     """Judge durability settings, placement and access of the Kafka cluster, and say how to mend what is wrong.
 
     Looks at Kafka and, with kubernetes.enabled, at its pods, nodes, volumes and disruption budgets. Changes nothing.
@@ -75,6 +76,8 @@ def audit(config: Path | None, form: str, output: Path | None, fail_on: str, tim
     if fail_on != NEVER and report.reaches(Severity(fail_on)):
         worse = "" if fail_on == Severity.CRITICAL else " or worse"
         raise Trouble(f"there are findings that are {fail_on}{worse}", code=FAILED_CHECK)
+    if complete and report.not_judged:
+        raise Trouble(f"{counted(len(report.not_judged), 'rule')} could not be judged", code=FAILED_CHECK)
 
 
 def _rendered(report: Report, form: str, cluster: str | None) -> str:

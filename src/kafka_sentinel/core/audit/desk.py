@@ -40,6 +40,6 @@ class AuditDesk:
                 for one in findings[:MAX_SHOWN]
             ],
             "left_out": sum(self._report.counts.values()) - len(findings[:MAX_SHOWN]),
-            "not_looked_at": [gap.why for gap in gaps[:MAX_SHOWN]],
+            "not_looked_at": list(dict.fromkeys(gap.why for gap in gaps))[:MAX_SHOWN],
             "not_judged": list(self._report.not_judged),
         }

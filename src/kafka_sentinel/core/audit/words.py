@@ -9,6 +9,7 @@ from textwrap import wrap
 from kafka_sentinel.core.audit.finding import Finding, Report, Severity, counted, named
 
 MAX_SHOWN = 5  # findings of one rule; the rest is counted
+MAX_RULES = 12  # names of rules that were not judged; JSON has all
 WIDTH = 110
 INDENT = " " * 10
 
@@ -53,10 +54,11 @@ def _not_looked_at(report: Report) -> Iterator[str]:
     if not report.gaps:
         return
     yield "NOT LOOKED AT: whatever is wrong there is not among the findings"
-    for gap in report.gaps:
-        yield from _wrapped(gap.why, INDENT, f"{INDENT}  ")
+    for why in dict.fromkeys(gap.why for gap in report.gaps):  # one reason may be that of several parts
+        yield from _wrapped(why, INDENT, f"{INDENT}  ")
     if report.not_judged:
-        yield from _wrapped(f"Not judged for that: {named(report.not_judged, 100)}", INDENT, f"{INDENT}  ")
+        which = f"{counted(len(report.not_judged), 'rule')} not judged for that: {named(report.not_judged, MAX_RULES)}"
+        yield from _wrapped(which, INDENT, f"{INDENT}  ")
     yield ""
 
 
