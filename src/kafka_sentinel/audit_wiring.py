@@ -28,7 +28,11 @@ def look(
         timeout=timeout,
         everything=everything,
     )
-    return gather(KafkaAudit(options, progress), lambda: _list(settings, now, progress), settings.kubernetes.fleet())
+    return gather(
+        KafkaAudit(options, progress),
+        lambda: _list(settings, now, progress, everything=everything),
+        settings.kubernetes.fleet(),
+    )
 
 
 def auditor(settings: Settings, *, post: Post, now: Now, on_death: OnDeath) -> Auditor | None:
@@ -39,12 +43,12 @@ def auditor(settings: Settings, *, post: Post, now: Now, on_death: OnDeath) -> A
     return Auditor(lambda: look(settings, now), every=every, post=post, now=now, on_death=on_death)
 
 
-def _list(settings: Settings, now: Now, progress: Progress) -> Listed | str:
+def _list(settings: Settings, now: Now, progress: Progress, *, everything: bool) -> Listed | str:
     """Return the objects in Kubernetes, or why there are none."""
     from kafka_sentinel.adapters.kubernetes.errors import ApiError  # noqa: PLC0415 - its client is large
     from kafka_sentinel.kubernetes_wiring import list_for_audit  # noqa: PLC0415 - as above
 
     try:
-        return list_for_audit(settings, now, progress)
+        return list_for_audit(settings, now, progress, everything=everything)
     except ApiError as error:
         return f"kubernetes: {error}"

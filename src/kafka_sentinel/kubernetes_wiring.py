@@ -9,7 +9,7 @@ from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post
 from kafka_sentinel.adapters.kubernetes.access import from_kubeconfig, in_cluster, own_namespace
 from kafka_sentinel.adapters.kubernetes.access_review import Places
 from kafka_sentinel.adapters.kubernetes.api import Api, Timeouts
-from kafka_sentinel.adapters.kubernetes.audit_survey import Progress, survey
+from kafka_sentinel.adapters.kubernetes.audit_survey import Progress, list_extras, survey
 from kafka_sentinel.adapters.kubernetes.events import EventEmitter
 from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.lease import Lease
@@ -124,10 +124,14 @@ def answers(settings: Settings, now: Now) -> KubernetesAnswers:
     return KubernetesAnswers(connect(settings.kubernetes), surroundings(settings.kubernetes), places(settings), now=now)
 
 
-def list_for_audit(settings: Settings, now: Now, progress: Progress) -> Listed:
-    """List what the audit looks at. Raises ApiError as `connect` does."""
+def list_for_audit(settings: Settings, now: Now, progress: Progress, *, everything: bool) -> Listed:
+    """List what the audit looks at. `everything`: for the inventory, too. Raises ApiError as `connect` does."""
     api = connect(settings.kubernetes)
     try:
-        return survey(api, surroundings(settings.kubernetes), now, progress)
+        where = surroundings(settings.kubernetes)
+        found = survey(api, where, now, progress)
+        if everything:
+            list_extras(api, where.kafka, found, progress)
+        return found
     finally:
         api.close()

@@ -8,20 +8,23 @@ import pytest
 from tests.core.audit.worlds import kafka, topic
 from tests.core.kubernetes.raw import meta, node, pod
 from tests.kube_api.cluster import Cluster
-from tests.kube_api.server import refuse, say
+from tests.kube_api.server import page, refuse, say
+from tests.web.test_http import validator
 
 from kafka_sentinel.adapters.audit import Auditor, gather
 from kafka_sentinel.adapters.audit_kafka import NoAnswer
-from kafka_sentinel.adapters.kubernetes.audit_survey import survey
+from kafka_sentinel.adapters.kubernetes.audit_survey import list_extras, survey
 from kafka_sentinel.adapters.kubernetes.watches import Surroundings
 from kafka_sentinel.audit_wiring import auditor
 from kafka_sentinel.cli.commands import cli
 from kafka_sentinel.cli.common import Trouble
 from kafka_sentinel.core.audit.facts import Part
 from kafka_sentinel.core.audit.finding import Severity
+from kafka_sentinel.core.audit.placed import Listed
 from kafka_sentinel.core.audit.report import audit
 from kafka_sentinel.core.events import AdapterError, AuditDone
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.inventory import Inventory
 from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.runtime import now
 from kafka_sentinel.settings import Settings
@@ -304,6 +307,46 @@ def test_the_command_says_it_for_people_and_for_programs(command, tmp_path):
     assert json.loads(file.read_text())["cluster_id"] is None
     code, _, _ = command("--output", str(tmp_path / "none" / "x"))
     assert code == 2
+
+
+def test_the_inventory_lists_what_there_is_what_it_is_for_and_where_it_runs(command, tmp_path):
+    code, text, _ = command("--inventory")
+    assert code == 3, "Kafka did not answer"
+    assert "Pod (4)\n" in text
+    assert "  kafka/orders-broker-1: Kafka: broker 1\n    where: node n1, zone a, spot\n" in text
+    assert "    tolerations: not set\n" in text
+    assert "  kafka/data-orders-broker-1: the disk of node 1 of Kafka\n" in text
+    assert "Strimzi's operator: makes all of this of the Kafka resource" in text
+    code, _, _ = command("--inventory", "--format", "json", "--output", str(tmp_path / "all.json"))
+    made = json.loads((tmp_path / "all.json").read_text())
+    validator("inventory").validate(made)
+    assert {one["kind"] for one in made["objects"]} == {"Kafka", "Pod", "PersistentVolumeClaim", "PersistentVolume"}
+
+
+def test_an_inventory_is_no_list_of_findings(command):
+    code, _, _ = command("--inventory", "--format", "sarif")
+    assert code == 2
+
+
+def test_what_only_the_inventory_asks_for_is_listed_and_refusals_are_said(api, script):
+    service = {"metadata": meta("orders-kafka-bootstrap", "kafka"), "spec": {"type": "ClusterIP"}}
+    pool = {"metadata": meta("broker", "kafka"), "spec": {"replicas": 3, "roles": ["broker"]}}
+    script.world = lambda _: refuse(403, "Forbidden", "no")
+    script.on("GET", "/apis/kafka.strimzi.io", *(say({"versions": [{"version": "v1"}]}) for _ in range(3)))
+    script.on("GET", "/api/v1/namespaces/kafka/services", say(page(service)))
+    script.on("GET", "/apis/apps/v1/namespaces/kafka/deployments", refuse(404, "NotFound", "no"))
+    script.on("GET", "/apis/kafka.strimzi.io/v1/namespaces/kafka/kafkanodepools", say(page(pool)))
+    listed = Listed(Inventory())
+    list_extras(api, "kafka", listed)
+    assert [(one.kind, one.name, dict(one.details)) for one in listed.extras] == [
+        ("Service", "orders-kafka-bootstrap", {"type": "ClusterIP"}),
+        ("KafkaNodePool", "broker", {"replicas": "3", "roles": '["broker"]'}),
+    ]
+    assert [why.split(" ")[0] for why in listed.extra_gaps] == [
+        "serviceaccounts", "networkpolicies.networking.k8s.io",
+        "kafkatopics.kafka.strimzi.io", "kafkausers.kafka.strimzi.io",
+    ]  # fmt: skip
+    assert all("grant list on" in why for why in listed.extra_gaps)
 
 
 def test_the_daemon_posts_a_report_and_looks_again(look, mailbox):

@@ -21,6 +21,8 @@ from kafka_sentinel.cli.common import (
 from kafka_sentinel.core.audit.documents import document, sarif
 from kafka_sentinel.core.audit.finding import Report, Severity, counted
 from kafka_sentinel.core.audit.report import audit as judge
+from kafka_sentinel.core.audit.stock import Stock, stock, stock_document
+from kafka_sentinel.core.audit.stock_words import stock_lines
 from kafka_sentinel.core.audit.words import lines, summary
 from kafka_sentinel.settings import Settings
 
@@ -31,6 +33,10 @@ NEVER = "never"
 EPILOG = """\b
 What is found, and exit code 1 if any of it is critical:
   kafka-sentinel audit --config sentinel.yaml
+
+\b
+Everything there is, instead:
+  kafka-sentinel audit --inventory --config sentinel.yaml
 
 \b
 For continuous integration:
@@ -57,27 +63,57 @@ For continuous integration:
     help="Exit code 1 for findings of this severity or a worse one.",
 )
 @click.option("--complete", is_flag=True, help="Exit code 1 also if a rule could not be judged.")
+@click.option(
+    "--inventory",
+    is_flag=True,
+    help="Instead of findings: every object, what it is for and where it runs, and every setting in effect.",
+)
 @click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time for each answer of Kafka.")
-def audit(*, config: Path | None, form: str, output: Path | None, fail_on: str, complete: bool, timeout: float) -> None:
+def audit(
+    *,
+    config: Path | None,
+    form: str,
+    output: Path | None,
+    fail_on: str,
+    complete: bool,
+    inventory: bool,
+    timeout: float,
+) -> None:
     """Judge durability settings, placement and access of the Kafka cluster, and say how to mend what is wrong.
 
     Looks at Kafka and, with kubernetes.enabled, at its pods, nodes, volumes and disruption budgets. Changes nothing.
     What could not be looked at is said, and is not taken for good. Exit code 3 if Kafka does not answer.
     """
     settings = load_settings(config, needs_kafka=True)
-    gathered = _gather(settings, timeout, everything=False)
+    if inventory and form == "sarif":
+        raise Trouble("--inventory has no findings: --format human or json, not sarif", code=USAGE)
+    gathered = _gather(settings, timeout, everything=inventory)
+    if inventory:
+        _write(_listing(stock(gathered.facts, gathered.listed, settings.kubernetes.fleet()), form), output)
+        _end_if_silent(gathered)
+        return
     report = judge(gathered.facts)
     cluster = gathered.facts.kafka.view.cluster_id if gathered.facts.kafka is not None else None
     _write(_rendered(report, form, cluster), output)
     if output is not None:
         click.echo(f"{output}: {summary(report)}", err=True)
-    if gathered.silence:
-        raise Trouble(f"Kafka: {gathered.silence}", code=RUNTIME_FAILURE)
+    _end_if_silent(gathered)
     if fail_on != NEVER and report.reaches(Severity(fail_on)):
         worse = "" if fail_on == Severity.CRITICAL else " or worse"
         raise Trouble(f"there are findings that are {fail_on}{worse}", code=FAILED_CHECK)
     if complete and report.not_judged:
         raise Trouble(f"{counted(len(report.not_judged), 'rule')} could not be judged", code=FAILED_CHECK)
+
+
+def _end_if_silent(gathered: Gathered) -> None:
+    if gathered.silence:
+        raise Trouble(f"Kafka: {gathered.silence}", code=RUNTIME_FAILURE)
+
+
+def _listing(found: Stock, form: str) -> str:
+    if form == "human":
+        return "\n".join(stock_lines(found)).rstrip()
+    return json.dumps(stock_document(found, __version__), indent=2, ensure_ascii=False)
 
 
 def _rendered(report: Report, form: str, cluster: str | None) -> str:

@@ -11,12 +11,13 @@ from kafka_sentinel.adapters.kafka_client import Now
 from kafka_sentinel.adapters.kubernetes.api import Api, Json
 from kafka_sentinel.adapters.kubernetes.errors import FORBIDDEN, ApiError
 from kafka_sentinel.adapters.kubernetes.listing import pages, served
-from kafka_sentinel.adapters.kubernetes.resources import WEBHOOKS
+from kafka_sentinel.adapters.kubernetes.permissions import INVENTORY
+from kafka_sentinel.adapters.kubernetes.resources import KAFKA_VERSIONS, WEBHOOKS
 from kafka_sentinel.adapters.kubernetes.survey import MAX_PAGES, PAGE
 from kafka_sentinel.adapters.kubernetes.watched import Watched
 from kafka_sentinel.adapters.kubernetes.watches import Surroundings, watched
 from kafka_sentinel.core.audit.placed import CLEANER, NOT_THERE, Listed
-from kafka_sentinel.core.audit.workload import budget_spec, listeners, pod_spec
+from kafka_sentinel.core.audit.workload import budget_spec, extra, listeners, pod_spec
 from kafka_sentinel.core.events import ObjectsListed, WatchBroken
 from kafka_sentinel.core.kubernetes.inventory import Inventory
 from kafka_sentinel.core.kubernetes.objects import Kind, ObjectError, View, parse
@@ -80,3 +81,22 @@ def _look_for_cleaner(api: Api, found: Listed) -> None:
             found.cleaner_gap = f"whether Strimzi's Drain Cleaner is there: {error.code} {error.reason}{right}"
     else:
         found.cleaner = True
+
+
+def list_extras(api: Api, namespace: str, found: Listed, progress: Progress = lambda _: None) -> None:
+    """List what only the inventory asks for. What the server does not know is no gap; what we may not see is one."""
+    for kind, resource in INVENTORY.items():
+        versions = () if resource.version else KAFKA_VERSIONS
+        each = Watched(Kind.KAFKA, resource.within(namespace), versions=versions)
+        before = len(found.extras)
+        try:
+            for page in pages(api, served(api, each), each, size=PAGE, most=MAX_PAGES):
+                found.extras += [extra(kind, raw) for raw in page.get("items") or ()]
+        except ObjectError as error:
+            found.extra_gaps.append(f"{resource.title}: {error}")
+        except ApiError as error:
+            if error.code != NOT_THERE:
+                right = f"; grant list on {resource.title}" if error.code in FORBIDDEN else ""
+                where = f"in namespace {namespace}"
+                found.extra_gaps.append(f"{resource.title} {where}: {error.code} {error.reason}{right}")
+        progress(f"{len(found.extras) - before} {resource.plural}")

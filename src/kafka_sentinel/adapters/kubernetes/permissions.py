@@ -13,14 +13,21 @@ from kafka_sentinel.adapters.kubernetes.resources import (
     BUDGETS,
     CLAIMS,
     CONFIG_MAPS,
+    DEPLOYMENTS,
     EVENTS,
     KAFKAS,
     LEASES,
+    NETWORK_POLICIES,
     NODE_CLAIMS,
+    NODE_POOLS,
     NODES,
     POD_SETS,
     PODS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
     STATEFUL_SETS,
+    TOPICS,
+    USERS,
     VOLUMES,
     WEBHOOKS,
     Resource,
@@ -284,3 +291,15 @@ PERMISSIONS = (
         faults=frozenset({FaultKind.NODE_RECLAIM}),
     ),
 )
+
+# What `kafka-sentinel audit --inventory` lists besides, in Kafka's namespace, with the rights of whoever calls it. The
+# daemon never asks for these, and the chart gives none of them. Kind → resource.
+INVENTORY = {
+    "Deployment": DEPLOYMENTS,
+    "Service": SERVICES,
+    "ServiceAccount": SERVICE_ACCOUNTS,
+    "NetworkPolicy": NETWORK_POLICIES,
+    "KafkaNodePool": NODE_POOLS,
+    "KafkaTopic": TOPICS,
+    "KafkaUser": USERS,
+}

@@ -43,6 +43,7 @@ class Part(StrEnum):
     KAFKA_RESOURCE = "Kafka resource"
     OPERATOR = "operator"
     DRAIN_CLEANER = "drain cleaner"
+    OBJECTS = "other objects"  # for the inventory alone
 
 
 @dataclass(frozen=True, slots=True)

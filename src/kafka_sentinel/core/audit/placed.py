@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kafka_sentinel.core.audit.facts import Gap, KafkaFacts, KubernetesFacts, Part
 from kafka_sentinel.core.audit.finding import named
-from kafka_sentinel.core.audit.workload import BudgetSpec, ListenerSpec, PodSpec
+from kafka_sentinel.core.audit.workload import BudgetSpec, Extra, ListenerSpec, PodSpec
 from kafka_sentinel.core.kubernetes.capacity import Capacity
 from kafka_sentinel.core.kubernetes.discovery import discover, mismatches
 from kafka_sentinel.core.kubernetes.exposure import exposure
@@ -40,6 +40,8 @@ class Listed:
     unreadable: list[str] = field(default_factory=list)  # sentences of objects that are not what they claim to be
     cleaner: bool | None = None
     cleaner_gap: str = ""
+    extras: list[Extra] = field(default_factory=list)  # for the inventory alone, as are the next
+    extra_gaps: list[str] = field(default_factory=list)
 
 
 def kubernetes_facts(
@@ -67,6 +69,7 @@ def kubernetes_facts(
         *_of_fleet(fleet, says),
         *_unlabelled(fleet),
         *((Gap(Part.DRAIN_CLEANER, listed.cleaner_gap),) if cleaner is None else ()),
+        *(Gap(Part.OBJECTS, why) for why in listed.extra_gaps),
         *(Gap(Part.PODS, f"an object that cannot be read: {why}", whole=False) for why in listed.unreadable),
     )
     return facts, gaps

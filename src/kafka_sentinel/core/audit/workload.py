@@ -75,6 +75,17 @@ class ListenerSpec:
         return self.kind not in {"internal", "cluster-ip"}
 
 
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """An object that only the inventory asks for. `owner`: as "Kafka orders"; `details`: (what, text)."""
+
+    kind: str
+    namespace: str
+    name: str
+    owner: str
+    details: tuple[tuple[str, str], ...]
+
+
 def pod_spec(raw: object) -> PodSpec:
     """Read a pod. Raises ObjectError."""
     pod = Fields(raw, "pod")
@@ -182,4 +193,29 @@ def listeners(raw: object) -> tuple[ListenerSpec, ...]:
             authentication=one.at("authentication").text("type") or "",
         )
         for one in found
+    )
+
+
+# Of other objects, the fields of their specification that say what they are.
+_OF_EXTRA: Mapping[str, tuple[str, ...]] = {
+    "Deployment": ("replicas",),
+    "Service": ("type", "ports", "selector"),
+    "KafkaNodePool": ("replicas", "roles", "storage", "resources", "template"),
+    "KafkaTopic": ("topicName", "partitions", "replicas", "config"),
+    "KafkaUser": ("authentication", "authorization", "quotas"),
+    "NetworkPolicy": ("podSelector", "ingress"),
+}
+
+
+def extra(kind: str, raw: object) -> Extra:
+    """Read an object of another kind. Raises ObjectError."""
+    meta = Fields(raw, kind).at("metadata")
+    spec = raw.get("spec") if isinstance(raw, Mapping) else None
+    given: Mapping[str, object] = spec if isinstance(spec, Mapping) else {}
+    return Extra(
+        kind=kind,
+        namespace=meta.text("namespace") or "",
+        name=meta.required("name"),
+        owner=", ".join(f"{one.text('kind')} {one.text('name')}" for one in meta.each("ownerReferences")),
+        details=tuple((key, _shown(given[key])) for key in _OF_EXTRA.get(kind, ()) if key in given),
     )
