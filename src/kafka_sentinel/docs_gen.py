@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from kafka_sentinel.adapters.audit_docs import render_docs as render_audit
 from kafka_sentinel.adapters.kubernetes.permission_docs import render_docs as render_permissions
 from kafka_sentinel.adapters.kubernetes.signal_docs import render_docs as render_disruptions
 from kafka_sentinel.adapters.metric_docs import render_docs as render_metrics
@@ -108,6 +109,7 @@ def _refused() -> str:
 
 
 DOCUMENTS = {
+    "audit.md": render_audit,
     "configuration.md": render_configuration,
     "disruptions.md": render_disruptions,
     "metrics.md": render_metrics,

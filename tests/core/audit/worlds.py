@@ -7,10 +7,10 @@ from dataclasses import replace
 from tests.core.kubernetes.fleets import broker_pod, fleet, side_pod
 
 from kafka_sentinel.core.audit.facts import BrokerFacts, Facts, KafkaFacts, KubernetesFacts, Setting, Source
+from kafka_sentinel.core.audit.placed import exposed
 from kafka_sentinel.core.audit.workload import BudgetSpec, ListenerSpec, PodSpec, Separation
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
 from kafka_sentinel.core.kubernetes.capacity import Capacity
-from kafka_sentinel.core.kubernetes.exposure import exposure
 from kafka_sentinel.core.kubernetes.fleet import DataVolume, Flavour, FleetView, Side
 from kafka_sentinel.core.kubernetes.selector import Selector
 
@@ -97,14 +97,14 @@ def member(number, **changes):
 OPERATOR = side_pod(Side.CLUSTER_OPERATOR, "strimzi-cluster-operator", node="n9", capacity=Capacity.ON_DEMAND)
 
 
-def kubernetes(*members, sides=(OPERATOR,), view=None, voters=(1, 2, 3), **changes) -> KubernetesFacts:
+def kubernetes(*members, sides=(OPERATOR,), view=None, **changes) -> KubernetesFacts:
     placed = changes.pop("fleet", None) or fleet(*(members or (member(1), member(2), member(3))), sides=sides)
     plain = KubernetesFacts(
         fleet=placed,
         pods=pods(),
         budgets={"orders-kafka": BudgetSpec("orders-kafka", "minAvailable 2", 3, 2)},
         listeners=(ListenerSpec("tls", "internal", True, "tls"),),
-        exposure=exposure((view or kafka()).view, placed, voters),
+        exposure=exposed(view or kafka(), placed),
         drain_cleaner=True,
     )
     return replace(plain, **changes)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kafka_sentinel.core.audit.facts import Gap, KafkaFacts, KubernetesFacts, Part
 from kafka_sentinel.core.audit.finding import named
+from kafka_sentinel.core.audit.rules_topics import copies
 from kafka_sentinel.core.audit.workload import BudgetSpec, Extra, ListenerSpec, PodSpec
 from kafka_sentinel.core.kubernetes.capacity import Capacity
 from kafka_sentinel.core.kubernetes.discovery import discover, mismatches
-from kafka_sentinel.core.kubernetes.exposure import exposure
+from kafka_sentinel.core.kubernetes.exposure import Exposure, exposure
 from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, FleetView, KafkaSays, Side
 from kafka_sentinel.core.kubernetes.inventory import Inventory
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
@@ -61,7 +62,7 @@ def kubernetes_facts(
         pods={uid: pod for uid, pod in listed.pods.items() if uid in members},
         budgets=listed.budgets,
         listeners=listed.listeners.get(fleet.cluster or "", ()),
-        exposure=exposure(kafka.view, fleet, kafka.voters or ()) if kafka is not None else None,
+        exposure=exposed(kafka, fleet) if kafka is not None else None,
         drain_cleaner=cleaner,
     )
     gaps = (
@@ -73,6 +74,16 @@ def kubernetes_facts(
         *(Gap(Part.PODS, f"an object that cannot be read: {why}", whole=False) for why in listed.unreadable),
     )
     return facts, gaps
+
+
+def exposed(kafka: KafkaFacts, fleet: FleetView) -> Exposure:
+    """Return what would be lost together, of topics that are fit to lose one replica; the others have their rules."""
+    fit = {
+        name: topic
+        for name, topic in kafka.view.topics.items()
+        if topic.min_isr is not None and copies(topic) > topic.min_isr
+    }
+    return exposure(replace(kafka.view, topics=fit), fleet, kafka.voters or ())
 
 
 def nothing(parts: Iterable[Part], why: str) -> tuple[Gap, ...]:
