@@ -32,7 +32,7 @@ Each finding says what was found, why it matters, and how to mend it where Kafka
 
 | severity | means | SARIF |
 |---|---|---|
-| `critical` | one ordinary event, as a broker that goes, may lose acknowledged records or stop writes; or anybody may | `{LEVELS[Severity.CRITICAL]}` |
+| `critical` | one ordinary event may lose acknowledged records or stop writes | `{LEVELS[Severity.CRITICAL]}` |
 | `warning` | it takes two such events, or makes one of them worse | `{LEVELS[Severity.WARNING]}` |
 | `info` | good to know | `{LEVELS[Severity.INFO]}` |
 
