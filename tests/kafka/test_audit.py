@@ -111,15 +111,15 @@ def test_a_quorum_of_one_is_found(lab_separate: LabCluster):
 def test_what_new_topics_would_get_and_how_brokers_differ_is_found(new_lab: Callable[..., LabCluster]):
     lab = new_lab(
         overrides={"offsets.topic.replication.factor": "1", "controlled.shutdown.enable": "false"},
-        node_overrides={1: {"min.insync.replicas": "1", "broker.rack": "a"}},
+        node_overrides={1: {"default.replication.factor": "1", "broker.rack": "a"}},
     )
     made = report(lab)
     assert [one["what"] for one in of(made, "new-topics-weak")] == [
-        "a topic made without settings of its own gets min.insync.replicas 1 (broker 1)"
+        "a topic made without settings of its own gets default.replication.factor 1 (broker 1)"
     ]
     assert subjects(made, "internal-topics-to-come-weak") == {"__consumer_offsets"}
     assert subjects(made, "controlled-shutdown-off") == {"1", "2", "3"}
-    assert "min.insync.replicas" in subjects(made, "broker-settings-differ")
+    assert subjects(made, "broker-settings-differ") == {"default.replication.factor"}
     [rack] = of(made, "no-rack-awareness")
     assert (rack["severity"], rack["subjects"]) == ("warning", ["2", "3"])
 
@@ -162,8 +162,8 @@ def test_the_inventory_has_every_setting_with_its_source_and_default(lab_combine
     made = json.loads(text)
     brokers = {one["name"]: one for one in made["broker_settings"] if one["count"] == 3}
     assert len(brokers) > 150
-    isr, segment = brokers["min.insync.replicas"], brokers["log.segment.bytes"]
-    assert (isr["value"], isr["source"], isr["default"]) == ("2", "file", "1")
+    lag, segment = brokers["replica.lag.time.max.ms"], brokers["log.segment.bytes"]
+    assert (lag["value"], lag["source"], lag["default"]) == ("4000", "file", "30000")
     assert (segment["value"], segment["source"], segment["default"]) == ("1073741824", "default", "1073741824")
     of_topics = [one for one in made["topic_settings"] if one["name"] == "min.insync.replicas"]
     own = [one for one in of_topics if one["source"] == "topic"]
@@ -171,10 +171,11 @@ def test_the_inventory_has_every_setting_with_its_source_and_default(lab_combine
         ("1", (bad["single"], bad["thin"])),
         ("2", (bad["tight"],)),
     }
-    inherited = [one for one in of_topics if one["source"] == "file" and bad["good"] in one["topics"]]
+    inherited = [one for one in of_topics if bad["good"] in one["topics"]]
     assert [(one["value"], one["default"]) for one in inherited] == [("2", "1")]
+    assert inherited[0]["source"] in {"file", "all brokers"}  # where replicas are eligible leaders, Kafka copies it
     _, text, _ = run(lab_combined, "--inventory")
-    assert "  min.insync.replicas = 2  [file; default 1; all 3 brokers]" in text
+    assert "  replica.lag.time.max.ms = 4000  [file; default 30000; all 3 brokers]" in text
 
 
 def test_the_daemon_audits_soon_after_its_start(lab_combined: LabCluster, bad: dict[str, str]):

@@ -132,8 +132,8 @@ def test_the_inventory_lists_every_pod_where_it_runs_and_how_it_is_set(crowded: 
     assert "memory" in broker["details"]["resources of kafka"]
     kinds = {one["kind"] for one in made["objects"]}
     assert {"Deployment", "Service", "KafkaNodePool", "StrimziPodSet", "PersistentVolume"} <= kinds
-    [isr] = [one for one in made["broker_settings"] if one["name"] == "min.insync.replicas"]
-    assert (isr["value"], isr["source"], isr["default"], isr["brokers"]) == ("2", "file", "1", ["0", "1"])
+    [lag] = [one for one in made["broker_settings"] if one["name"] == "replica.lag.time.max.ms"]
+    assert (lag["value"], lag["source"], lag["default"], lag["brokers"]) == ("4000", "file", "30000", ["0", "1"])
 
 
 def test_the_daemon_tells_the_same_in_its_pod_with_no_more_than_its_rights(crowded: Kafka, deploy: Deployer):

@@ -83,7 +83,7 @@ $ kafka-sentinel audit --inventory --format json --output inventory.json
 
 It also lists Deployments, Services, ServiceAccounts, NetworkPolicies and Strimzi's KafkaNodePools, KafkaTopics and
 KafkaUsers of Kafka's namespace, with the rights of whoever calls it; the chart gives none of these to the daemon.
-It asks for no Secret and no ConfigMap; those that pods use are named by their pods.
+It asks for no Secret and no ConfigMap; those that are mounted are named with their pods.
 """
 
 WORDS = {Flavour.STRIMZI: "Strimzi", Flavour.BITNAMI: "Bitnami's chart"}

@@ -61,13 +61,13 @@ JUDGED = frozenset(
         "cleanup.policy",
     }
 )
-SOURCES = {
-    ConfigSource.DYNAMIC_TOPIC_CONFIG: Source.TOPIC,
-    ConfigSource.DYNAMIC_BROKER_CONFIG: Source.BROKER,
-    ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG: Source.ALL_BROKERS,
-    ConfigSource.STATIC_BROKER_CONFIG: Source.FILE,
-    ConfigSource.DEFAULT_CONFIG: Source.DEFAULT,
-    ConfigSource.GROUP_CONFIG: Source.GROUP,
+SOURCES = {  # by the number of the protocol, of which there may be more than the client knows
+    ConfigSource.DYNAMIC_TOPIC_CONFIG.value: Source.TOPIC,
+    ConfigSource.DYNAMIC_BROKER_CONFIG.value: Source.BROKER,
+    ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG.value: Source.ALL_BROKERS,
+    ConfigSource.STATIC_BROKER_CONFIG.value: Source.FILE,
+    ConfigSource.DEFAULT_CONFIG.value: Source.DEFAULT,
+    ConfigSource.GROUP_CONFIG.value: Source.GROUP,
 }
 REFUSED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "we may not: allow DescribeConfigs on these topics by ACLs",
@@ -291,13 +291,18 @@ class KafkaAudit:
 
 
 def _setting(entry: ConfigEntry) -> Setting:
-    defaults = [one.value for one in entry.synonyms.values() if ConfigSource(one.source) is ConfigSource.DEFAULT_CONFIG]
+    defaults = [one.value for one in entry.synonyms.values() if _source(one) is Source.DEFAULT]
     return Setting(
         value=None if entry.is_sensitive else entry.value,
-        source=SOURCES.get(ConfigSource(entry.source), Source.UNKNOWN),
+        source=_source(entry),
         default=None if entry.is_sensitive else next(iter(defaults), None),
         secret=entry.is_sensitive,
     )
+
+
+def _source(entry: ConfigEntry) -> Source:
+    number = getattr(entry.source, "value", entry.source)  # the client gives the bare number
+    return SOURCES.get(number, Source.UNKNOWN)
 
 
 def _acl(binding: AclBinding) -> AclFacts:

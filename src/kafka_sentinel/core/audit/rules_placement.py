@@ -18,7 +18,8 @@ APART = {
     "them, brokers and controllers",
     Flavour.STRIMZI: "in the KafkaNodePools (or spec.kafka), template.pod.affinity.podAntiAffinity: required, "
     "topologyKey kubernetes.io/hostname, matching label strimzi.io/cluster",
-    Flavour.BITNAMI: "set podAntiAffinityPreset: hard for controller and broker in the chart's values",
+    Flavour.BITNAMI: "set controller.podAntiAffinityPreset and broker.podAntiAffinityPreset: hard in the chart's "
+    "values",
 }
 
 
@@ -274,7 +275,8 @@ PLACEMENT_RULES = (
         {
             Flavour.AUTO: "give the brokers volume claims (volumeClaimTemplates)",
             Flavour.STRIMZI: "set storage.type: persistent-claim (or jbod of such) in the KafkaNodePools",
-            Flavour.BITNAMI: "set persistence.enabled: true in the chart's values",
+            Flavour.BITNAMI: "set controller.persistence.enabled and broker.persistence.enabled: true in the chart's "
+            "values",
         },
         PODS | {Part.VOLUMES},
         _log_in_pod,

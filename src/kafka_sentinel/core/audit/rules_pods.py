@@ -123,7 +123,7 @@ POD_RULES = (
             Flavour.AUTO: "make a PodDisruptionBudget with maxUnavailable 1 over all pods of the cluster",
             Flavour.STRIMZI: "the operator makes one unless STRIMZI_POD_DISRUPTION_BUDGET_GENERATION is false: see its "
             "Deployment; make your own then",
-            Flavour.BITNAMI: "set pdb.create: true in the chart's values",
+            Flavour.BITNAMI: "set controller.pdb.create and broker.pdb.create: true in the chart's values",
         },
         PODS | {Part.BUDGETS},
         _no_budget,
@@ -137,8 +137,8 @@ POD_RULES = (
             Flavour.AUTO: "one budget with maxUnavailable 1 over brokers and controllers together",
             Flavour.STRIMZI: "set template.podDisruptionBudget.maxUnavailable: 1 (or 0 with Strimzi's Drain Cleaner) "
             "in spec.kafka of the Kafka resource",
-            Flavour.BITNAMI: "the chart makes a budget for each StatefulSet: switch them off (pdb.create: false) and "
-            "make one over all pods of the release",
+            Flavour.BITNAMI: "the chart makes a budget for each StatefulSet: switch them off (controller.pdb.create, "
+            "broker.pdb.create: false) and make one over all pods of the release",
         },
         PODS | {Part.BUDGETS},
         _wide_budget,
@@ -197,7 +197,7 @@ POD_RULES = (
         {
             Flavour.AUTO: "raise terminationGracePeriodSeconds of the pods",
             Flavour.STRIMZI: "raise template.pod.terminationGracePeriodSeconds in the KafkaNodePools (or spec.kafka)",
-            Flavour.BITNAMI: "raise terminationGracePeriodSeconds in the chart's values",
+            Flavour.BITNAMI: "raise controller.terminationGracePeriodSeconds and that of broker in the chart's values",
         },
         PODS,
         _short_grace,

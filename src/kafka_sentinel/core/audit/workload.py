@@ -14,7 +14,7 @@ from kafka_sentinel.core.kubernetes.parsing import selector_at
 from kafka_sentinel.core.kubernetes.selector import Selector
 
 DEFAULT_GRACE = 30  # seconds, where a pod says nothing
-MAX_DETAIL = 300  # characters kept of one detail for the inventory
+MAX_DETAIL = 2_000  # characters kept of one detail for the inventory
 MAX_DETAILS = 40  # details kept of one pod
 
 
@@ -144,11 +144,21 @@ def _details(raw: object) -> Iterable[tuple[str, str]]:
         for step in path:
             value = value.get(step) if isinstance(value, Mapping) else None
         yield name, _shown(value)
+    yield from _mounted(spec)
     for kind in ("initContainers", "containers"):
         for one in spec.get(kind) or ():
             if isinstance(one, Mapping):
                 for name, key in _OF_CONTAINER:
                     yield f"{name} of {one.get('name')}", _shown(one.get(key))
+
+
+def _mounted(spec: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+    """Name the ConfigMaps and Secrets that are mounted; what is in them is not looked at."""
+    volumes = spec.get("volumes")
+    given = [one for one in volumes if isinstance(one, Mapping)] if isinstance(volumes, list) else []
+    for what, key, name in (("config maps", "configMap", "name"), ("secrets", "secret", "secretName")):
+        names = [str(source.get(name)) for one in given if isinstance(source := one.get(key), Mapping)]
+        yield what, ", ".join(names) or "none mounted"
 
 
 def _shown(value: object) -> str:
