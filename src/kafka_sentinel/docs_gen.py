@@ -22,7 +22,8 @@ HEAD = """# Configuration
 Generated from `src/kafka_sentinel/settings/`; do not edit.
 
 `kafka-sentinel run`, `check` and `audit` read, each winning over the one before: the defaults below, a YAML file
-(`--config FILE`, or the one the variable `KAFKA_SENTINEL_CONFIG` names), and variables named `KAFKA_SENTINEL__SECTION__KEY`.
+(`--config FILE`, or the one the variable `KAFKA_SENTINEL_CONFIG` names), and variables named
+`KAFKA_SENTINEL__SECTION__KEY`.
 
 ```yaml
 name: kafka-sentinel-stage

@@ -301,7 +301,7 @@ def _setting(entry: ConfigEntry) -> Setting:
 
 
 def _source(entry: ConfigEntry) -> Source:
-    number = getattr(entry.source, "value", entry.source)  # the client gives the bare number
+    number: Any = getattr(entry.source, "value", entry.source)  # the client gives the bare number
     return SOURCES.get(number, Source.UNKNOWN)
 
 

@@ -17,7 +17,7 @@ APART = {
     Flavour.AUTO: "give the pods a required anti-affinity with topologyKey kubernetes.io/hostname that matches all of "
     "them, brokers and controllers",
     Flavour.STRIMZI: "in the KafkaNodePools (or spec.kafka), template.pod.affinity.podAntiAffinity: required, "
-    "topologyKey kubernetes.io/hostname, matching label strimzi.io/cluster",
+    "topologyKey kubernetes.io/hostname, matching the label strimzi.io/name (CLUSTER-kafka)",
     Flavour.BITNAMI: "set controller.podAntiAffinityPreset and broker.podAntiAffinityPreset: hard in the chart's "
     "values",
 }
