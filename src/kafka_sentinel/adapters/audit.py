@@ -7,22 +7,12 @@ from dataclasses import dataclass
 
 from kafka_sentinel.adapters.audit_kafka import KafkaAudit, NoAnswer
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker, adapter_error
-from kafka_sentinel.core.audit.facts import Facts, Gap, KafkaFacts, KubernetesFacts, Part
+from kafka_sentinel.core.audit.facts import OF_KAFKA, OF_KUBERNETES, Facts, Gap, KafkaFacts, KubernetesFacts
 from kafka_sentinel.core.audit.placed import Listed, kubernetes_facts, nothing
 from kafka_sentinel.core.audit.report import audit
 from kafka_sentinel.core.events import AdapterError, AuditDone
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 
-OF_KAFKA = (Part.TOPICS, Part.TOPIC_SETTINGS, Part.BROKERS, Part.BROKER_SETTINGS, Part.ACLS, Part.QUORUM)
-OF_KUBERNETES = (
-    Part.PODS,
-    Part.NODES,
-    Part.VOLUMES,
-    Part.BUDGETS,
-    Part.KAFKA_RESOURCE,
-    Part.OPERATOR,
-    Part.DRAIN_CLEANER,
-)
 FIRST_AFTER = 20.0  # seconds from the start: first everybody finds their brokers
 AGAIN = 300.0  # seconds, after an audit that could not be made
 SWITCHED_OFF = "pods, nodes, volumes and disruption budgets: kubernetes.enabled is off"

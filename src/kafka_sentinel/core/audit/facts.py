@@ -46,6 +46,18 @@ class Part(StrEnum):
     OBJECTS = "other objects"  # for the inventory alone
 
 
+OF_KAFKA = (Part.TOPICS, Part.TOPIC_SETTINGS, Part.BROKERS, Part.BROKER_SETTINGS, Part.ACLS, Part.QUORUM)
+OF_KUBERNETES = (
+    Part.PODS,
+    Part.NODES,
+    Part.VOLUMES,
+    Part.BUDGETS,
+    Part.KAFKA_RESOURCE,
+    Part.OPERATOR,
+    Part.DRAIN_CLEANER,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """What was not looked at and why, as a sentence. `whole` False: the rest of that part was."""
@@ -170,4 +182,6 @@ class Facts:
 
     def missing(self) -> frozenset[Part]:
         """Return the parts that were not looked at, as a whole."""
-        return frozenset(gap.part for gap in self.gaps if gap.whole)
+        of_kafka = OF_KAFKA if self.kafka is None else ()
+        of_kubernetes = OF_KUBERNETES if self.kubernetes is None else ()
+        return frozenset((*of_kafka, *of_kubernetes, *(gap.part for gap in self.gaps if gap.whole)))

@@ -289,6 +289,13 @@ def test_without_anything_nothing_is_judged_and_nothing_breaks():
     assert set(report.not_judged) == {rule.id for rule in RULES}
 
 
+@pytest.mark.parametrize("lacking", ["kafka", "kubernetes"])
+def test_what_was_not_asked_is_not_judged_even_if_nobody_says_so(lacking):
+    report = audit(replace(good(), **{lacking: None}))
+    assert report.not_judged
+    assert report.findings == ()
+
+
 def test_a_partial_gap_keeps_no_rule_from_what_is_there():
     report = audit(good(kafka(topic("t", (1,), min_isr=1)), gaps=[Gap(Part.TOPICS, "a topic", whole=False)]))
     assert report.not_judged == {}
