@@ -128,6 +128,7 @@ class KafkaAudit:
             raise NoAnswer(f"no broker answered within {self._options.timeout:g} s: {_reason(raised)}") from None
         self._tell(f"{counted(len(metadata.brokers), 'broker')}, {counted(len(metadata.topics), 'topic')}")
         brokers = self._brokers(metadata)
+        self._note_absent(metadata)
         settings = self._topic_settings(sorted(metadata.topics))
         acls, has_authorizer = self._acls()
         if has_authorizer is not False:
@@ -166,6 +167,14 @@ class KafkaAudit:
             which = "of all brokers" if everyone else f"of broker {named(numbers)}"
             self._gap(Part.BROKER_SETTINGS, f"settings {which}: {reason}", whole=everyone)
         return found
+
+    def _note_absent(self, metadata: ClusterMetadata) -> None:
+        """Say which brokers have replicas and are not up: nothing is known of their settings."""
+        parts = (part for topic in metadata.topics.values() for part in topic.partitions.values())
+        absent = sorted({broker for part in parts for broker in part.replicas} - set(metadata.brokers))
+        if absent:
+            which = f"broker {named(map(str, absent))}"
+            self._gap(Part.BROKERS, f"{which}: topics have replicas there, and it is not up", whole=False)
 
     def _racks(self) -> dict[int, str | None]:
         timeout = self._options.timeout

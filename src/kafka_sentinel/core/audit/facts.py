@@ -138,6 +138,13 @@ class KafkaFacts:
     voters: tuple[int, ...] | None = None
     probes: frozenset[str] = frozenset()
 
+    @property
+    def known_brokers(self) -> frozenset[int]:
+        """The brokers that are up, and those that topics have replicas on."""
+        topics = self.view.topics.values()
+        assigned = {broker for topic in topics for part in topic.partitions for broker in part.replicas}
+        return frozenset(assigned | set(self.brokers))
+
     def setting(self, topic: str, name: str) -> str | None:
         found = self.settings.get(topic, {}).get(name)
         return found.value if found is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from kafka_sentinel.core.audit.facts import Gap, KafkaFacts, KubernetesFacts, Part
@@ -68,7 +68,7 @@ def kubernetes_facts(
     gaps = (
         *_not_listed(listed, fleet, spec),
         *_of_fleet(fleet, says),
-        *_unlabelled(fleet),
+        *_unlabelled(fleet, {kind for kind, _ in listed.refused}),
         *((Gap(Part.DRAIN_CLEANER, listed.cleaner_gap),) if cleaner is None else ()),
         *(Gap(Part.OBJECTS, why) for why in listed.extra_gaps),
         *(Gap(Part.PODS, f"an object that cannot be read: {why}", whole=False) for why in listed.unreadable),
@@ -120,11 +120,11 @@ def _of_fleet(fleet: FleetView, says: KafkaSays) -> Iterable[Gap]:
         yield Gap(Part.OPERATOR, f"the operator: no pod of it is in namespace {fleet.namespace}; {where}")
 
 
-def _unlabelled(fleet: FleetView) -> Iterable[Gap]:
-    """Say what the objects that were seen do not tell."""
-    no_capacity = [pod.name for pod in fleet if pod.capacity is Capacity.UNKNOWN]
-    no_zone = [pod.name for pod in fleet if pod.zone is None]
-    no_volume = [pod.name for pod in fleet if pod.local is None]
+def _unlabelled(fleet: FleetView, refused: Collection[Kind]) -> Iterable[Gap]:
+    """Say what the objects that were seen do not tell. `refused`: kinds that were not, which is said already."""
+    no_capacity = [pod.name for pod in fleet if pod.capacity is Capacity.UNKNOWN and Kind.NODE not in refused]
+    no_zone = [pod.name for pod in fleet if pod.zone is None and Kind.NODE not in refused]
+    no_volume = [pod.name for pod in fleet if pod.local is None and not {Kind.CLAIM, Kind.VOLUME} & set(refused)]
     if no_capacity:
         label = "no label of a node tells (kubernetes.spot_labels)"
         yield Gap(Part.NODES, f"whether there is spot capacity under {named(no_capacity)}: {label}", whole=False)

@@ -52,10 +52,12 @@ def _ids(brokers: list[BrokerFacts]) -> tuple[str, ...]:
 
 
 def _few(facts: Facts) -> Iterator[Found]:
-    brokers = _brokers(facts)
-    if 0 < len(brokers) < COPIES:
-        severity = Severity.CRITICAL if len(brokers) == 1 else Severity.WARNING
-        yield Found(f"there {'is' if len(brokers) == 1 else 'are'} {_named(brokers)} and no other", (), severity)
+    assert facts.kafka is not None
+    known = sorted(facts.kafka.known_brokers)  # one that is down at the moment counts, too
+    if 0 < len(known) < COPIES:
+        severity = Severity.CRITICAL if len(known) == 1 else Severity.WARNING
+        which = f"is broker {known[0]}" if len(known) == 1 else f"are brokers {named(map(str, known))}"
+        yield Found(f"there {which} and no other", tuple(map(str, known)), severity)
 
 
 def _quorum(facts: Facts) -> Iterator[Found]:
