@@ -15,12 +15,14 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    NewTopic,
     ResourcePatternType,
     ResourceType,
 )
-from tests.kafka.conftest import wait_until
+from tests.kafka.conftest import describe, wait_until
 from tests.kafka.sentinel import Sentinel, configuration, wait_for
 
+from kafka_sentinel.adapters.topics import CONFIG_BATCH
 from kafka_sentinel.lab.cluster import LabCluster
 
 EVERYBODY, UNNAMED = "User:*", "User:ANONYMOUS"
@@ -101,6 +103,20 @@ def test_a_good_cluster_has_nothing_critical_and_what_was_not_looked_at_is_said(
     assert "kubernetes.enabled is off" in text
     code, _, _ = run(lab_combined, "--complete")
     assert code == 1
+
+
+def test_the_settings_of_many_topics_are_read_in_several_requests(lab_combined: LabCluster):
+    number = 4 * CONFIG_BATCH + 1
+    names = [f"many-{index:03}" for index in range(number)]
+    new = [NewTopic(name, 1, replica_assignment=[[1]], config={"min.insync.replicas": "1"}) for name in names]
+    admin = AdminClient({"bootstrap.servers": lab_combined.bootstrap_servers, "log_level": 0})
+    for future in admin.create_topics(new, request_timeout=30).values():
+        future.result()
+    wait_until(lambda: set(names) <= set(describe(lab_combined.bootstrap_servers)), SECONDS, "all topics")
+    made = report(lab_combined)
+    [single] = of(made, "topic-single-replica")
+    assert (single["subject_count"], single["subjects"]) == (number, names)
+    assert not [one for one in made["not_looked_at"] if one["part"] == "topic settings"]
 
 
 def test_a_quorum_of_one_is_found(lab_separate: LabCluster):

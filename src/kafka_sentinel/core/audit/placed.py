@@ -67,7 +67,7 @@ def kubernetes_facts(
     )
     gaps = (
         *_not_listed(listed, fleet, spec),
-        *_of_fleet(fleet, says),
+        *(_of_fleet(fleet, says) if (Kind.POD, spec.namespace) not in listed.refused else ()),
         *_unlabelled(fleet, {kind for kind, _ in listed.refused}),
         *((Gap(Part.DRAIN_CLEANER, listed.cleaner_gap),) if cleaner is None else ()),
         *(Gap(Part.OBJECTS, why) for why in listed.extra_gaps),
