@@ -25,7 +25,7 @@ def test_what_is_not_answered_is_a_gap_and_no_rule_that_needs_it_is_judged():
     assert set(facts.view.topics) == {"orders"}
     assert (facts.settings, facts.acls, facts.has_authorizer, facts.voters) == ({}, None, None, None)
     assert {gap.part for gap in gaps if gap.whole} == {
-        Part.BROKERS, Part.BROKER_SETTINGS, Part.TOPIC_SETTINGS, Part.ACLS, Part.QUORUM, Part.PRODUCERS,
+        Part.RACKS, Part.BROKER_SETTINGS, Part.TOPIC_SETTINGS, Part.ACLS, Part.QUORUM, Part.PRODUCERS,
     }  # fmt: skip
     assert told == ["3 brokers, 1 topic"]
     report = audit(Facts(facts, None, gaps))

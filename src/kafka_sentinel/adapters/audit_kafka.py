@@ -181,7 +181,7 @@ class KafkaAudit:
         try:
             nodes = settled(self._client.describe_cluster(request_timeout=timeout), timeout + 1).nodes
         except KafkaException as raised:
-            self._gap(Part.BROKERS, f"racks of the brokers: {_reason(raised, 'Describe')}")
+            self._gap(Part.RACKS, f"racks of the brokers: {_reason(raised, 'Describe')}")
             return {}
         return {node.id: node.rack or None for node in nodes}
 

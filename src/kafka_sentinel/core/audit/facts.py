@@ -33,6 +33,7 @@ class Part(StrEnum):
     TOPIC_SETTINGS = "topic settings"
     BROKERS = "brokers"
     BROKER_SETTINGS = "broker settings"
+    RACKS = "racks"
     ACLS = "ACLs"
     QUORUM = "KRaft quorum"
     PRODUCERS = "producers"
@@ -46,7 +47,15 @@ class Part(StrEnum):
     OBJECTS = "other objects"  # for the inventory alone
 
 
-OF_KAFKA = (Part.TOPICS, Part.TOPIC_SETTINGS, Part.BROKERS, Part.BROKER_SETTINGS, Part.ACLS, Part.QUORUM)
+OF_KAFKA = (
+    Part.TOPICS,
+    Part.TOPIC_SETTINGS,
+    Part.BROKERS,
+    Part.BROKER_SETTINGS,
+    Part.RACKS,
+    Part.ACLS,
+    Part.QUORUM,
+)
 OF_KUBERNETES = (
     Part.PODS,
     Part.NODES,

@@ -230,7 +230,7 @@ BROKER_RULES = (
             Flavour.STRIMZI: "set spec.kafka.rack.topologyKey: topology.kubernetes.io/zone of the Kafka resource, then "
             "reassign the partitions that are there",
         },
-        BROKERS,
+        BROKERS | {Part.RACKS},
         _no_rack,
     ),
     Rule(
@@ -239,7 +239,7 @@ BROKER_RULES = (
         "Brokers of one zone say different racks",
         "Kafka takes them for places that are lost apart and spreads replicas over them; the zone takes both.",
         {Flavour.AUTO: "set broker.rack of each broker to the zone of its node"},
-        BROKERS | {Part.PODS, Part.NODES},
+        BROKERS | {Part.RACKS, Part.PODS, Part.NODES},
         _rack_is_no_zone,
     ),
     Rule(
