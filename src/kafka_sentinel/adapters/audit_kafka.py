@@ -162,10 +162,10 @@ class KafkaAudit:
             except KafkaException as raised:
                 reasons[_reason(raised, "DescribeConfigs")].append(str(number))
             found[number] = BrokerFacts(number, f"{broker.host}:{broker.port}", racks.get(number), settings)
+        none = all(one.settings is None for one in found.values())
         for reason, numbers in reasons.items():
-            everyone = len(numbers) == len(found)
-            which = "of all brokers" if everyone else f"of broker {named(numbers)}"
-            self._gap(Part.BROKER_SETTINGS, f"settings {which}: {reason}", whole=everyone)
+            which = "of all brokers" if len(numbers) == len(found) else f"of broker {named(numbers)}"
+            self._gap(Part.BROKER_SETTINGS, f"settings {which}: {reason}", whole=none)
         return found
 
     def _note_absent(self, metadata: ClusterMetadata) -> None:
@@ -211,7 +211,7 @@ class KafkaAudit:
             self._gap(
                 Part.TOPIC_SETTINGS,
                 f"settings of {counted(len(topics), 'topic')} ({named(topics)}): {reason}",
-                whole=len(topics) == len(names),
+                whole=not found,
             )
         return found
 
