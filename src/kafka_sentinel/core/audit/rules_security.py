@@ -94,10 +94,12 @@ def _open_by_default(facts: Facts) -> Iterator[Found]:
 
 
 def _unnamed_super_user(facts: Facts) -> Iterator[Found]:
+    found: dict[str, list[BrokerFacts]] = defaultdict(list)
     for _, broker in sorted(_kafka(facts).brokers.items()):
-        given = {each.strip() for each in (broker.value("super.users") or "").split(";")}
-        if given & ANYBODY:
-            yield Found(f"{named(sorted(given & ANYBODY))} is among super.users of broker {broker.broker}")
+        for each in {each.strip() for each in (broker.value("super.users") or "").split(";")} & ANYBODY:
+            found[each].append(broker)
+    for principal, brokers in sorted(found.items()):
+        yield Found(f"{principal} is among super.users of {_ids(brokers)}", (principal,))
 
 
 def _for_everybody(facts: Facts) -> Iterator[Found]:
