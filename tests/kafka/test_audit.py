@@ -190,6 +190,8 @@ def test_the_inventory_has_every_setting_with_its_source_and_default(lab_combine
     inherited = [one for one in of_topics if bad["good"] in one["topics"]]
     assert [(one["value"], one["default"]) for one in inherited] == [("2", "1")]
     assert inherited[0]["source"] in {"file", "all brokers"}  # where replicas are eligible leaders, Kafka copies it
+    [short] = [one for one in made["topic_settings"] if one["name"] == "retention.ms" and one["source"] == "topic"]
+    assert (short["value"], short["default"], short["topics"]) == ("3600000", "604800000", [bad["short"]])
     _, text, _ = run(lab_combined, "--inventory")
     assert "  replica.lag.time.max.ms = 4000  [file; default 30000; all 3 brokers]" in text
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from confluent_kafka.admin import ConfigEntry, ConfigSource
 from tests.mock.mock_cluster import MockCluster
 
-from kafka_sentinel.adapters.audit_kafka import AuditOptions, KafkaAudit, NoAnswer
+from kafka_sentinel.adapters.audit_kafka import AuditOptions, KafkaAudit, NoAnswer, setting
 from kafka_sentinel.adapters.topics import CONFIG_BATCH
-from kafka_sentinel.core.audit.facts import Facts, Part
+from kafka_sentinel.core.audit.facts import Facts, Part, Setting, Source
 from kafka_sentinel.core.audit.report import audit
 
 TOPICS = 5 * CONFIG_BATCH
@@ -44,6 +45,37 @@ def test_brokers_that_say_nothing_of_settings_are_not_asked_for_all_of_them():
     )
     assert left.startswith(f"settings of {2 * CONFIG_BATCH} topics (t150, t151, t152 and ")
     assert left.endswith(": nobody answered")
+
+
+FILE, DEFAULT, TOPIC = (
+    each.value
+    for each in (ConfigSource.STATIC_BROKER_CONFIG, ConfigSource.DEFAULT_CONFIG, ConfigSource.DYNAMIC_TOPIC_CONFIG)
+)  # the client gives bare numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "source", "default", "told"),
+    [
+        ("retention.ms", "1000", TOPIC, ("log.retention.hours", "168"), "604800000"),
+        ("segment.ms", "1000", TOPIC, ("log.roll.hours", "168"), "604800000"),
+        ("log.retention.hours", "1", FILE, ("log.retention.hours", "168"), "168"),
+        ("max.message.bytes", "1000", TOPIC, ("message.max.bytes", "1048588"), "1048588"),
+        ("cleanup.policy", "compact", TOPIC, ("log.cleanup.policy", "delete"), "delete"),
+        ("replica.lag.time.max.ms", "4000", FILE, ("replica.lag.time.max.ms", "30000"), "30000"),
+        ("retention.ms", "604800000", DEFAULT, ("log.retention.hours", "168"), "604800000"),
+    ],
+)
+def test_kafkas_own_value_is_told_in_the_unit_of_the_setting(name, value, source, default, told):
+    given, default_value = default
+    synonyms = {given: ConfigEntry(given, default_value, DEFAULT)}
+    found = setting(ConfigEntry(name, value, source, synonyms=synonyms))
+    assert (found.value, found.default) == (value, told)
+
+
+def test_a_secret_is_not_kept_and_an_unknown_source_is_unknown():
+    found = setting(ConfigEntry("ssl.key.password", None, FILE, is_sensitive=True))
+    assert found == Setting(None, Source.FILE, None, secret=True)
+    assert setting(ConfigEntry("a", "b", 99)).source is Source.UNKNOWN
 
 
 def test_where_no_broker_answers_that_is_said_in_a_sentence():

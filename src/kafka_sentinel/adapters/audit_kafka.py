@@ -69,6 +69,7 @@ SOURCES = {  # by the number of the protocol, of which there may be more than th
     ConfigSource.DEFAULT_CONFIG.value: Source.DEFAULT,
     ConfigSource.GROUP_CONFIG.value: Source.GROUP,
 }
+MILLISECONDS = {".hours": 3_600_000, ".minutes": 60_000}
 REFUSED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "we may not: allow DescribeConfigs on these topics by ACLs",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "we may not: allow {right} on the cluster by an ACL",
@@ -256,9 +257,7 @@ class KafkaAudit:
         return [(resource.name, future) for resource, future in answer.items()]
 
     def _read(self, entries: Mapping[str, ConfigEntry], kept: frozenset[str] | None) -> Settings:
-        return {
-            name: self._interned(_setting(entry)) for name, entry in entries.items() if kept is None or name in kept
-        }
+        return {name: self._interned(setting(entry)) for name, entry in entries.items() if kept is None or name in kept}
 
     # --- access and quorum
 
@@ -299,14 +298,26 @@ class KafkaAudit:
             return None
 
 
-def _setting(entry: ConfigEntry) -> Setting:
-    defaults = [one.value for one in entry.synonyms.values() if _source(one) is Source.DEFAULT]
+def setting(entry: ConfigEntry) -> Setting:
+    """Return what a broker says of one setting."""
     return Setting(
         value=None if entry.is_sensitive else entry.value,
         source=_source(entry),
-        default=None if entry.is_sensitive else next(iter(defaults), None),
+        default=None if entry.is_sensitive else _default(entry),
         secret=entry.is_sensitive,
     )
+
+
+def _default(entry: ConfigEntry) -> str | None:
+    """Return Kafka's own value, in the unit of the setting: that of `retention.ms` is told as `log.retention.hours`."""
+    if _source(entry) is Source.DEFAULT:
+        return entry.value
+    given = next((one for one in entry.synonyms.values() if _source(one) is Source.DEFAULT), None)
+    number = whole(given.value) if given is not None else None
+    if given is None or number is None or not entry.name.endswith(".ms"):
+        return given.value if given is not None else None
+    factor = next((each for unit, each in MILLISECONDS.items() if given.name.endswith(unit)), 1)
+    return str(number * factor)
 
 
 def _source(entry: ConfigEntry) -> Source:

@@ -195,7 +195,7 @@ FIRES = [
     ),
     ("no-authorizer", good(kafka(has_authorizer=False)), WARNING, "whoever may connect may do everything"),
     ("allowed-without-acl", good(kafka(broker={"allow.everyone.if.no.acl.found": "true"})), WARNING, "brokers 1, 2"),
-    ("unnamed-super-user", good(kafka(broker={"super.users": "User:a;User:ANONYMOUS"})), CRITICAL, "of brokers 1, 2 and 3"),
+    ("unnamed-super-user", good(kafka(broker={"super.users": "User:a;User:ANONYMOUS"})), CRITICAL, "brokers 1, 2 and"),
     ("acl-for-everybody", good(kafka(acls=(acl(),))), CRITICAL, "User:* may Write on topic orders"),
     ("acl-for-everybody", good(kafka(acls=(acl(operation="Read", pattern="Prefixed"),))), WARNING, "on topic orders*"),
     ("acl-for-everything", good(kafka(acls=(acl("User:a", "All", name="*"),))), INFO, "User:a (every topic)"),
