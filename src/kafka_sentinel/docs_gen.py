@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from kafka_sentinel.adapters.audit_docs import render_docs as render_audit
 from kafka_sentinel.adapters.kubernetes.permission_docs import render_docs as render_permissions
 from kafka_sentinel.adapters.kubernetes.signal_docs import render_docs as render_disruptions
 from kafka_sentinel.adapters.metric_docs import render_docs as render_metrics
@@ -20,8 +21,9 @@ HEAD = """# Configuration
 
 Generated from `src/kafka_sentinel/settings/`; do not edit.
 
-`kafka-sentinel run` and `check` read, each winning over the one before: the defaults below, a YAML file (`--config
-FILE`, or the one the variable `KAFKA_SENTINEL_CONFIG` names), and variables named `KAFKA_SENTINEL__SECTION__KEY`.
+`kafka-sentinel run`, `check` and `audit` read, each winning over the one before: the defaults below, a YAML file
+(`--config FILE`, or the one the variable `KAFKA_SENTINEL_CONFIG` names), and variables named
+`KAFKA_SENTINEL__SECTION__KEY`.
 
 ```yaml
 name: kafka-sentinel-stage
@@ -108,6 +110,7 @@ def _refused() -> str:
 
 
 DOCUMENTS = {
+    "audit.md": render_audit,
     "configuration.md": render_configuration,
     "disruptions.md": render_disruptions,
     "metrics.md": render_metrics,

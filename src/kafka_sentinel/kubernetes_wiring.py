@@ -9,6 +9,7 @@ from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post
 from kafka_sentinel.adapters.kubernetes.access import from_kubeconfig, in_cluster, own_namespace
 from kafka_sentinel.adapters.kubernetes.access_review import Places
 from kafka_sentinel.adapters.kubernetes.api import Api, Timeouts
+from kafka_sentinel.adapters.kubernetes.audit_survey import Progress, list_extras, survey
 from kafka_sentinel.adapters.kubernetes.events import EventEmitter
 from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
 from kafka_sentinel.adapters.kubernetes.lease import Lease
@@ -17,6 +18,7 @@ from kafka_sentinel.adapters.kubernetes.rights import Rights
 from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap
 from kafka_sentinel.adapters.kubernetes.survey import KubernetesAnswers
 from kafka_sentinel.adapters.kubernetes.watches import Surroundings, Watches
+from kafka_sentinel.core.audit.placed import Listed
 from kafka_sentinel.settings import KubernetesSettings, Settings
 
 LEASE_TIMEOUTS = Timeouts(connect=2.0, read=3.0, total=4.0)  # seconds; well below the renew deadline
@@ -120,3 +122,16 @@ def places(settings: Settings) -> Places:
 def answers(settings: Settings, now: Now) -> KubernetesAnswers:
     """Return what `check` asks. Raises ApiError as `connect` and `place` do."""
     return KubernetesAnswers(connect(settings.kubernetes), surroundings(settings.kubernetes), places(settings), now=now)
+
+
+def list_for_audit(settings: Settings, now: Now, progress: Progress, *, everything: bool) -> Listed:
+    """List what the audit looks at. `everything`: for the inventory, too. Raises ApiError as `connect` does."""
+    api = connect(settings.kubernetes)
+    try:
+        where = surroundings(settings.kubernetes)
+        found = survey(api, where, now, progress)
+        if everything:
+            list_extras(api, where.kafka, found, progress)
+        return found
+    finally:
+        api.close()

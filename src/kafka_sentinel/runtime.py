@@ -22,6 +22,7 @@ from kafka_sentinel.adapters import logs
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
 from kafka_sentinel.adapters.state_file import StateFile
 from kafka_sentinel.adapters.state_writer import StateStore, StateWriter
+from kafka_sentinel.audit_wiring import auditor
 from kafka_sentinel.core.commands import (
     Announce,
     AssignReader,
@@ -122,6 +123,7 @@ class Runtime:
             on_death=self._on_death,
         )
         self._adapters.begin_run(self._run_id)
+        self._auditor = auditor(settings, post=self.post, now=now, on_death=self._on_death)
         self._fleet: Fleet | None = None  # None: there is nothing that could break a broker
         if fleet is not None:
             self._fleet = fleet(self.post, now, self._on_death)
@@ -265,6 +267,8 @@ class Runtime:
             self._kubernetes.start()
         if self._fleet is not None:
             self._fleet.start()
+        if self._auditor is not None:
+            self._auditor.start()
         logs.write("info", "started", {"version": __version__, "run": f"{self.engine.truth.run:016x}"})
 
     def _turn(self) -> None:
@@ -356,6 +360,8 @@ class Runtime:
         self._adapters.stop(STOP_TIMEOUT)
         if self._kubernetes is not None:
             self._kubernetes.stop(STOP_TIMEOUT)
+        if self._auditor is not None:
+            self._auditor.stop(0.0)  # what it still had to say is not waited for
 
 
 def run_daemon(settings: Settings) -> int:

@@ -313,7 +313,10 @@ def test_a_user_of_strimzis_may_do_what_check_asks_for_and_change_nothing_else(h
     assert ours == {"Describe", "DescribeConfigs", "Read", "Write", "Create", "Alter"}
     assert {right[3] for right in found if right[2] == "*"} == {"Describe", "DescribeConfigs"}
     assert {right[3] for right in found if right[2] == "sentinel-kafka-sentinel"} == {"Describe", "Read"}
-    assert {right for right in found if right[0] == "cluster"} == {("cluster", "", "", "Describe")}
+    assert {right for right in found if right[0] == "cluster"} == {
+        ("cluster", "", "", "Describe"),
+        ("cluster", "", "", "DescribeConfigs"),
+    }
     second = {"settings": {"probe": {"acks_one": {"enabled": True}}}}
     assert {right[2] for right in acls(helm, second) if right[3] == "Write"} == {
         "kafka-sentinel-probe",

@@ -26,6 +26,7 @@ SWITCHES = {
     "nodes": (resources.NODES, WATCH, Scope.CLUSTER),
     "persistentVolumes": (resources.VOLUMES, WATCH, Scope.CLUSTER),
     "nodeClaims": (resources.NODE_CLAIMS, WATCH, Scope.CLUSTER),
+    "drainCleaner": (resources.WEBHOOKS, ("get",), Scope.CLUSTER),
     "operatorPods": (resources.PODS, WATCH, Scope.OPERATOR),
 }
 

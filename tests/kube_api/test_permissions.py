@@ -8,6 +8,7 @@ from tests.kube_api.server import Mailbox, bookmark, drop, obj, page, refuse, sa
 from tests.kube_api.store import Store
 
 from kafka_sentinel.adapters.kubernetes.access_review import Places, ask
+from kafka_sentinel.adapters.kubernetes.audit_survey import survey
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.events import EventEmitter
 from kafka_sentinel.adapters.kubernetes.fleet_pods import PodFleet
@@ -32,6 +33,7 @@ OWNER = {"kind": "StatefulSet", "name": "k", "uid": "uid-set"}
 POD = PodRef("kafka", "k-0", "uid-k-0", 0)
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 PLACES = Places(kafka="kafka", own="own", operator="strimzi", state="sentinel")
+WEBHOOK = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/strimzi-drain-cleaner"
 GROUPS = ("kafka.strimzi.io", "core.strimzi.io", "karpenter.sh")  # whose versions are asked for
 GRANTED = {("create", REVIEWS), *(("get", f"/apis/{group}") for group in GROUPS)}  # to every account
 URL = re.compile(
@@ -154,7 +156,16 @@ def a_fleet_starts(api, script, mailbox):
     assert fleet.stop(10.0)
 
 
+def the_audit_looks(api, script):
+    for group in GROUPS:
+        script.on("GET", f"/apis/{group}", say({"versions": [{"version": "v1"}]}))
+    script.world = lambda asked: refuse(404, "NotFound", "no") if asked.path == WEBHOOK else say(page(version=10))
+    found = survey(api, Surroundings("kafka", "strimzi"), now)
+    assert (found.refused, found.cleaner) == ({}, False)
+
+
 def test_every_call_is_in_the_table_and_every_row_is_called(api, script, mailbox):
+    the_audit_looks(api, script)
     everything_watches(api, script, mailbox)
     everything_else(api, script, mailbox)
     a_fleet_starts(api, script, mailbox)
@@ -168,6 +179,16 @@ def test_a_fleet_that_starts_asks_for_what_the_table_says_of_marks_left_on_nodes
     assert calls(script) == {(one.title, "list", "") for one in rows}
     assert ["list" in one.verbs and "marks stay" in one.without for one in rows] == [True]
     assert mailbox.events == []
+
+
+def test_the_audit_lists_what_the_watches_list_and_gets_one_object_by_name(api, script):
+    the_audit_looks(api, script)
+    lists = {(title, verb, namespace) for title, verb, namespace in table(PLACES) if verb == "list"}
+    asked = calls(script)
+    assert {one for one in asked if one[1] == "list"} <= lists
+    assert not {title for title, _, _ in asked} & {"events", "nodeclaims.karpenter.sh"}, "they may be many"
+    webhooks = "validatingwebhookconfigurations.admissionregistration.k8s.io"
+    assert {one for one in asked if one[1] != "list"} == {(webhooks, "get", "")}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -241,7 +262,11 @@ def test_what_is_optional_to_the_watches_is_optional_in_the_table():
 def test_nothing_can_be_broken_without_the_rows_for_experiments():
     harmless = [one for one in PERMISSIONS if one.need is not Need.EXPERIMENTS]
     verbs = {verb for one in harmless for verb in one.verbs if one.resource.plural not in {"configmaps", "leases"}}
-    assert verbs == {"list", "watch", "create"}
+    assert verbs == {"list", "watch", "create", "get"}
+    assert [(one.title, one.only) for one in harmless if "get" in one.verbs and one.only] == [
+        ("validatingwebhookconfigurations.admissionregistration.k8s.io", "strimzi-drain-cleaner")
+    ]
+    assert [one.title for one in harmless if "get" in one.verbs and not one.named] == []
     assert [one.title for one in harmless if "create" in one.verbs] == [
         "configmaps",
         "leases.coordination.k8s.io",

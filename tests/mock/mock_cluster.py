@@ -78,6 +78,10 @@ class MockCluster:
     def common(self) -> dict[str, str | int | float | bool]:
         return {"bootstrap.servers": self.bootstrap_servers}
 
+    def create_topic(self, name: str) -> None:
+        """Make another topic, with one partition and one replica."""
+        assert self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), 1, 1) == 0
+
     def fail(self, api: int, *errors: int) -> None:
         """Answer the next requests of `api` with these error codes, one each."""
         self._library.rd_kafka_mock_push_request_errors_array(

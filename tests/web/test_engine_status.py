@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -14,10 +15,14 @@ from tests.web.test_http import validator
 from kafka_sentinel.adapters.metrics import Metrics
 from kafka_sentinel.adapters.snapshot import VIEWS, Snapshot
 from kafka_sentinel.adapters.status_gauges import features
+from kafka_sentinel.core.audit.facts import Facts
+from kafka_sentinel.core.audit.finding import Finding, Severity
+from kafka_sentinel.core.audit.report import audit
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
 from kafka_sentinel.core.commands import Command, Count, Observe
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import (
+    AuditDone,
     ClusterObserved,
     Event,
     LeaseObserved,
@@ -125,6 +130,26 @@ def test_the_status_beside_kubernetes_fits_the_schema(view: str) -> None:
     assert world.kubernetes["disruptions"]
     assert world.kubernetes["stuck"]
     check(world.status, view)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_status_after_an_audit_fits_the_schema_and_the_gauges_take_it(view: str) -> None:
+    subject, metrics = engine(), Metrics("stage")
+    assert findings_of(metrics, subject) == {}, "unknown is not zero"
+    report = audit(Facts(None, None))
+    found = Finding("topic-single-replica", Severity.CRITICAL, "title", "what", "why", "mend", ("t",), 1)
+    subject.step(AuditDone(at(1), replace(report, findings=(found,), counts={**report.counts, Severity.CRITICAL: 1})))
+    facts: dict[str, Any] = subject.status()
+    check(facts, view)
+    schema: dict[str, Any] = json.loads(files("kafka_sentinel.adapters").joinpath("schema/status.json").read_text())
+    assert undescribed(facts, schema, schema, "") == []
+    assert findings_of(metrics, subject) == {"critical": 1, "warning": 0, "info": 0}
+
+
+def findings_of(metrics: Metrics, subject: Engine) -> dict[str, float]:
+    metrics.update_from_status(subject.status())
+    [family] = [one for one in metrics.registry.collect() if one.name == "kafka_sentinel_audit_findings"]
+    return {sample.labels["severity"]: sample.value for sample in family.samples}
 
 
 def undescribed(facts: Any, schema: dict[str, Any], known: dict[str, Any], path: str) -> list[str]:

@@ -252,7 +252,12 @@ _SELF = (
         " whether it is held: a standby has 0.",
         FEATURE,
     ),
-    _fact("audit_findings", "Findings of the last audit of durability settings and placement.", SEVERITY),
+    _fact(
+        "audit_findings",
+        "Findings of the last audit of durability settings, placement and access; what could not be looked at is in"
+        " none of them.",
+        SEVERITY,
+    ),
     _fact("certificate_expiry_timestamp_seconds", "When a certificate expires, in Unix time.", SECRET),
     _fact("checkpoint_last_success_timestamp_seconds", "When the state was last saved, in Unix time."),
     _fact("recheck_last_success_timestamp_seconds", "When a recheck last succeeded, in Unix time."),

@@ -35,6 +35,7 @@ def status_gauges(status: Mapping[str, Any]) -> Gauges:
         **_incidents(status["incidents"], status["losses"]),
         **_experiments(status["experiments"]),
         **_kubernetes(status.get("kubernetes")),
+        "audit_findings": _audit(status.get("audit")),
     }
 
 
@@ -118,6 +119,10 @@ def _experiments(experiments: Mapping[str, Any]) -> Gauges:
             (item["name"],): item["next_run"] for item in items if item["next_run"] is not None
         },
     }
+
+
+def _audit(audit: Mapping[str, Any] | None) -> dict[tuple[str, ...], float]:
+    return {} if audit is None else {(severity,): count for severity, count in audit["counts"].items()}
 
 
 _BROKER_COUNTS = {

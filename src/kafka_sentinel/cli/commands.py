@@ -13,6 +13,7 @@ import click
 import yaml
 
 from kafka_sentinel import __version__
+from kafka_sentinel.cli.audit import audit
 from kafka_sentinel.cli.common import (
     FAILED_CHECK,
     INTERRUPTED,
@@ -188,7 +189,7 @@ def version() -> None:
     click.echo(f"kafka-sentinel {__version__} (librdkafka {libversion()[0]})")
 
 
-for command in (experiments, pause, resume, run_now, heal):
+for command in (audit, experiments, pause, resume, run_now, heal):
     cli.add_command(command)
 
 

@@ -6,6 +6,7 @@ incidents      what happened, why, how long it took  (incidents.py, recovery.py)
 experiments    what may be broken next               (experiments.py, guards.py)
 control        the Lease, and what people say        (control.py)
 group          what applications feel                (group.py)
+audit          how it is set up and placed           (audit/desk.py)
 kubernetes     pods and nodes, if there are any      (kubernetes/observer.py)
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.account import State
+from kafka_sentinel.core.audit.desk import AuditDesk
 from kafka_sentinel.core.availability import Availability
 from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.cluster import ClusterView, QuorumView, diff
@@ -23,6 +25,7 @@ from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Obser
 from kafka_sentinel.core.control import Control
 from kafka_sentinel.core.events import (
     AdapterError,
+    AuditDone,
     BrokerExited,
     ClusterObserved,
     ClusterUnreachable,
@@ -141,6 +144,7 @@ class Engine:
         self.experiments = Experiments(config.experiments, config.guards)
         self.control = Control(self.experiments, in_use=config.lease, started=started)
         self.group = GroupAccount()
+        self.audit = AuditDesk()
         self.latency = Latency()
         self.view: ClusterView | None = None
         self.view_asked: Instant | None = None
@@ -197,8 +201,15 @@ class Engine:
                     self._commands += self.kubernetes.take(event)
             case StateSaved() | StateSaveFailed() | LeaseObserved() | RightsObserved() | PauseSeen() | OrderGiven():
                 self._controlled(event)
+            case ProducerRestarted() | AuditDone() | AdapterError():
+                self._told(event)
+
+    def _told(self, event: ProducerRestarted | AuditDone | AdapterError) -> None:
+        match event:
             case ProducerRestarted():
                 self._log("warning", "producer replaced", acks=event.acks.value, code=event.code)
+            case AuditDone():
+                self._commands += self.audit.take(event)
             case AdapterError():
                 self._adapter_error(event)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kafka_sentinel.core.audit.finding import Report
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
 from kafka_sentinel.core.kubernetes.views import Kind, View
 from kafka_sentinel.core.types import Acks, Instant, OrderKind, ProbePartition, Sighting, Span
@@ -356,6 +357,14 @@ class RightsObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditDone:
+    """What the audit found; judged where it was gathered (docs/architecture.md)."""
+
+    at: Instant
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
 class PauseSeen:
     """What stands where people pause the experiments. `by`: their words, as "by anna"; None: they are not paused."""
 
@@ -416,6 +425,7 @@ Event = (
     | StateSaveFailed
     | LeaseObserved
     | RightsObserved
+    | AuditDone
     | PauseSeen
     | OrderGiven
     | AdapterError

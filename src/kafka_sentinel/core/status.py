@@ -67,6 +67,7 @@ def status(engine: Engine) -> dict[str, object]:
         "losses": list(engine.casebook.losses),
         "experiments": engine.explained(),
         "history": engine.latency.history(),
+        "audit": engine.audit.status(),
         "kubernetes": engine.kubernetes.status(now) if engine.kubernetes is not None else None,
     }
 

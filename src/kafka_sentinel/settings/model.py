@@ -192,6 +192,14 @@ class ClusterSettings(Section):
     )
 
 
+class AuditSettings(Section):
+    """How often the daemon looks at durability settings, placement and access (docs/audit.md)."""
+
+    every: Annotated[float, Duration(60, 30 * 86400)] | None = Field(
+        default=3600.0, description="Time between two audits; the first comes soon after the start. Null: none."
+    )
+
+
 class HttpSettings(Section):
     """The read-only web server: page, metrics, health and API."""
 
@@ -237,6 +245,7 @@ class Settings(BaseSettings):
     group_consumer: GroupConsumerSettings = GroupConsumerSettings()
     cluster: ClusterSettings = ClusterSettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
+    audit: AuditSettings = AuditSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     http: HttpSettings = HttpSettings()
     state: StateSettings = Field(default=StateSettings(), validate_default=True)

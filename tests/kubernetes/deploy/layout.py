@@ -17,11 +17,13 @@ CONTROLLER_ID = 100
 class Layout(StrEnum):
     SPREAD = "spread"  # every broker on a node of its own
     SHARED = "shared"  # two on one node, as small teams have it
+    CROWDED = "crowded"  # two in all, on one disk of the node that has the controller and the operator
 
 
 PLACES = {
     Layout.SPREAD: (("n1", "d1"), ("n2", "d1"), ("n3", "d1")),
     Layout.SHARED: (("n1", "d1"), ("n1", "d2"), ("n2", "d1")),
+    Layout.CROWDED: ((CONTROLLER_NODE, "d2"), (CONTROLLER_NODE, "d2")),  # each has a folder of its own on it
 }
 
 

@@ -35,7 +35,7 @@ class Places:
 
     def name(self, permission: Permission) -> str:
         """Return the only object a permission is needed for, or ""."""
-        return self.state if permission.named else ""
+        return permission.only or (self.state if permission.named else "")
 
 
 @dataclass(frozen=True, slots=True)

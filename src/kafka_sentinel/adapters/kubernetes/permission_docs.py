@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Permission, Scope
+from kafka_sentinel.adapters.kubernetes.permissions import INVENTORY, PERMISSIONS, Need, Permission, Scope
 
 HEAD = """# Permissions in Kubernetes
 
@@ -38,7 +38,7 @@ SCOPES = {
 
 
 def render_docs() -> str:
-    return "\n".join([HEAD, *(_table(need) for need in Need)])
+    return "\n".join([HEAD, *(_table(need) for need in Need), _inventory()])
 
 
 def _table(need: Need) -> str:
@@ -48,5 +48,18 @@ def _table(need: Need) -> str:
 
 
 def _row(one: Permission) -> str:
-    verbs = ", ".join(one.verbs) + (" (by name)" if one.named else "")
+    name = f" (`{one.only}` only)" if one.only else " (by name)" if one.named else ""
+    verbs = ", ".join(one.verbs) + name
     return f"| `{one.title}` | {verbs} | {SCOPES[one.scope]} | {one.why} | {one.without} |"
+
+
+def _inventory() -> str:
+    titles = ", ".join(f"`{resource.title}`" for resource in INVENTORY.values())
+    return "\n".join(
+        [
+            "## Only for `kafka-sentinel audit --inventory`\n",
+            f"It lists, in Kafka's namespace, {titles}, with the rights of whoever calls it (`kubernetes.kubeconfig`).",
+            "The daemon asks for none of these and the chart gives none; what may not be listed is said.",
+            "",
+        ]
+    )

@@ -13,17 +13,26 @@ from kafka_sentinel.adapters.kubernetes.resources import (
     BUDGETS,
     CLAIMS,
     CONFIG_MAPS,
+    DEPLOYMENTS,
     EVENTS,
     KAFKAS,
     LEASES,
+    NETWORK_POLICIES,
     NODE_CLAIMS,
+    NODE_POOLS,
     NODES,
     POD_SETS,
     PODS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
     STATEFUL_SETS,
+    TOPICS,
+    USERS,
     VOLUMES,
+    WEBHOOKS,
     Resource,
 )
+from kafka_sentinel.core.audit.placed import CLEANER
 from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 
 
@@ -47,9 +56,9 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """`verbs` on a resource, or a part of it, in a scope. `named`: RBAC can limit it to one object.
+    """`verbs` on a resource, or a part of it, in a scope.
 
-    `faults`: those that need it, if only faults do.
+    `named`: RBAC can limit it to one object: our own, or `only`. `faults`: those that need it, if only faults do.
     """
 
     resource: Resource
@@ -60,6 +69,7 @@ class Permission:
     without: str
     subresource: str | None = None
     named: bool = False
+    only: str = ""
     faults: frozenset[FaultKind] = frozenset()
 
     @property
@@ -208,6 +218,16 @@ PERMISSIONS = (
         "no experiments on clusters run by Strimzi from another namespace",
     ),
     Permission(
+        WEBHOOKS,
+        ("get",),
+        Scope.CLUSTER,
+        Need.OPTIONAL,
+        "audit: whether Strimzi's Drain Cleaner answers evictions",
+        "the audit does not say whether there is one",
+        named=True,
+        only=CLEANER,
+    ),
+    Permission(
         EVENTS,
         ("create",),
         Scope.KAFKA,
@@ -271,3 +291,15 @@ PERMISSIONS = (
         faults=frozenset({FaultKind.NODE_RECLAIM}),
     ),
 )
+
+# What `kafka-sentinel audit --inventory` lists besides, in Kafka's namespace, with the rights of whoever calls it. The
+# daemon never asks for these, and the chart gives none of them. Kind → resource.
+INVENTORY = {
+    "Deployment": DEPLOYMENTS,
+    "Service": SERVICES,
+    "ServiceAccount": SERVICE_ACCOUNTS,
+    "NetworkPolicy": NETWORK_POLICIES,
+    "KafkaNodePool": NODE_POOLS,
+    "KafkaTopic": TOPICS,
+    "KafkaUser": USERS,
+}

@@ -38,13 +38,22 @@ VOLUMES = Resource("", "v1", "persistentvolumes")
 EVENTS = Resource("", "v1", "events")
 CONFIG_MAPS = Resource("", "v1", "configmaps")
 STATEFUL_SETS = Resource("apps", "v1", "statefulsets")
+WEBHOOKS = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
 BUDGETS = Resource("policy", "v1", "poddisruptionbudgets")
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 
+DEPLOYMENTS = Resource("apps", "v1", "deployments")
+SERVICES = Resource("", "v1", "services")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
+
 # Custom resources: the version is found out, the first that is served of those given.
 KAFKAS = Resource("kafka.strimzi.io", "", "kafkas")
 KAFKA_VERSIONS = ("v1", "v1beta2")  # Strimzi from 0.49 on serves v1; before, v1beta2 alone; from 1.0 on, v1 alone
+NODE_POOLS = Resource("kafka.strimzi.io", "", "kafkanodepools")
+TOPICS = Resource("kafka.strimzi.io", "", "kafkatopics")
+USERS = Resource("kafka.strimzi.io", "", "kafkausers")
 POD_SETS = Resource("core.strimzi.io", "", "strimzipodsets")
 POD_SET_VERSIONS = KAFKA_VERSIONS  # Strimzi makes them since 0.30
 NODE_CLAIMS = Resource("karpenter.sh", "", "nodeclaims")

@@ -86,7 +86,7 @@ def _conditions(status: Fields) -> tuple[Condition, ...]:
     )
 
 
-def _selector(raw: Fields, key: str) -> Selector | None:
+def selector_at(raw: Fields, key: str) -> Selector | None:
     if key not in raw:
         return None
     selector = raw.at(key)
@@ -197,7 +197,7 @@ def _budget(raw: Fields) -> BudgetView:
     status = raw.at("status")
     return BudgetView(
         meta=_meta(raw),
-        selector=_selector(raw.at("spec"), "selector"),
+        selector=selector_at(raw.at("spec"), "selector"),
         allowed=status.whole("disruptionsAllowed"),
         healthy=status.whole("currentHealthy"),
         desired=status.whole("desiredHealthy"),
@@ -270,7 +270,7 @@ def _stateful_set(raw: Fields) -> StatefulSetView:
         replicas=1 if replicas is None else replicas,
         ready_replicas=status.whole("readyReplicas") or 0,
         first_ordinal=spec.at("ordinals").whole("start") or 0,
-        selector=_selector(spec, "selector"),
+        selector=selector_at(spec, "selector"),
         current_revision=status.text("currentRevision") or "",
         update_revision=status.text("updateRevision") or "",
         observed_generation=status.whole("observedGeneration"),

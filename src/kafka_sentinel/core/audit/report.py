@@ -1,0 +1,53 @@
+"""The audit itself: every rule over the facts, and what could not be judged said with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kafka_sentinel.core.audit.facts import Facts, Part
+from kafka_sentinel.core.audit.finding import MAX_OF_RULE, MAX_SUBJECTS, Finding, Found, Report, Rule, Severity
+from kafka_sentinel.core.audit.rules import RULES
+
+ORDER = tuple(Severity)
+
+
+def audit(facts: Facts, rules: Sequence[Rule] = RULES) -> Report:
+    """Judge the facts. What no rule could judge, for want of a part, is in the report, too."""
+    findings: list[Finding] = []
+    counts = dict.fromkeys(Severity, 0)
+    not_judged: dict[str, tuple[Part, ...]] = {}
+    more: dict[str, int] = {}
+    judged: list[str] = []
+    missing = facts.missing()
+    for rule in rules:
+        if rule.where is not None and facts.flavour is not None and rule.where is not facts.flavour:
+            continue
+        lacking = tuple(part for part in Part if part in rule.needs & missing)
+        if lacking:
+            not_judged[rule.id] = lacking
+            continue
+        judged.append(rule.id)
+        for number, found in enumerate(rule.judge(facts), start=1):
+            finding = _finding(rule, found, facts)
+            counts[finding.severity] += 1
+            if number <= MAX_OF_RULE:
+                findings.append(finding)
+            else:
+                more[rule.id] = number - MAX_OF_RULE
+    findings.sort(key=lambda one: ORDER.index(one.severity))  # stable: within a severity, in the order of the rules
+    return Report(tuple(findings), counts, facts.gaps, not_judged, tuple(judged), more)
+
+
+def _finding(rule: Rule, found: Found, facts: Facts) -> Finding:
+    severity = found.severity or rule.severities[0]
+    assert severity in rule.severities, f"{rule.id} does not give {severity}"
+    return Finding(
+        rule=rule.id,
+        severity=severity,
+        title=rule.title,
+        what=found.what,
+        why=rule.why,
+        mend=rule.mending(facts.flavour),
+        subjects=found.subjects[:MAX_SUBJECTS],
+        subject_count=len(found.subjects),
+    )
