@@ -111,6 +111,7 @@ def _whom(item: dict[str, Any]) -> str:
     parts = [
         *([f"broker {brokers}"] if brokers else []),
         *([f"pod {', '.join(item['pods'])}"] if item["pods"] else []),
+        *([f"ZooKeeper server {', '.join(item['servers'])}"] if item.get("servers") else []),
         *([f"node {item['node']}"] if item["node"] else []),
     ]
     return "; ".join(parts) or "nobody"
