@@ -201,6 +201,32 @@ def test_list_says_that_there_are_none(sentinel):
     assert sentinel("experiments", "list")[1] == "no experiments are configured (experiments.items)\n"
 
 
+PROBE_ONLY = (
+    "experiments.fleet is none: probe only; none of the 1 experiments can be done: take them out of experiments.items, "
+    "or set experiments.fleet to kubernetes, msk or command"
+)
+
+
+def test_list_says_that_nothing_can_be_broken_where_that_is_so(sentinel, config):
+    file = config("experiments: {fleet: none, items: [{name: kill, fault: process-kill, every: 1h}]}\n")
+    code, out, _ = sentinel("experiments", "list", "--config", file)
+    assert code == 0
+    assert f"\n{PROBE_ONLY}; `kafka-sentinel run` refuses to start\n" in out
+    file = config("experiments: {fleet: none}\n")
+    said = "no experiments are configured (experiments.items); experiments.fleet is none: probe only\n"
+    assert sentinel("experiments", "list", "--config", file)[1] == said
+    file = config("experiments: {fleet: command, items: [{name: a, fault: command, command: [x], every: 1h}]}\n")
+    assert "probe only" not in sentinel("experiments", "list", "--config", file)[1]
+
+
+def test_run_refuses_experiments_that_nothing_can_do(sentinel, config):
+    file = config(
+        "kafka: {bootstrap_servers: 127.0.0.1:1}\n"
+        "experiments: {fleet: none, items: [{name: kill, fault: process-kill, every: 1h}]}\n"
+    )
+    assert sentinel("run", "--config", file) == (2, "", f"kafka-sentinel: {PROBE_ONLY}\n")
+
+
 ITEM = {
     "name": "kill",
     "fault": "process-kill",

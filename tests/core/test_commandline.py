@@ -58,6 +58,6 @@ def test_what_a_broker_calls_itself_never_becomes_an_option_or_a_phrase(host):
 
 
 def test_what_is_not_known_is_not_made_up_and_not_asked_for_where_it_is_not_used():
-    with pytest.raises(CommandLineError, match="{port} is not known"):
+    with pytest.raises(CommandLineError, match=r"\{port\} is not known"):
         fill(["ssh", "{host}:{port}"], {**VALUES, "port": ""})
     assert fill(["ssh", "{host}"], {"host": "b"}) == ["ssh", "b"]

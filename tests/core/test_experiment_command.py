@@ -1,4 +1,4 @@
-"""Runs whose fault Kafka has to show: when they count as injected, when they are given up, and that none comes twice."""
+"""Runs whose fault Kafka has to show: when they count as injected, when they are given up, and never twice."""
 
 from __future__ import annotations
 

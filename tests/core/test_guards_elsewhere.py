@@ -147,7 +147,7 @@ def test_other_listeners_of_the_same_cluster_are_known_by_their_domain(prefix):
 
 
 @pytest.mark.parametrize(
-    "host", [f"b-1.payments.x1.c2.kafka.eu-west-1.amazonaws.com", f"b-1.not{DOMAIN}", "10.0.0.1", "kafka-1"]
+    "host", ["b-1.payments.x1.c2.kafka.eu-west-1.amazonaws.com", f"b-1.not{DOMAIN}", "10.0.0.1", "kafka-1"]
 )
 def test_a_broker_of_another_cluster_with_the_same_id_is_not_hit(host):
     case = on_msk(seen=cluster(brokers={**MSK.brokers, 1: f"{host}:9098"}))

@@ -73,6 +73,8 @@ def run(config: Path | None) -> None:
     Page, metrics and API: port 9464, unless http.port says otherwise.
     """
     settings = load_settings(config, needs_kafka=True)
+    if settings.cannot_break:
+        raise Trouble(settings.cannot_break, code=USAGE)
     from kafka_sentinel.adapters import logs  # noqa: PLC0415 - the adapters take a second that --help need not pay
     from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.kubernetes.errors import ApiError  # noqa: PLC0415 - as above

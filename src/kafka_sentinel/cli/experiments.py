@@ -33,9 +33,11 @@ def experiments() -> None:
 @config_option
 def list_experiments(config: Path | None) -> None:
     """Print the configured experiments and their next three runs (planned: the guards decide when it is time)."""
-    settings = load_settings(config).experiments
+    everything = load_settings(config)
+    settings = everything.experiments
     if not settings.items:
-        click.echo("no experiments are configured (experiments.items)")
+        probing = "; experiments.fleet is none: probe only" if settings.fleet == "none" else ""
+        click.echo(f"no experiments are configured (experiments.items){probing}")
         return
     now = time.time()
     rows = [
@@ -44,6 +46,8 @@ def list_experiments(config: Path | None) -> None:
     ]
     click.echo(table(("name", "fault", "target", "schedule", f"next {RUNS_SHOWN} runs (UTC)"), rows))
     armed = f"armed for cluster {settings.armed_for}" if settings.armed_for else "not armed (experiments.armed_for)"
+    if everything.cannot_break:
+        click.echo(f"\n{everything.cannot_break}; `kafka-sentinel run` refuses to start")
     click.echo(f"\n{armed}; dry run {'on: nothing is injected' if settings.dry_run else 'off'}")
 
 

@@ -58,3 +58,9 @@ class MskSettings(Section):
 def faults_of(kind: str) -> tuple[FaultKind, ...]:
     """Return the faults that a fleet of that kind can do; `none` can do nothing, and refuses no word for it."""
     return of_reach(*REACHES[kind])
+
+
+def needs_fleet(fault: FaultKind) -> str:
+    """Say which fleet has to be named for a fault, to be put behind a sentence; "" where none has to."""
+    kind = next((kind for kind in ("command", "msk") if fault in faults_of(kind)), "")
+    return f"; {fault} needs fleet {kind}" if kind else ""

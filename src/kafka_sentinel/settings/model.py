@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
 from kafka_sentinel.settings.base import Duration, Section, TopicName, Words, format_duration
 from kafka_sentinel.settings.experiments import ExperimentSettings
-from kafka_sentinel.settings.fleet import faults_of
+from kafka_sentinel.settings.fleet import faults_of, needs_fleet
 from kafka_sentinel.settings.kafka import MASK, SENSITIVE, KafkaSettings
 from kafka_sentinel.settings.kubernetes import KubernetesSettings
 from kafka_sentinel.settings.state import StateSettings
@@ -302,6 +302,7 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"items: {item.name} has fault {item.fault}; "
                     f"with kubernetes.enabled {state}{with_fleet}, the faults allowed are {', '.join(able)}"
+                    f"{needs_fleet(item.fault)}"
                 )
         return experiments
 
