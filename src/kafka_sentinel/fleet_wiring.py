@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafka_sentinel.adapters.fleet_command import CommandFleet, Programs
+from kafka_sentinel.adapters.fleet_msk import MskFleet
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post
+from kafka_sentinel.adapters.msk_api import MskApi
 from kafka_sentinel.settings import Experiment, Settings
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fleet_of(settings: Settings, *, post: Post, now: Now, on_death: OnDeath) -> FleetWorker | None:
-    """Return the fleet that `experiments.fleet` names; None: none of these."""
+    """Return the fleet that `experiments.fleet` names; None: none of these. Raises MissingExtraError."""
     if settings.fleet == "command":
         programs = {item.name: programs_of(item) for item in settings.experiments.items if item.command is not None}
         return CommandFleet(
@@ -24,6 +26,10 @@ def fleet_of(settings: Settings, *, post: Post, now: Now, on_death: OnDeath) -> 
             now=now,
             on_death=on_death,
         )
+    msk = settings.experiments.msk
+    if settings.fleet == "msk" and msk.cluster_arn is not None:
+        api = MskApi(msk.cluster_arn, msk.region, msk.endpoint_url)
+        return MskFleet(api, post=post, now=now, on_death=on_death)
     return None
 
 

@@ -78,6 +78,7 @@ def run(config: Path | None) -> None:
     from kafka_sentinel.adapters import logs  # noqa: PLC0415 - the adapters take a second that --help need not pay
     from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.kubernetes.errors import ApiError  # noqa: PLC0415 - as above
+    from kafka_sentinel.adapters.msk_api import MissingExtraError  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.state_file import StateFileError  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.web_server import WebError  # noqa: PLC0415 - as above
 
@@ -92,6 +93,8 @@ def run(config: Path | None) -> None:
 
     try:
         sys.exit(run_daemon(settings))
+    except MissingExtraError as error:
+        raise Trouble(str(error), code=USAGE) from None
     except (StateFileError, WebError) as error:
         raise Trouble(str(error), code=RUNTIME_FAILURE) from None
     except ApiError as error:
