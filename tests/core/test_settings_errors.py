@@ -68,6 +68,14 @@ def command(rest: str) -> str:
         ("kubernetes: {flavour: statefulset}", ["needs cluster (the name of the StatefulSet) or selector"]),
         ("kubernetes: {flavour: strimzi, selector: {app: kafka}}", ["selector is for flavour statefulset"]),
         ("kubernetes: {flavour: bitnami, first_id: 1}", ["first_id is for flavour statefulset, found bitnami"]),
+        (
+            "kubernetes: {flavour: bitnami, zookeeper: zk}",
+            ["zookeeper and zookeeper_selector are for flavour statefulset"],
+        ),
+        (
+            "kubernetes: {flavour: auto, zookeeper: zk, zookeeper_selector: {app: zk}}",
+            ["zookeeper and zookeeper_selector exclude each other"],
+        ),
         ("kubernetes: {spot_labels: spot}", ["kubernetes.spot_labels", "a map from text to text"]),
         ("state: {file: /s, config_map: s}", ["line 1", "state: file and config_map exclude each other"]),
         ("state: {file: /s, namespace: own}", ["state: namespace is that of a ConfigMap: with file there is none"]),
