@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import traceback
+from itertools import chain
 from pathlib import Path
 from textwrap import indent
 
@@ -113,10 +114,12 @@ def check(config: Path | None, timeout: float) -> None:
     settings = load_settings(config, needs_kafka=True)
     from kafka_sentinel.adapters.check_client import KafkaAnswers  # noqa: PLC0415 - loads the Kafka clients
     from kafka_sentinel.adapters.checks import Outcome, run_checks  # noqa: PLC0415 - as above
+    from kafka_sentinel.adapters.fleet_checks import check_fleet  # noqa: PLC0415 - as above
 
     failed = 0
     surroundings = check_kubernetes(settings) if settings.kubernetes.enabled else None
-    for finding in run_checks(settings, lambda: KafkaAnswers(settings.kafka, timeout=timeout), surroundings):
+    of_kafka = run_checks(settings, lambda: KafkaAnswers(settings.kafka, timeout=timeout), surroundings)
+    for finding in chain(of_kafka, check_fleet(settings)):
         click.echo(f"{finding.outcome:<4}  {finding.check}: {finding.sentence}")
         if finding.table:
             head, *rows = finding.table
