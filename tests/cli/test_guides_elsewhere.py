@@ -1,4 +1,4 @@
-"""The configurations and the policy that the guides for plain machines and MSK show are what the program takes and asks."""
+"""What the guides for plain machines and MSK show: configurations that are taken, a policy of what is asked."""
 
 from __future__ import annotations
 
