@@ -44,6 +44,8 @@ def test_one_that_fails_is_told_with_its_status_and_its_last_words():
     name = Path(sys.executable).name
     said = python("import sys; print('begun'); print('no such unit\\n', file=sys.stderr); sys.exit(5)").problem
     assert said == f"{name} ended with exit status 5, saying: no such unit"
+    later = "import time; print('begun', flush=True); time.sleep(0.5); print('no such unit'); raise SystemExit(5)"
+    assert python(later).problem == said
     assert python("raise SystemExit(7)").problem == f"{name} ended with exit status 7"
     assert python("import os; os.kill(os.getpid(), 9)").problem == f"{name} ended by signal 9"
 

@@ -130,6 +130,18 @@ def test_a_broker_seen_to_go_before_the_command_is_over_is_not_charged_to_nature
     assert world.spent == (1, 0)
 
 
+def test_signs_that_come_before_the_broker_is_seen_to_go_do_not_make_it_two_losses():
+    world = Plain()
+    world.demand()
+    world.suffer(4)  # its partition fails already, and metadata still names it
+    assert [incident["brokers"] for incident in world.incidents] == [[]]
+    world.commanded()
+    world.up = (2, 3)
+    world.pass_on(3)
+    [incident] = world.incidents
+    assert (incident["cause"], incident["brokers"], world.spent) == ("experiment", [1], (1, 0))
+
+
 def test_a_command_that_does_nothing_is_aborted_and_opens_no_incident():
     world = Plain()
     world.demand()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.experiment_worlds import around, cluster, given, instant, spec, world
+from tests.core.experiment_worlds import QUORUM, around, cluster, given, instant, spec, world
 
 from kafka_sentinel.core.cluster import EnsembleView, ProviderView, QuorumView
 from kafka_sentinel.core.guards import evaluate
@@ -117,6 +117,9 @@ def on_msk(view=None, seen=MSK, **changes):
 def test_a_cluster_that_is_active_is_hit_with_and_without_a_quorum_to_be_seen():
     assert denials(on_msk()) == []
     assert denials(on_msk(quorum=NO_KRAFT)) == []
+    assert answer_of("quorum_without_targets", on_msk(quorum=NO_KRAFT)).seen == "the provider's own"
+    assert answer_of("quorum_without_targets", on_msk()).seen == "2 of 3 voters left, needs 2"
+    assert denials(on_msk(quorum=replace(QUORUM, caught_up_voters=(1, 2)))) == ["quorum_without_targets"]
     assert denials(on_msk(quorum=None)) == ["fresh_views", "quorum_without_targets", "reassignment"]
 
 

@@ -121,10 +121,7 @@ class MskApi:
             raise _refusal(what, getattr(error, "response", {})) from None
         except self._failed as error:
             kinds = {kind.__name__ for kind in type(error).__mro__}
-            unanswered = bool(kinds & set(UNANSWERED)) and not kinds & {
-                "ConnectTimeoutError",
-                "EndpointConnectionError",
-            }
+            unanswered = bool(kinds & UNANSWERED) and not kinds & NOT_SENT
             self._client = None
             raise MskError(f"MSK could not be asked to {what}: {_words(error)}", may_be_done=unanswered) from None
 
