@@ -242,6 +242,18 @@ class AnyOrderOfCommands(AnyOrder):
 
     FAULTS = ("command",)
 
+    @precondition(lambda self: self.core.under_way is None and not self.writes)
+    @rule(steps=st.lists(st.sampled_from(["gone", "there", "end"]), max_size=4))
+    def have_one_run(self, steps):
+        self.reach_the_next_run(clear=True)
+        if self.core.needs_save:
+            self.write()
+        for step in steps:
+            if self.core.unconfirmed and step == "end":
+                self.end("")
+            elif self.core.unconfirmed:
+                self.see(gone=step == "gone", later=3.0)
+
     @precondition(lambda self: self.core.unconfirmed)
     @rule(gone=st.booleans(), later=st.sampled_from([0.0, 3.0, 20.0]))
     def see(self, gone, later):
