@@ -259,6 +259,20 @@ def test_explain_names_the_pods_and_the_node_that_would_be_hit(sentinel):
     assert "would hit broker 1, 2; pod kafka-1, kafka-2, zookeeper-0; node n1; would not" in out
 
 
+def test_explain_says_what_cut_the_last_run_short(sentinel):
+    item = {**ITEM, "last_run": 60.0, "last_result": "aborted", "last_reason": "not confirmed: broker 1"}
+    with daemon(view(item, {**ITEM, "name": "other", "last_reason": ""})) as url:
+        _, out, _ = sentinel("experiments", "explain", "--url", url)
+    assert "\nlast run Thu 1970-01-01 00:01:00: aborted: not confirmed: broker 1\n" in out
+    assert out.count("last run ") == 1
+
+
+def test_explain_names_the_zookeeper_server_that_would_be_hit(sentinel):
+    with daemon(view({**ITEM, "targets": [], "servers": ["zk-1:2181"]})) as url:
+        _, out, _ = sentinel("experiments", "explain", "--url", url)
+    assert "would hit ZooKeeper server zk-1:2181; would not" in out
+
+
 def test_explain_prints_every_guard(sentinel):
     with daemon(view(ITEM)) as url:
         code, out, _ = sentinel("experiments", "explain", "--url", url)

@@ -59,7 +59,7 @@ def run(words: Sequence[str], timeout: float, *, is_stopped: Callable[[], bool],
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "a word holds a null character"
+        reason = error.strerror if isinstance(error, OSError) else "a word of it cannot be handed to a program"
         raise NotStartedError(f"{name} could not be started: {reason}") from None
     assert process.stdout is not None
     with process.stdout as pipe:

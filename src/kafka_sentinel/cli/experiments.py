@@ -95,6 +95,8 @@ def _lease(lease: dict[str, Any] | None) -> list[str]:
 def _explanation(item: dict[str, Any]) -> str:
     planned = utc(item["next_run"]) if item["next_run"] is not None else "not planned"
     head = f"{item['name']}: {item['fault']} of {item['target']}, {item['schedule']}, next run {planned}"
+    if item.get("last_reason"):
+        head += f"\nlast run {utc(item['last_run'])}: {item['last_result']}: {item['last_reason']}"
     if "guards" not in item:
         skip = item["last_skip"]
         last = (
