@@ -113,7 +113,9 @@ def sections(lab, tmp_path, *items: dict) -> dict:
 
 
 def found(status: dict, name: str) -> dict:
-    return next(one for one in status["experiments"]["items"] if one["name"] == name)
+    """The item of an experiment; one without a result before there is a status."""
+    items = status.get("experiments", {}).get("items", [])
+    return next((one for one in items if one["name"] == name), {"last_result": None, "last_reason": ""})
 
 
 def test_a_broker_killed_by_the_users_command_is_one_passed_experiment_exactly_accounted(
