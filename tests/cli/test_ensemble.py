@@ -44,7 +44,7 @@ def server(answer: bytes | str | None):
             """Whoever reads no more of an endless answer hangs up."""
 
     with Server(("127.0.0.1", 0), Handler) as one:
-        threading.Thread(target=one.serve_forever, daemon=True).start()
+        threading.Thread(target=one.serve_forever, args=(0.05,), daemon=True).start()
         yield f"127.0.0.1:{one.server_address[1]}"
         over.set()
         one.shutdown()
