@@ -38,6 +38,8 @@ def engine_config(settings: Settings) -> EngineConfig:
         fleet=settings.kubernetes.fleet(),
         cut_off=_cut_off(settings),
         lease=settings.config_map is not None,
+        zookeeper=tuple(settings.cluster.zookeeper),
+        provider=settings.fleet == "msk",
     )
 
 

@@ -129,6 +129,10 @@ class Runtime:
             self._fleet = fleet(self.post, now, self._on_death)
         elif self._kubernetes is not None:
             self._fleet = self._kubernetes.fleet
+        elif settings.fleet in {"command", "msk"}:
+            from kafka_sentinel.fleet_wiring import fleet_of  # noqa: PLC0415 - memory for those who use it
+
+            self._fleet = fleet_of(settings, post=self.post, now=now, on_death=self._on_death)
 
     @property
     def engine(self) -> Engine:

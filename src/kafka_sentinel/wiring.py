@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kafka_sentinel.adapters.admin import ClusterWatcher, WatchOptions
+from kafka_sentinel.adapters.ensemble import EnsembleWatcher
 from kafka_sentinel.adapters.group_consumer import GroupConsumer, GroupOptions
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
 from kafka_sentinel.adapters.producer import ProbeProducer
@@ -110,6 +111,11 @@ class KafkaAdapters:
             on_death=on_death,
         )
 
+        zookeeper, often = settings.cluster.zookeeper, settings.cluster.quorum_interval
+        self._ensembles = [
+            EnsembleWatcher(zookeeper, often, post=post, now=now, on_death=on_death) for _ in range(bool(zookeeper))
+        ]
+
     def start(self) -> None:
         for part in self._readers():
             part.start()
@@ -136,6 +142,7 @@ class KafkaAdapters:
             self._keeper,
             self._cluster,
             self._quorum,
+            *self._ensembles,
         ]
 
     def begin_run(self, run: int) -> None:

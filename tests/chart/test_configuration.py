@@ -93,6 +93,30 @@ def test_what_is_set_wins_over_what_the_chart_works_out(helm, tmp_path):
         assert (shown[section] | values if isinstance(values, dict) else values) == shown[section]
 
 
+@pytest.mark.parametrize(
+    "experiments",
+    [
+        {
+            "fleet": "msk",
+            "msk": {"cluster_arn": "arn:aws:kafka:eu-west-1:123456789012:cluster/orders/0a1b2c3d-1"},
+            "items": [{"name": "reboot", "fault": "msk-reboot", "every": "1d"}],
+        },
+        {
+            "fleet": "command",
+            "items": [{"name": "kill", "fault": "command", "command": ["ssh", "b-{id}", "x"], "every": "1d"}],
+        },
+        {"fleet": "none"},
+    ],
+)
+def test_beside_brokers_that_are_no_pods_the_chart_runs_it_with_a_volume_for_its_state(helm, tmp_path, experiments):
+    """As docs/msk.md says: no rights, no ConfigMap for the state."""
+    ours = {"kubernetes": {"enabled": False}, "experiments": experiments, "state": {"file": "/state/state.json"}}
+    found = helm.template(THREE, {"settings": ours})
+    settings = loaded(found, tmp_path)
+    assert (settings.fleet, settings.cannot_break, settings.config_map) == (experiments["fleet"], "", None)
+    assert "kind: Role" not in found.text
+
+
 def test_what_is_set_to_false_nothing_or_zero_counts_as_set(helm, tmp_path):
     ours = {
         "kubernetes": {"enabled": False},

@@ -201,6 +201,32 @@ def test_list_says_that_there_are_none(sentinel):
     assert sentinel("experiments", "list")[1] == "no experiments are configured (experiments.items)\n"
 
 
+PROBE_ONLY = (
+    "experiments.fleet is none: probe only; none of the 1 experiments can be done: take them out of experiments.items, "
+    "or set experiments.fleet to kubernetes, msk or command"
+)
+
+
+def test_list_says_that_nothing_can_be_broken_where_that_is_so(sentinel, config):
+    file = config("experiments: {fleet: none, items: [{name: kill, fault: process-kill, every: 1h}]}\n")
+    code, out, _ = sentinel("experiments", "list", "--config", file)
+    assert code == 0
+    assert f"\n{PROBE_ONLY}; `kafka-sentinel run` refuses to start\n" in out
+    file = config("experiments: {fleet: none}\n")
+    said = "no experiments are configured (experiments.items); experiments.fleet is none: probe only\n"
+    assert sentinel("experiments", "list", "--config", file)[1] == said
+    file = config("experiments: {fleet: command, items: [{name: a, fault: command, command: [x], every: 1h}]}\n")
+    assert "probe only" not in sentinel("experiments", "list", "--config", file)[1]
+
+
+def test_run_refuses_experiments_that_nothing_can_do(sentinel, config):
+    file = config(
+        "kafka: {bootstrap_servers: 127.0.0.1:1}\n"
+        "experiments: {fleet: none, items: [{name: kill, fault: process-kill, every: 1h}]}\n"
+    )
+    assert sentinel("run", "--config", file) == (2, "", f"kafka-sentinel: {PROBE_ONLY}\n")
+
+
 ITEM = {
     "name": "kill",
     "fault": "process-kill",
@@ -231,6 +257,20 @@ def test_explain_names_the_pods_and_the_node_that_would_be_hit(sentinel):
     with daemon(view(item)) as url:
         _, out, _ = sentinel("experiments", "explain", "--url", url)
     assert "would hit broker 1, 2; pod kafka-1, kafka-2, zookeeper-0; node n1; would not" in out
+
+
+def test_explain_says_what_cut_the_last_run_short(sentinel):
+    item = {**ITEM, "last_run": 60.0, "last_result": "aborted", "last_reason": "not confirmed: broker 1"}
+    with daemon(view(item, {**ITEM, "name": "other", "last_reason": ""})) as url:
+        _, out, _ = sentinel("experiments", "explain", "--url", url)
+    assert "\nlast run Thu 1970-01-01 00:01:00: aborted: not confirmed: broker 1\n" in out
+    assert out.count("last run ") == 1
+
+
+def test_explain_names_the_zookeeper_server_that_would_be_hit(sentinel):
+    with daemon(view({**ITEM, "targets": [], "servers": ["zk-1:2181"]})) as url:
+        _, out, _ = sentinel("experiments", "explain", "--url", url)
+    assert "would hit ZooKeeper server zk-1:2181; would not" in out
 
 
 def test_explain_prints_every_guard(sentinel):

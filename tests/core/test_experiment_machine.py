@@ -8,15 +8,16 @@ from dataclasses import replace
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.core.experiment_worlds import around, given, settings, spec, world
+from tests.core.experiment_worlds import around, cluster, given, settings, spec, world
 
 from kafka_sentinel.core.commands import Announce, Heal, Inject, SetLoad
-from kafka_sentinel.core.events import FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.events import FaultAnnounced, FaultCommanded, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import FINAL, RunState
 from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.guards import first_denial
 from kafka_sentinel.core.targets import Target, parse_target
 
+NEWS = (FaultAnnounced, FaultInjected, FaultCommanded, FaultFailed, FaultHealed)
 SETTINGS = {"min_gap": 5, "daily_budget": 20, "warm_up": 0}
 
 
@@ -35,6 +36,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.announced, self.injected = [], []
         self.known = []  # ids of runs that were commanded, in any life
         self.healthy = {}
+        self.over = set()  # runs whose command was said to be over
         self.bold = bold
         self.load = None
         self.core = self.new_core()
@@ -46,7 +48,9 @@ class AnyOrder(RuleBasedStateMachine):
     def spec(self, fault):
         notice = 9.0 if fault == "node-reclaim" else 0.0
         more = {"notice": notice, "load": 100.0, "allow_unavailability": self.bold, "target": parse_target("any")}
-        return spec(fault.partition("-")[2], fault=fault, **more)
+        if fault == "command":
+            more |= {"timeout": 5.0, "confirm": 10.0}
+        return spec(fault.partition("-")[2] or fault, fault=fault, **more)
 
     def world(self):
         return world(self.now, kubernetes=around(self.now) if self.ON_KUBERNETES else None, **self.healthy)
@@ -146,14 +150,15 @@ class AnyOrder(RuleBasedStateMachine):
             self.take(self.core.on_state_save_failed(generation, "no", self.world().now))
 
     @precondition(lambda self: self.known)
-    @rule(data=st.data(), kind=st.sampled_from([FaultAnnounced, FaultInjected, FaultFailed, FaultHealed]))
+    @rule(data=st.data(), kind=st.sampled_from(NEWS))
     def fault(self, data, kind):
         run_id = data.draw(st.sampled_from(self.known[-2:]))
         details = {FaultInjected: [(1,)], FaultFailed: ["why"]}.get(kind, [])
         over = self.core.under_way is None or self.core.under_way.id != run_id
+        self.over |= {run_id} if kind is FaultCommanded else set()
         out = self.core.on_fault(kind(self.world().now, run_id, *details))
         self.take(out)
-        must_not_stay = over and kind in {FaultAnnounced, FaultInjected}
+        must_not_stay = over and kind in {FaultAnnounced, FaultInjected, FaultCommanded}
         assert not must_not_stay or [type(command) for command in out] == [Heal]
 
     @rule(
@@ -176,7 +181,7 @@ class AnyOrder(RuleBasedStateMachine):
             case "heal":
                 self.take(self.core.heal(now)[0])
             case "run_now":
-                self.core.run_now(self.FAULTS[0].partition("-")[2], now)
+                self.core.run_now(self.FAULTS[0].partition("-")[2] or self.FAULTS[0], now)
             case "resume":
                 self.take(self.core.unpause(now) + self.core.resume(now)[0])
 
@@ -232,8 +237,47 @@ class AnyOrderOfReclaims(AnyOrder):
     ON_KUBERNETES = True
 
 
-for machine in (AnyOrder, AnyOrderOnKubernetes, AnyOrderOfReclaims):
+class AnyOrderOfCommands(AnyOrder):
+    """The same where Kafka has to show the fault: its views come at any time, before the command is over and after."""
+
+    FAULTS = ("command",)
+
+    @precondition(lambda self: self.core.under_way is None and not self.writes)
+    @rule(steps=st.lists(st.sampled_from(["gone", "there", "end"]), max_size=4))
+    def have_one_run(self, steps):
+        self.reach_the_next_run(clear=True)
+        if self.core.needs_save:
+            self.write()
+        for step in steps:
+            if self.core.unconfirmed and step == "end":
+                self.end("")
+            elif self.core.unconfirmed:
+                self.see(gone=step == "gone", later=3.0)
+
+    @precondition(lambda self: self.core.unconfirmed)
+    @rule(gone=st.booleans(), later=st.sampled_from([0.0, 3.0, 20.0]))
+    def see(self, gone, later):
+        self.now += later
+        run = self.core.under_way
+        left = {number: f"h:{number}" for number in (1, 2, 3) if not (gone and number in run.targets)}
+        event = self.core.confirmed(replace(self.world(), cluster=cluster(brokers=left)))
+        if event is None:
+            return
+        assert run.id in self.over, "it was told that the command is over"
+        self.take(self.core.on_fault(event))
+        assert isinstance(event, FaultInjected) == (self.core.under_way is not None)
+        assert not self.core.unconfirmed
+
+    @precondition(lambda self: self.core.unconfirmed)
+    @rule(problem=st.sampled_from(["", "exit status 1"]))
+    def end(self, problem):
+        self.over.add(self.core.under_way.id)
+        self.take(self.core.on_fault(FaultCommanded(self.world().now, self.core.under_way.id, problem)))
+
+
+for machine in (AnyOrder, AnyOrderOnKubernetes, AnyOrderOfReclaims, AnyOrderOfCommands):
     machine.TestCase.settings = hypothesis_settings(max_examples=100, stateful_step_count=50, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrderOnKubernetes = AnyOrderOnKubernetes.TestCase
 TestAnyOrderOfReclaims = AnyOrderOfReclaims.TestCase
+TestAnyOrderOfCommands = AnyOrderOfCommands.TestCase

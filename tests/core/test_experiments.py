@@ -549,7 +549,7 @@ def test_status_has_the_shape_of_the_snapshot_and_is_json():
     status = json.loads(json.dumps(life.core.status(life.world())))
     assert set(status) == {"armed", "dry_run", "paused", "paused_by", "latched", "items"}
     assert (status["armed"], status["dry_run"], status["paused"], status["latched"]) == (True, False, False, None)
-    keys = {"name", "fault", "target", "schedule", "next_run", "last_run", "last_result", "last_skip"}
+    keys = {"name", "fault", "target", "schedule", "next_run", "last_run", "last_result", "last_skip", "last_reason"}
     assert set(status["items"][0]) == keys
     assert (status["items"][0]["target"], status["items"][0]["schedule"]) == ("broker:1", "every 100s")
     assert not life.core.status(replace(life.world(), cluster=None))["armed"]

@@ -21,11 +21,17 @@ def test_a_fault_that_is_not_known_is_refused():
 
 def test_every_fault_is_done_to_one_sort_of_thing():
     assert sorted(kind for reach in Reach for kind in of_reach(reach)) == sorted(FaultKind)
+    assert of_reach(Reach.COMMAND, Reach.PROVIDER) == (FaultKind.COMMAND, FaultKind.MSK_REBOOT)
     assert of_reach(Reach.PODS) == (FaultKind.POD_DELETE, FaultKind.POD_CRASH, FaultKind.POD_EVICT)
 
 
 def test_only_faults_that_leave_a_pod_to_its_owner_have_nothing_to_undo():
     assert {kind for kind, fault in FAULTS.items() if not fault.undoes} == set(of_reach(Reach.PODS))
+
+
+def test_only_faults_that_others_do_for_us_have_to_be_shown_by_kafka():
+    confirmed = {kind for kind, fault in FAULTS.items() if fault.confirm}
+    assert confirmed == set(of_reach(Reach.COMMAND, Reach.PROVIDER))
 
 
 def test_the_document_shows_exactly_this_table():

@@ -23,6 +23,7 @@ from tests.core.experiment_worlds import (
 )
 
 from kafka_sentinel.core import guards, guards_kubernetes
+from kafka_sentinel.core.cluster import ProviderView
 from kafka_sentinel.core.events import LeaseObserved
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
 from kafka_sentinel.core.guards import GUARD_NAMES, GUARDS, evaluate, first_denial, guard_table
@@ -119,6 +120,7 @@ SPOILT = [
     ("reassignment", with_world(cluster=cluster(reassigning=frozenset({("other", 1)})))),
     ("reassignment", with_world(quorum=replace(QUORUM, reassigning=frozenset({("other", 1)})))),
     ("reassignment", with_world(quorum=None)),
+    ("provider", with_world(provider=ProviderView())),
 ]
 
 
@@ -295,7 +297,7 @@ def test_the_defaults_inject_nothing_and_nothing_known_denies_everything_that_ne
     case = given(world=fresh, settings=GuardSettings(), spec=default, due=None)
     allowed = {answer.guard for answer in evaluate(case, Target(frozenset({1}))) if answer.allowed}
     harmless = {"paused", "latched", "lease", "permitted", "blackout", "one_at_a_time", "incident_open"}
-    harmless |= {"min_gap", "daily_budget"}
+    harmless |= {"min_gap", "daily_budget", "provider"}
     assert allowed == harmless | {"target_size"} | KUBERNETES_GUARDS
     assert GuardSettings().dry_run
 

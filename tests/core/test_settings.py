@@ -338,6 +338,53 @@ def test_only_what_is_armed_and_no_rehearsal_may_really_be_done(given, done):
     assert Settings.model_validate({"experiments": {"items": items, **given}}).experiments.may_be_done == done
 
 
+ARN = "arn:aws:kafka:eu-west-1:123456789012:cluster/orders/0a1b2c3d-1"
+RUN = {"name": "a", "fault": "command", "command": ["stop", "{id}"], "every": "1h"}
+
+
+def test_a_command_and_its_times_reach_the_core_and_the_usual_times_are_the_documented_ones():
+    items = [RUN, {**RUN, "name": "b", "heal": ["start"], "timeout": "5s", "confirm": "9s", "duration": "1m"}]
+    first, second = Settings.model_validate({"experiments": {"fleet": "command", "items": items}}).experiments.items
+    assert (first.spec().timeout, first.spec().confirm, first.spec().duration, first.heal) == (30, 60, 10, None)
+    assert (second.spec().timeout, second.spec().confirm, second.spec().duration) == (5, 9, 60)
+    plain = Settings.model_validate({"experiments": {"items": [{"name": "k", "fault": "process-kill", "every": "1h"}]}})
+    assert (plain.experiments.items[0].spec().timeout, plain.experiments.items[0].spec().confirm) == (0, 0)
+
+
+def test_a_reboot_by_msk_waits_a_quarter_of_an_hour_for_its_sign():
+    item = {"name": "a", "fault": "msk-reboot", "every": "1d"}
+    settings = Settings.model_validate({"experiments": {"fleet": "msk", "msk": {"cluster_arn": ARN}, "items": [item]}})
+    spec = settings.experiments.items[0].spec()
+    assert (spec.timeout, spec.confirm, spec.duration) == (0, 900, 1800)
+    assert settings.experiments.msk.region == "eu-west-1"
+
+
+KILL = {"name": "a", "fault": "process-kill", "every": "1h"}
+CRASH = {"name": "a", "fault": "pod-crash", "every": "1h"}
+WATCHED = {"enabled": True, "namespace": "kafka"}
+
+
+@pytest.mark.parametrize(
+    ("given", "fleet", "why"),
+    [
+        ({}, "lab", ""),
+        ({"kubernetes": WATCHED, "experiments": {"items": [CRASH]}}, "kubernetes", ""),
+        ({"kubernetes": WATCHED, "experiments": {"fleet": "kubernetes", "items": [CRASH]}}, "kubernetes", ""),
+        ({"experiments": {"fleet": "command", "items": [RUN]}}, "command", ""),
+        ({"experiments": {"fleet": "none"}}, "none", ""),
+        ({"experiments": {"items": [KILL]}}, "lab", "experiments.fleet is auto, and kubernetes.enabled is off"),
+        ({"experiments": {"fleet": "none", "items": [KILL]}}, "none", "experiments.fleet is none: probe only"),
+        ({"kubernetes": WATCHED, "experiments": {"fleet": "none", "items": [CRASH]}}, "none", "probe only"),
+        ({"experiments": {"fleet": "none", "items": [RUN, {**RUN, "name": "b"}]}}, "none", "of the 2 experiments"),
+    ],
+)
+def test_what_breaks_brokers_is_named_or_follows_and_what_cannot_is_said(given, fleet, why):
+    settings = Settings.model_validate(given)
+    assert settings.fleet == fleet
+    assert why in settings.cannot_break
+    assert bool(why) == bool(settings.cannot_break)
+
+
 def test_a_map_in_a_variable_replaces_that_of_the_file(tmp_path):
     file = tmp_path / "sentinel.yaml"
     file.write_text("kubernetes: {spot_labels: {a: b}}")

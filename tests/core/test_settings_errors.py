@@ -20,7 +20,12 @@ def problems(tmp_path, text="", **environ):
     return "\n".join(caught.value.problems)
 
 
+ARN = "arn:aws:kafka:eu-west-1:123456789012:cluster/orders/0a1b2c3d-1"
 ON_KUBERNETES = "kubernetes: {enabled: true, namespace: kafka}"
+
+
+def command(rest: str) -> str:
+    return f"experiments: {{fleet: command, items: [{{name: a, fault: command, {rest}}}]}}"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,14 @@ ON_KUBERNETES = "kubernetes: {enabled: true, namespace: kafka}"
         ("kubernetes: {flavour: statefulset}", ["needs cluster (the name of the StatefulSet) or selector"]),
         ("kubernetes: {flavour: strimzi, selector: {app: kafka}}", ["selector is for flavour statefulset"]),
         ("kubernetes: {flavour: bitnami, first_id: 1}", ["first_id is for flavour statefulset, found bitnami"]),
+        (
+            "kubernetes: {flavour: bitnami, zookeeper: zk}",
+            ["zookeeper and zookeeper_selector are for flavour statefulset"],
+        ),
+        (
+            "kubernetes: {flavour: auto, zookeeper: zk, zookeeper_selector: {app: zk}}",
+            ["zookeeper and zookeeper_selector exclude each other"],
+        ),
         ("kubernetes: {spot_labels: spot}", ["kubernetes.spot_labels", "a map from text to text"]),
         ("state: {file: /s, config_map: s}", ["line 1", "state: file and config_map exclude each other"]),
         ("state: {file: /s, namespace: own}", ["state: namespace is that of a ConfigMap: with file there is none"]),
@@ -122,6 +135,51 @@ ON_KUBERNETES = "kubernetes: {enabled: true, namespace: kafka}"
             ["line 2", "a has fault process-kill; with kubernetes.enabled on, the faults allowed are pod-delete, "],
         ),
         ("experiments: {daily_budget: -1}", ["experiments.daily_budget: found -1"]),
+        (
+            "experiments: {fleet: ssh}",
+            ["experiments.fleet: found 'ssh'", "one of auto, kubernetes, msk, command, none"],
+        ),
+        ("experiments: {fleet: kubernetes}", ["experiments: fleet kubernetes needs kubernetes.enabled on"]),
+        (f"{ON_KUBERNETES}\nexperiments: {{fleet: command}}", ["fleet command is for brokers that are no pods"]),
+        ("experiments: {fleet: msk}", ["fleet msk needs msk.cluster_arn"]),
+        (f"experiments: {{msk: {{cluster_arn: {ARN}}}}}", ["experiments: msk is for fleet msk, found auto"]),
+        (
+            "experiments: {fleet: msk, msk: {cluster_arn: orders}}",
+            ["msk.cluster_arn: found 'orders' (not an ARN of an MSK cluster); allowed: the ARN of an MSK cluster"],
+        ),
+        (
+            f"experiments: {{fleet: msk, msk: {{cluster_arn: {ARN}, endpoint_url: ftp://x}}}}",
+            ["msk.endpoint_url", "a web address without a path"],
+        ),
+        (
+            "experiments: {items: [{name: a, fault: command, command: [stop], every: 5s}]}",
+            ["a has fault command; with kubernetes.enabled off, the faults allowed are", "command needs fleet command"],
+        ),
+        (
+            "experiments: {fleet: command, items: [{name: a, fault: process-kill, every: 5s}]}",
+            ["with kubernetes.enabled off and fleet command, the faults allowed are command"],
+        ),
+        (command("every: 5s"), ["items[0]: fault command needs `command`, the program to run"]),
+        (command("every: 5s, command: []"), ["items[0].command: found a list (it has 0 words; allowed is a list of 1"]),
+        (command("every: 5s, command: kill -9"), ["items[0].command: found 'kill -9'; allowed: a list of 1 to 64 wor"]),
+        (
+            command('every: 5s, command: [ssh, "{name}"]'),
+            ["items[0].command", "word 1 has the placeholder {name}; allowed are {id}, {host}, {port}"],
+        ),
+        (command('every: 5s, command: [stop], heal: ["{id}"]'), ["items[0].heal", "word 0 is no name of a program"]),
+        (command("every: 5s, command: [stop], timeout: 10m"), ["items[0].timeout", "from 1s to 5m"]),
+        (command("every: 5s, command: [stop], confirm: 1h"), ["items[0].confirm", "from 1s to 30m"]),
+        (command("every: 5s, command: [stop], target: pool:a"), ["fault command cannot be done to target pool:a"]),
+        (
+            "experiments: {items: [{name: a, fault: process-kill, every: 5s, command: [stop], timeout: 5s}]}",
+            ["items[0]: command, timeout is for the fault command, found process-kill"],
+        ),
+        (
+            "experiments: {items: [{name: a, fault: process-kill, every: 5s, confirm: 5s}]}",
+            ["items[0]: confirm is for the fault command or msk-reboot, found process-kill"],
+        ),
+        ("cluster: {zookeeper: [zk-1]}", ["cluster.zookeeper[0]: found 'zk-1' (not an address)", "zookeeper-1:2181"]),
+        ('cluster: {zookeeper: ["zk-1:0"]}', ["cluster.zookeeper[0]: found 'zk-1:0'"]),
     ],
 )
 def test_a_wrong_file_is_named_by_line_key_and_what_is_allowed(tmp_path, text, words):

@@ -102,6 +102,8 @@ KAFKA = {"any", "broker", "leader", "controller", "group-coordinator", "transact
         ("pod-evict", KAFKA | {"pool", "zone", "zookeeper", "entity-operator"}),
         ("node-reclaim", KAFKA | {"pool", "zone"}),
         ("rolling-restart", {"all"}),
+        ("command", KAFKA | {"zookeeper"}),
+        ("msk-reboot", KAFKA - {"controller"}),
     ],
 )
 def test_each_fault_has_its_targets_and_no_others(fault, targets):

@@ -9,7 +9,7 @@ import contextlib
 import queue
 from abc import ABC, abstractmethod
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
@@ -84,7 +84,7 @@ class FleetWorker(ABC):
 
     @abstractmethod
     def _strike(self, command: Inject) -> tuple[int, ...]:
-        """Hit the targets. Return the Kafka nodes that were certainly hit; if none was, raise one of ERRORS."""
+        """Hit the targets. Return the Kafka nodes that were hit as far as it can tell; if none was, raise of ERRORS."""
 
     @abstractmethod
     def _undo(self, heal: Heal) -> None:
@@ -102,6 +102,10 @@ class FleetWorker(ABC):
         """Tell whether a notice that failed may have been given all the same."""
         del error
         return True
+
+    def _struck(self, command: Inject, hit: tuple[int, ...]) -> Event:
+        """Return what is to be told of a fault once `_strike` has returned."""
+        return FaultInjected(self._now(), command.experiment_run, hit)
 
     def _held_for(self, command: Inject) -> float:
         """Return the seconds until a fault is undone."""
@@ -187,9 +191,8 @@ class FleetWorker(ABC):
             self._fail(run, str(error))
             self._try_undo(fault)
             return
-        at = self._now()
-        fault.undo_at = at.mono + self._held_for(command)
-        self._post([FaultInjected(at, run, hit)])
+        fault.undo_at = self._now().mono + self._held_for(command)
+        self._post([self._struck(command, hit)])
 
     def _refuse(self, run: str, reason: str) -> None:
         """Have nothing done, for good; what was announced is taken back."""
@@ -246,4 +249,7 @@ class FleetWorker(ABC):
 
 
 def _in_effect(command: Announce | Inject) -> FaultInEffect:
-    return FaultInEffect(Heal(command.experiment_run, command.targets, command.fault, command.node, command.pods))
+    heal = Heal(command.experiment_run, command.targets, command.fault, command.node, command.pods)
+    if isinstance(command, Inject):
+        heal = replace(heal, experiment=command.experiment, addresses=command.addresses)
+    return FaultInEffect(heal)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import traceback
+from itertools import chain
 from pathlib import Path
 from textwrap import indent
 
@@ -74,9 +75,12 @@ def run(config: Path | None) -> None:
     Page, metrics and API: port 9464, unless http.port says otherwise.
     """
     settings = load_settings(config, needs_kafka=True)
+    if settings.cannot_break:
+        raise Trouble(settings.cannot_break, code=USAGE)
     from kafka_sentinel.adapters import logs  # noqa: PLC0415 - the adapters take a second that --help need not pay
     from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.kubernetes.errors import ApiError  # noqa: PLC0415 - as above
+    from kafka_sentinel.adapters.msk_api import MissingExtraError  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.state_file import StateFileError  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.web_server import WebError  # noqa: PLC0415 - as above
 
@@ -91,6 +95,8 @@ def run(config: Path | None) -> None:
 
     try:
         sys.exit(run_daemon(settings))
+    except MissingExtraError as error:
+        raise Trouble(str(error), code=USAGE) from None
     except (StateFileError, WebError) as error:
         raise Trouble(str(error), code=RUNTIME_FAILURE) from None
     except ApiError as error:
@@ -109,10 +115,12 @@ def check(config: Path | None, timeout: float) -> None:
     settings = load_settings(config, needs_kafka=True)
     from kafka_sentinel.adapters.check_client import KafkaAnswers  # noqa: PLC0415 - loads the Kafka clients
     from kafka_sentinel.adapters.checks import Outcome, run_checks  # noqa: PLC0415 - as above
+    from kafka_sentinel.adapters.fleet_checks import check_fleet  # noqa: PLC0415 - as above
 
     failed = 0
     surroundings = check_kubernetes(settings) if settings.kubernetes.enabled else None
-    for finding in run_checks(settings, lambda: KafkaAnswers(settings.kafka, timeout=timeout), surroundings):
+    of_kafka = run_checks(settings, lambda: KafkaAnswers(settings.kafka, timeout=timeout), surroundings)
+    for finding in chain(of_kafka, check_fleet(settings)):
         click.echo(f"{finding.outcome:<4}  {finding.check}: {finding.sentence}")
         if finding.table:
             head, *rows = finding.table

@@ -33,9 +33,11 @@ def experiments() -> None:
 @config_option
 def list_experiments(config: Path | None) -> None:
     """Print the configured experiments and their next three runs (planned: the guards decide when it is time)."""
-    settings = load_settings(config).experiments
+    everything = load_settings(config)
+    settings = everything.experiments
     if not settings.items:
-        click.echo("no experiments are configured (experiments.items)")
+        probing = "; experiments.fleet is none: probe only" if settings.fleet == "none" else ""
+        click.echo(f"no experiments are configured (experiments.items){probing}")
         return
     now = time.time()
     rows = [
@@ -44,6 +46,8 @@ def list_experiments(config: Path | None) -> None:
     ]
     click.echo(table(("name", "fault", "target", "schedule", f"next {RUNS_SHOWN} runs (UTC)"), rows))
     armed = f"armed for cluster {settings.armed_for}" if settings.armed_for else "not armed (experiments.armed_for)"
+    if everything.cannot_break:
+        click.echo(f"\n{everything.cannot_break}; `kafka-sentinel run` refuses to start")
     click.echo(f"\n{armed}; dry run {'on: nothing is injected' if settings.dry_run else 'off'}")
 
 
@@ -91,6 +95,8 @@ def _lease(lease: dict[str, Any] | None) -> list[str]:
 def _explanation(item: dict[str, Any]) -> str:
     planned = utc(item["next_run"]) if item["next_run"] is not None else "not planned"
     head = f"{item['name']}: {item['fault']} of {item['target']}, {item['schedule']}, next run {planned}"
+    if item.get("last_reason"):
+        head += f"\nlast run {utc(item['last_run'])}: {item['last_result']}: {item['last_reason']}"
     if "guards" not in item:
         skip = item["last_skip"]
         last = (
@@ -111,6 +117,7 @@ def _whom(item: dict[str, Any]) -> str:
     parts = [
         *([f"broker {brokers}"] if brokers else []),
         *([f"pod {', '.join(item['pods'])}"] if item["pods"] else []),
+        *([f"ZooKeeper server {', '.join(item['servers'])}"] if item.get("servers") else []),
         *([f"node {item['node']}"] if item["node"] else []),
     ]
     return "; ".join(parts) or "nobody"

@@ -27,6 +27,7 @@ class Casebook:
         self._lows: dict[str, dict[ProbePartition, int]] = {}  # per open incident: from where its recheck reads
         self._rechecking: dict[str, set[ProbePartition]] = {}  # per incident: partitions whose recheck is awaited
         self._debited: dict[str, frozenset[int]] = {}  # open incident → its brokers that are among the losses, or ours
+        self._natural: dict[str, frozenset[int]] = {}  # open incident → its brokers that count as natural losses
         self._unasked: dict[str, Incident] = {}  # wait for their recheck until partitions are known, after a restart
 
     def restore(self, losses: list[dict[str, object]], natural_losses: Iterable[float]) -> None:
@@ -107,19 +108,30 @@ class Casebook:
         level = "warning" if change.kind == "opened" else "info"
         return [_log(level, f"incident {change.kind.replace('_', ' ')}", **incident.as_dict())]
 
+    def ours(self, incident: Incident, brokers: Iterable[int]) -> None:
+        """Note whom our own fault hit: it was debited when it was commanded, so no more where its signs came first."""
+        hit = frozenset(brokers)
+        self._debited[incident.id] = self._debited.get(incident.id, frozenset()) | hit
+        natural = self._natural.get(incident.id, frozenset())
+        self._natural[incident.id] = natural - hit
+        self.natural_losses = self.natural_losses[: len(self.natural_losses) - len(natural & hit)]
+
     def _debit(self, incident: Incident, at: Instant) -> None:
         """Note each natural loss of a broker, once. What our own fault hit is debited when it is injected."""
         known = self._debited.get(incident.id, frozenset())
         if incident.id not in self._debited and incident.cause is Cause.EXPERIMENT:
             known = frozenset(incident.brokers)
-        lost = (at.wall,) * len(incident.brokers - known)
+        natural = incident.brokers - known
+        lost = (at.wall,) * len(natural)
         self._debited[incident.id] = known | incident.brokers
+        self._natural[incident.id] = self._natural.get(incident.id, frozenset()) | natural
         self.natural_losses = (*self.natural_losses, *lost)[-MAX_NATURAL_LOSSES:]
 
     def tick(self, now: Instant) -> None:
         """Note the brokers that were lost since, and ask for the rechecks that had to wait for partitions."""
         is_open = {incident.id: incident for incident in self.incidents.open}
         self._debited = {name: brokers for name, brokers in self._debited.items() if name in is_open}
+        self._natural = {name: brokers for name, brokers in self._natural.items() if name in is_open}
         for incident in is_open.values():
             self._debit(incident, now)
         if self._unasked and self._truth.ledgers:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kafka_sentinel.core.types import Acks, ProbePartition
+from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,32 @@ class QuorumView:
     voters: tuple[int, ...]
     caught_up_voters: tuple[int, ...]  # voters at most one second of log behind the leader
     reassigning: frozenset[tuple[str, int]] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleView:
+    """A ZooKeeper ensemble on machines of its own. `servers`: all of it, `serving`: those with a quorum, "host:port".
+
+    `asked`: when the first of them was asked; None: never yet.
+    """
+
+    servers: tuple[str, ...]
+    serving: frozenset[str] = frozenset()
+    asked: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """A cluster that a provider runs, as the provider says. `state`: its word for it, as ACTIVE; "": not known.
+
+    `hosts`: per broker id the names under which the provider lets it be reached. `asked`: when; None: never yet.
+    `problem`: why the newest answer is none.
+    """
+
+    state: str = ""
+    hosts: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    asked: Instant | None = None
+    problem: str = ""
 
 
 TopicPartition = tuple[str, int]

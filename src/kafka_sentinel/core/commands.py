@@ -67,7 +67,9 @@ class Inject:
 
     `targets`: Kafka node ids. `pods`: on Kubernetes all pods to be hit, as the guards judged them, and no others.
     `node`: for faults of nodes, the one that these pods are on. `drain`: for faults of nodes, seconds the pods get to
-    end; 0: as few as is safe.
+    end; 0: as few as is safe. `experiment`: whose run it is. `addresses`: of machines, "host:port", of each target, or
+    of the ZooKeeper servers that are meant instead. `confirm`: seconds Kafka has to show that it struck, where that is
+    asked of it; then the core says when it is to be undone.
     """
 
     experiment_run: str
@@ -77,6 +79,9 @@ class Inject:
     pods: tuple[PodRef, ...] = ()
     node: NodeRef | None = None
     drain: float = 0.0
+    experiment: str = ""
+    addresses: tuple[str, ...] = ()
+    confirm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class Heal:
     fault: str = ""
     node: NodeRef | None = None
     pods: tuple[PodRef, ...] = ()
+    experiment: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

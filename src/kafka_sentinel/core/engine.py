@@ -20,7 +20,7 @@ from kafka_sentinel.core.account import State
 from kafka_sentinel.core.audit.desk import AuditDesk
 from kafka_sentinel.core.availability import Availability
 from kafka_sentinel.core.casebook import Casebook
-from kafka_sentinel.core.cluster import ClusterView, QuorumView, diff
+from kafka_sentinel.core.cluster import ClusterView, EnsembleView, ProviderView, QuorumView, diff
 from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState, StandDown
 from kafka_sentinel.core.control import Control
 from kafka_sentinel.core.events import (
@@ -29,8 +29,10 @@ from kafka_sentinel.core.events import (
     BrokerExited,
     ClusterObserved,
     ClusterUnreachable,
+    EnsembleObserved,
     Event,
     FaultAnnounced,
+    FaultCommanded,
     FaultFailed,
     FaultHealed,
     FaultInjected,
@@ -44,6 +46,7 @@ from kafka_sentinel.core.events import (
     OrderGiven,
     PauseSeen,
     ProducerRestarted,
+    ProviderObserved,
     QuorumObserved,
     QuorumUnreachable,
     ReaderLost,
@@ -113,6 +116,8 @@ class EngineConfig:
     fleet: FleetSpec | None = None  # None: not on Kubernetes
     cut_off: float | None = None  # silence of Kafka and Kubernetes that means we are; None: no witness but Kafka
     lease: bool = False  # a Lease decides which of several Sentinels may inject and save
+    zookeeper: tuple[str, ...] = ()  # servers on machines of their own, "host:port"
+    provider: bool = False  # somebody else runs the cluster, and is asked how it stands
 
 
 class Engine:
@@ -152,6 +157,8 @@ class Engine:
         self._reach_known = False
         self.quorum: QuorumView | None = None
         self.quorum_asked: Instant | None = None
+        self.ensemble = EnsembleView(config.zookeeper) if config.zookeeper else None
+        self.provider = ProviderView() if config.provider else None
         self.known_brokers: dict[int, str] = {}
         self.casebook = Casebook(self.incidents, self.truth)
         self.hearing = Hearing(config.cut_off, started)
@@ -192,13 +199,14 @@ class Engine:
                 self._commands += self.truth.take(event)
             case ClusterObserved() | ClusterUnreachable() | QuorumObserved() | QuorumUnreachable():
                 self._cluster(event)
-            case FaultAnnounced() | FaultInjected() | FaultFailed() | FaultHealed() | BrokerExited():
+            case EnsembleObserved() | ProviderObserved():
+                self._beside(event)
+            case FaultAnnounced() | FaultInjected() | FaultCommanded() | FaultFailed() | FaultHealed() | BrokerExited():
                 self._fault(event)
             case GroupRead() | GroupRebalanced() | GroupCommitted():
                 self._commands += self.group.take(event)
             case ObjectsListed() | ObjectChanged() | ObjectDeleted() | WatchAlive() | WatchBroken():
-                if self.kubernetes is not None:
-                    self._commands += self.kubernetes.take(event)
+                self._commands += self.kubernetes.take(event) if self.kubernetes is not None else []
             case StateSaved() | StateSaveFailed() | LeaseObserved() | RightsObserved() | PauseSeen() | OrderGiven():
                 self._controlled(event)
             case ProducerRestarted() | AuditDone() | AdapterError():
@@ -266,6 +274,14 @@ class Engine:
                 self.quorum = None
         if self.kubernetes is not None:
             self.kubernetes.hear_kafka(event, self.view, self.quorum)
+        self._confirm()
+
+    def _beside(self, event: EnsembleObserved | ProviderObserved) -> None:
+        if isinstance(event, ProviderObserved):
+            self.provider = event.view
+        else:
+            self.ensemble = event.view
+            self._confirm()
 
     def _note_reachable(self, *, reachable: bool, reason: str) -> None:
         """Say it when Kafka goes out of reach or comes back, once each."""
@@ -288,7 +304,14 @@ class Engine:
                 self._commands.append(EnsureTopic(acks))
                 self._next_ensure = self.now.mono + ENSURE_TOPIC_EVERY
 
-    def _fault(self, event: FaultAnnounced | FaultInjected | FaultFailed | FaultHealed | BrokerExited) -> None:
+    def _confirm(self) -> None:
+        """Take what Kafka shows of a fault whose fleet cannot tell as that fleet's own news."""
+        if self.experiments.unconfirmed and (event := self.experiments.confirmed(self.world())) is not None:
+            self._fault(event)
+
+    def _fault(
+        self, event: FaultAnnounced | FaultInjected | FaultCommanded | FaultFailed | FaultHealed | BrokerExited
+    ) -> None:
         if isinstance(event, BrokerExited):
             self.incidents.on_broker_exited(event.broker, event.at)
             self._log("warning", "broker process ended", broker=event.broker, status=event.status)
@@ -298,7 +321,7 @@ class Engine:
         if run is not None and mine and isinstance(event, FaultAnnounced | FaultInjected):
             self._commands += notes.of_fault(event, run)
         if run is not None and mine and isinstance(event, FaultInjected):
-            self.incidents.on_fault(
+            incident = self.incidents.on_fault(
                 event.at,
                 experiment_run=run.id,
                 fault=run.fault,
@@ -306,7 +329,10 @@ class Engine:
                 brokers=event.targets,
                 node=run.node,
             )
+            self.casebook.ours(incident, event.targets)
         self._commands += self.experiments.on_fault(event)
+        if isinstance(event, FaultCommanded):
+            self._confirm()
 
     # --- findings
 
@@ -350,6 +376,7 @@ class Engine:
             self._commands += self.kubernetes.tick(now, self.view, changes.edges)
         self._tick_incidents()
         self._note_steadiness()
+        self._confirm()
         self._commands += self.experiments.on_tick(self.world())
         self._commands += self.control.tick(now)
         self._note_healed_faults()
@@ -427,6 +454,8 @@ class Engine:
             lease=self.control.lease,
             rights_missing=self.control.rights_missing,
             kubernetes=self.kubernetes.surroundings() if self.kubernetes is not None else None,
+            ensemble=self.ensemble,
+            provider=self.provider,
             group_id=self.config.group_id,
         )
 

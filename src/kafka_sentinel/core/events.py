@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kafka_sentinel.core.audit.finding import Report
-from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.cluster import ClusterView, EnsembleView, ProviderView, QuorumView
 from kafka_sentinel.core.kubernetes.views import Kind, View
 from kafka_sentinel.core.types import Acks, Instant, OrderKind, ProbePartition, Sighting, Span
 
@@ -213,6 +213,22 @@ class QuorumUnreachable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class EnsembleObserved:
+    """Every server of the ZooKeeper ensemble was asked, or did not answer."""
+
+    at: Instant
+    view: EnsembleView
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderObserved:
+    """The provider that runs the cluster was asked how it stands, or could not be."""
+
+    at: Instant
+    view: ProviderView
+
+
 # --- faults and broker processes
 
 
@@ -226,11 +242,27 @@ class FaultAnnounced:
 
 @dataclass(frozen=True, slots=True)
 class FaultInjected:
-    """The fault is in effect: `at` is the first instant at which the targets were certainly hit."""
+    """The fault is in effect: `at` is the first instant at which the targets were certainly hit.
+
+    Where who did it cannot tell, `at` is when it was begun, and `confirmed` when Kafka itself showed it.
+    """
 
     at: Instant
     experiment_run: str
     targets: tuple[int, ...]
+    confirmed: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCommanded:
+    """What a fault asks for was done, or was accepted, at `at`; whether it struck is for Kafka to show.
+
+    `problem`: why it may not have struck, "" where there is no sign of that.
+    """
+
+    at: Instant
+    experiment_run: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,8 +443,11 @@ Event = (
     | ClusterUnreachable
     | QuorumObserved
     | QuorumUnreachable
+    | EnsembleObserved
+    | ProviderObserved
     | FaultAnnounced
     | FaultInjected
+    | FaultCommanded
     | FaultFailed
     | FaultHealed
     | BrokerExited

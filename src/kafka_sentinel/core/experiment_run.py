@@ -109,7 +109,10 @@ MAY_BE_IN_EFFECT = frozenset({RunState.INJECTING, RunState.INJECTED})  # the fau
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run; times in wall-clock seconds. `verdict` is known from `rechecked` on, `reason` says what cut it short."""
+    """One run; times in wall-clock seconds. `verdict` is known from `rechecked` on, `reason` says what cut it short.
+
+    `addresses`: of machines, of each target, or of the ZooKeeper servers that are meant instead, as "host:port".
+    """
 
     id: str
     experiment: str
@@ -124,6 +127,12 @@ class Run:
     injected: float | None = None
     verdict: str | None = None
     reason: str = ""
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The ZooKeeper servers that are meant."""
+        return () if self.targets else self.addresses
 
     @property
     def result(self) -> str:
@@ -133,10 +142,12 @@ class Run:
     def target_text(self, hit: Iterable[int]) -> str:
         """Say what was hit; `hit`: the Kafka nodes that were."""
         words = ",".join(f"broker {broker}" for broker in hit) or ",".join(pod.name for pod in self.pods)
+        words = words or ",".join(f"ZooKeeper {server}" for server in self.servers)
         return words if self.node is None else f"node {self.node.name} ({words})"
 
     def to_state(self) -> dict[str, object]:
-        return {**asdict(self), "pods": [list(pod) for pod in self.pods], "node": self.node and list(self.node)}
+        pods, node = [list(pod) for pod in self.pods], self.node and list(self.node)
+        return {**asdict(self), "pods": pods, "node": node, "addresses": list(self.addresses)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +157,7 @@ class Past:
     last_run: float | None = None
     last_result: str | None = None
     last_skip: Mapping[str, object] | None = None  # guard, reason, at
+    last_reason: str = ""  # what cut the last run short, if something did
 
 
 def next_state(state: RunState, happening: Happening) -> RunState | None:
@@ -169,6 +181,7 @@ def run_from_state(saved: Mapping[str, Any]) -> Run:
         injected=None if saved["injected"] is None else float(saved["injected"]),
         verdict=None if saved["verdict"] is None else str(saved["verdict"]),
         reason=str(saved["reason"]),
+        addresses=tuple(str(one) for one in saved.get("addresses", ())),
     )
 
 

@@ -7,8 +7,10 @@ its notice, during which the guards go on being asked: the first that denies tak
 - at start-up `restore` with what was saved, then `on_tick` at every tick;
 - whenever `needs_save` is true: save the state with `to_state()` in it and tell `on_save_started` the generation;
   `on_state_saved` or `on_state_save_failed` follow;
-- `on_fault` for FaultAnnounced, FaultInjected, FaultFailed and FaultHealed; `on_rolled` when every target of a rolling
-  restart is back; `on_incident_closed` for every incident, ours or not;
+- `on_fault` for FaultAnnounced, FaultInjected, FaultCommanded, FaultFailed and FaultHealed; `on_rolled` when every
+  target of a rolling restart is back; `on_incident_closed` for every incident, ours or not;
+- while `unconfirmed`: `confirmed` after each view of the cluster, and at every tick; what it returns is the fault's own
+  news, to be taken as if the fleet had sent it;
 - `latch` as soon as an acks=all loss is proved or an invariant violated; `pause`, `unpause`, `resume`, `run_now` and
   `heal` when a person says so.
 """
@@ -23,7 +25,8 @@ from typing import Any
 from kafka_sentinel.core.agenda import Plan, Planner
 from kafka_sentinel.core.answers import Answer
 from kafka_sentinel.core.commands import Announce, Command, Count, Heal, Inject, Log, SetLoad
-from kafka_sentinel.core.events import FaultAnnounced, FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.confirmation import Confirmation
+from kafka_sentinel.core.events import FaultAnnounced, FaultCommanded, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import (
     FINAL,
     HITS_NOTHING_YET,
@@ -64,7 +67,6 @@ class Experiments:
         self._settings = settings
         self._recovery_limit = recovery_limit
         self._planner = Planner(found)
-        self._reasons: dict[str, str] = {}  # what cut the last run short, by experiment; of this life
         self._waiting: dict[str, Answer] = {}  # why a run that is due has not begun, by experiment
         self._past = dict.fromkeys(self._specs, Past())
         self._run: Run | None = None
@@ -76,6 +78,7 @@ class Experiments:
         self._loaded = False  # the probes were asked for more records than usual
         self._ask_at = 0.0  # when the guards are asked next during a notice, monotonic
         self._ended_early = ""  # run whose fault was asked to be undone before its time
+        self._confirmation: Confirmation | None = None  # of the fault under way, where its fleet cannot tell
         self.needs_save = False
 
     @property
@@ -85,7 +88,7 @@ class Experiments:
     # --- time
 
     def on_tick(self, world: World) -> list[Command]:
-        out = [*self._watch_notice(world), *self._check_limit(world.now)]
+        out = [*self._watch_notice(world), *self._release(world.now), *self._check_limit(world.now)]
         for spec, plan in self._planner.due(world.now):
             out += self._consider(spec, plan, world)
         return out
@@ -100,8 +103,11 @@ class Experiments:
 
     def _limit(self, run: Run) -> float:
         match run.state:
-            case RunState.ANNOUNCING | RunState.INJECTING:
+            case RunState.ANNOUNCING:
                 return INJECT_LIMIT
+            case RunState.INJECTING:
+                spec = self._specs[run.experiment]
+                return INJECT_LIMIT + spec.timeout + spec.confirm
             case RunState.ANNOUNCED:
                 spec = self._specs[run.experiment]
                 return spec.notice - spec.drain
@@ -125,7 +131,7 @@ class Experiments:
         given, target = self._question(spec, world)
         denial = first_denial(given, target)
         if denial is None:
-            return self._begin(spec, plan, target, world.now)
+            return self._begin(spec, plan, target, world)
         if world.now.wall - plan.due <= spec.grace:
             self._waiting[spec.name] = denial
             return []
@@ -133,7 +139,8 @@ class Experiments:
         self._planner.plan(spec.name, world.now)
         return self._skipped(spec.name, denial, world.now)
 
-    def _begin(self, spec: ExperimentSpec, plan: Plan, target: Target, now: Instant) -> list[Command]:
+    def _begin(self, spec: ExperimentSpec, plan: Plan, target: Target, world: World) -> list[Command]:
+        now = world.now
         stamp = datetime.fromtimestamp(now.wall, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
         targets = tuple(sorted(target.brokers))
         run = Run(
@@ -146,6 +153,7 @@ class Experiments:
             now.wall,
             target.pods,
             target.node,
+            addresses=target.servers or self._addresses(targets, world),
         )
         self._run = run
         self._waiting.pop(spec.name, None)
@@ -157,6 +165,12 @@ class Experiments:
             self._loaded = True
             out.append(SetLoad(spec.load))
         return [*out, *self._move(Happening.INTENT, now), _log("info", "experiment_intended", run)]
+
+    @staticmethod
+    def _addresses(targets: Iterable[int], world: World) -> tuple[str, ...]:
+        """Return where metadata says that each target is; "" where it does not."""
+        known = world.cluster.brokers if world.cluster is not None else {}
+        return tuple(known.get(target, "") for target in targets)
 
     def on_save_started(self, generation: int) -> None:
         """Note that the state as it is now is being written as `generation`."""
@@ -212,8 +226,21 @@ class Experiments:
     def _strike(self, run: Run, world: World, happening: Happening) -> list[Command]:
         self._remember_injection(world.now.wall, len(run.targets))
         out = self._move(happening, world.now)
-        drain = self._specs[run.experiment].drain
-        inject = Inject(run.id, run.fault, run.targets, run.duration, run.pods, run.node, drain)
+        spec = self._specs[run.experiment]
+        if spec.confirm:
+            self._confirmation = Confirmation(run.id, run.targets, run.servers, spec.confirm, world)
+        inject = Inject(
+            run.id,
+            run.fault,
+            run.targets,
+            run.duration,
+            run.pods,
+            run.node,
+            spec.drain,
+            run.experiment,
+            run.addresses,
+            spec.confirm,
+        )
         return [*out, _log("warning", "experiment_injecting", run), inject]
 
     def _remember_injection(self, wall: float, brokers: int) -> None:
@@ -223,18 +250,45 @@ class Experiments:
 
     # --- what becomes of it
 
-    def on_fault(self, event: FaultAnnounced | FaultInjected | FaultFailed | FaultHealed) -> list[Command]:
+    @property
+    def unconfirmed(self) -> bool:
+        """Tell whether a fault was commanded that Kafka has yet to show."""
+        return self._confirmation is not None and self._run is not None and self._run.state is RunState.INJECTING
+
+    def confirmed(self, world: World) -> FaultInjected | FaultFailed | None:
+        """Look whether Kafka shows the fault under way by now, or will not any more; None: neither."""
+        outcome = self._confirmation.look(world) if self._confirmation is not None and self.unconfirmed else None
+        return outcome.event if outcome is not None else None
+
+    def _release(self, now: Instant) -> list[Command]:
+        """Have a fault undone whose time is over, where its fleet could not know when that time began."""
+        run = self._run
+        if run is None or run.state is not RunState.INJECTED or self._confirmation is None:
+            return []
+        if now.mono - self._confirmation.ended.mono < run.duration:
+            return []
+        self._confirmation = None
+        return [_heal(run)]
+
+    def on_fault(
+        self, event: FaultAnnounced | FaultInjected | FaultCommanded | FaultFailed | FaultHealed
+    ) -> list[Command]:
         run = self._run
         if run is None or run.id != event.experiment_run:
             # What comes into effect after its run was given up must not stay.
             targets = event.targets if isinstance(event, FaultInjected) else ()
-            late = isinstance(event, FaultAnnounced | FaultInjected)
+            late = isinstance(event, FaultAnnounced | FaultInjected | FaultCommanded)
             return [Heal(event.experiment_run, targets)] if late else []
         match event:
             case FaultAnnounced():
                 return [*self._move(Happening.ANNOUNCED, event.at), _log("warning", "experiment_announced", run)]
             case FaultInjected():
-                return self._move(Happening.INJECTED, event.at, injected=event.at.wall)
+                return self._move(Happening.INJECTED, event.confirmed or event.at, injected=event.at.wall)
+            case FaultCommanded():
+                if self._confirmation is not None:
+                    self._confirmation.commanded(event)
+                level = "warning" if event.problem else "info"
+                return [_log(level, "experiment_commanded", run, problem=event.problem)]
             case FaultFailed():
                 return [_heal(run), *self._move(Happening.FAILED, event.at, reason=event.reason)]
             case FaultHealed():
@@ -321,8 +375,8 @@ class Experiments:
         if run is not None and run.experiment == name and run.started >= since:
             return f"run {run.id} is {run.state}", run.state not in NOT_BEGUN
         if past.last_run is not None and past.last_run >= since:
-            reason = self._reasons.get(name, "")
-            return f"its run ended: {past.last_result}" + (f": {reason}" if reason else ""), True
+            reason = f": {past.last_reason}" if past.last_reason else ""
+            return f"its run ended: {past.last_result}{reason}", True
         if past.last_skip is not None and float(str(past.last_skip["at"])) >= since:
             return f"it did not run: {past.last_skip['guard']}: {past.last_skip['reason']}", True
         waiting = self._waiting.get(name)
@@ -353,7 +407,7 @@ class Experiments:
         self._entered, self._write = now.mono, None
         self.needs_save |= state not in {RunState.GUARDED, RunState.DRY_RUN}
         if state in FINAL:
-            self._run = None
+            self._run = self._confirmation = None
             ending = self._ended(run) if denial is None else self._skipped(run.experiment, denial, now)
             return [*self._unload(), *ending]
         return []
@@ -366,8 +420,9 @@ class Experiments:
         assert run.result in RESULTS
         if run.experiment in self._past:  # it may have left the configuration since
             began = run.started if run.injected is None else run.injected
-            self._past[run.experiment] = replace(self._past[run.experiment], last_run=began, last_result=run.result)
-            self._reasons[run.experiment] = run.reason
+            self._past[run.experiment] = replace(
+                self._past[run.experiment], last_run=began, last_result=run.result, last_reason=run.reason
+            )
         level = "info" if run.result in {"passed", "dry_run"} else "warning"
         labels = (("experiment", run.experiment), ("result", run.result))
         return [Count("experiments_total", labels), _log(level, "experiment_ended", run)]
@@ -461,15 +516,15 @@ class Experiments:
 
 
 def _heal(run: Run) -> Heal:
-    return Heal(run.id, run.targets, run.fault, run.node, run.pods)
+    return Heal(run.id, run.targets, run.fault, run.node, run.pods, run.experiment, run.addresses)
 
 
 def _target(run: Run) -> Target:
     one_by_one = fault_named(run.fault).reach is Reach.ROLL
-    return Target(frozenset(run.targets), pods=run.pods, node=run.node, one_by_one=one_by_one)
+    return Target(frozenset(run.targets), pods=run.pods, node=run.node, one_by_one=one_by_one, servers=run.servers)
 
 
-def _log(level: str, event: str, run: Run) -> Log:
+def _log(level: str, event: str, run: Run, **more: str) -> Log:
     fields = {"run": run.id, "experiment": run.experiment, "fault": run.fault, "targets": list(run.targets)}
     ending = {"result": run.result, "reason": run.reason} if event == "experiment_ended" else {}
-    return Log(level, event, {**fields, **ending})
+    return Log(level, event, {**fields, **ending, **{name: text for name, text in more.items() if text}})

@@ -21,6 +21,8 @@ class Reach(StrEnum):
     PODS = "pods"  # the pods of the target, and no others
     NODE = "node"  # a node of Kubernetes with all pods of the Kafka cluster on it
     ROLL = "roll"  # all brokers, one after the other, by whoever owns their pods
+    COMMAND = "command"  # one broker, or ZooKeeper server, by a program of the user's
+    PROVIDER = "provider"  # one broker, by the provider that runs the cluster
 
 
 class FaultKind(StrEnum):
@@ -31,6 +33,8 @@ class FaultKind(StrEnum):
     POD_EVICT = "pod-evict"
     NODE_RECLAIM = "node-reclaim"
     ROLLING_RESTART = "rolling-restart"
+    COMMAND = "command"
+    MSK_REBOOT = "msk-reboot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Fault:
 
     `duration`: seconds it is held, and `notice`: seconds from a notice until it must have struck, unless the experiment
     says otherwise. `announced`: there is such a notice, maybe of no length; the guards are asked until it strikes.
+    `confirm`: seconds within which Kafka itself must show that it struck, for who was asked to do it cannot tell;
+    0: the fleet knows by itself.
     """
 
     kind: FaultKind
@@ -48,6 +54,7 @@ class Fault:
     duration: float = 10.0
     announced: bool = False
     notice: float = 0.0
+    confirm: float = 0.0
 
 
 FAULTS = {
@@ -73,6 +80,21 @@ FAULTS = {
             "Strimzi's operator, or the StatefulSet, is asked to restart the brokers one by one",
             "what the operator has not begun with is no longer asked for",
             duration=1_800.0,
+        ),
+        Fault(
+            FaultKind.COMMAND,
+            Reach.COMMAND,
+            "your own `command` is run",
+            "your own `heal` is run, if there is one",
+            confirm=60.0,
+        ),
+        Fault(
+            FaultKind.MSK_REBOOT,
+            Reach.PROVIDER,
+            "Amazon MSK is asked to reboot the broker",
+            "nothing can be: it is over when MSK says so",
+            duration=1_800.0,
+            confirm=900.0,
         ),
     )
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.cluster import ClusterView, EnsembleView, ProviderView, QuorumView
 from kafka_sentinel.core.events import LeaseObserved
-from kafka_sentinel.core.faults import MAX_LOAD, MAX_NOTICE
+from kafka_sentinel.core.faults import MAX_LOAD, MAX_NOTICE, fault_named
 from kafka_sentinel.core.kubernetes.fleet import FleetView
 from kafka_sentinel.core.kubernetes.surroundings import Surroundings
 from kafka_sentinel.core.schedule import Blackout, Schedule
@@ -26,6 +26,8 @@ class ExperimentSpec:
     `allow_unavailability`: may take partitions below min.insync.replicas, never their last in-sync replica.
     `notice`: of a fault that is announced, from the notice until its targets must be gone; `drain`: the last part of
     it, which the targets get to end. `load`: records per second over all probe partitions, while a run is under way.
+    `timeout`: how long what the fault asks for may take, and `confirm`: how long Kafka then has to show that it struck;
+    0, where the fleet knows by itself.
     """
 
     name: str
@@ -39,6 +41,8 @@ class ExperimentSpec:
     notice: float = 0.0
     drain: float = 0.0
     load: float | None = None
+    timeout: float = 0.0
+    confirm: float = 0.0
 
     def __post_init__(self) -> None:
         if self.grace < 1 or self.jitter < 0 or self.duration < 0:
@@ -49,6 +53,8 @@ class ExperimentSpec:
             raise ValueError(f"experiment {self.name}: load is {self.load}; allowed is more than 0, up to {MAX_LOAD:g}")
         if wrong := misfit(self.fault, self.target):
             raise ValueError(f"experiment {self.name}: {wrong}")
+        if (self.confirm > 0) != (fault_named(self.fault).confirm > 0):
+            raise ValueError(f"experiment {self.name}: confirm of {self.confirm:g} s does not go with {self.fault}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,9 @@ class World:
     were lost without our doing, at least those of the last 24 hours. `state_saved`: the last successful write.
     `lease`: how the Lease stands; None, and only that, means that none is in use, and allows.
     `rights_missing`: fault → why it would be refused; None: not told, and the API server has the last word anyhow.
-    `kubernetes`: None means that the brokers are not watched there, so there is nothing to know. `group_id`: of
-    Sentinel's own consumer group.
+    `kubernetes`: None means that the brokers are not watched there, so there is nothing to know. `ensemble`: None means
+    that there is no ZooKeeper to be asked, `provider`: that nobody else runs the cluster. `group_id`: of Sentinel's own
+    consumer group.
     """
 
     now: Instant
@@ -101,6 +108,8 @@ class World:
     state_error: str | None = None  # why the newest write failed, if it did
     lease: LeaseObserved | None = None
     kubernetes: Surroundings | None = None
+    ensemble: EnsembleView | None = None
+    provider: ProviderView | None = None
     rights_missing: Mapping[str, str] | None = None
     group_id: str = ""
 

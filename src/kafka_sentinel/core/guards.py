@@ -28,6 +28,7 @@ from kafka_sentinel.core.guards_kubernetes import (
     rollout,
     target_pods,
 )
+from kafka_sentinel.core.guards_provider import provider
 from kafka_sentinel.core.targets import Target
 
 DAY = 86_400.0
@@ -186,6 +187,7 @@ GUARDS: tuple[Guard, ...] = (
     min_isr_without_targets,
     quorum_without_targets,
     reassignment,
+    provider,
     disruption_budget,
     nodes,
     members,

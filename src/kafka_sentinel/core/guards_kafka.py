@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from kafka_sentinel.core.answers import Answer, age, answer, judged, numbers, seconds, short
-from kafka_sentinel.core.cluster import PartitionView, QuorumView, TopicView
+from kafka_sentinel.core.cluster import EnsembleView, PartitionView, QuorumView, TopicView
 from kafka_sentinel.core.guard_input import GuardInput
 from kafka_sentinel.core.kubernetes.fleet import Side
 from kafka_sentinel.core.targets import Target
@@ -17,7 +17,7 @@ MAX_SETTINGS_AGE = 180.0  # seconds; three times as old as they are let become w
 
 
 def fresh_views(given: GuardInput, _target: Target) -> Answer:
-    """The views of the cluster and of its quorum are both recent, and the settings of topics are not old.
+    """The views of the cluster, its quorum and its ZooKeeper are recent, and the settings of topics are not old.
 
     Settings are read in turns, once a minute; without the right to read them any more, the last would stand for ever.
     """
@@ -26,9 +26,12 @@ def fresh_views(given: GuardInput, _target: Target) -> Answer:
     quorum = age(given, world.quorum_asked) if world.quorum is not None else None
     read = world.cluster.settings_read if world.cluster is not None else None
     topics = None if read is None else world.now.mono - read
-    allowed = all(each is not None and 0 <= each <= limit for each in (cluster, quorum))
+    views = {"cluster": cluster, "quorum": quorum}
+    if world.ensemble is not None:
+        views["ZooKeeper"] = age(given, world.ensemble.asked)
+    allowed = all(each is not None and 0 <= each <= limit for each in views.values())
     allowed &= topics is None or topics <= MAX_SETTINGS_AGE
-    seen = f"cluster {seconds(cluster)}, quorum {seconds(quorum)}"
+    seen = ", ".join(f"{name} {seconds(each)}" for name, each in views.items())
     if topics is not None:
         seen += f", topic settings {seconds(topics)}"
     threshold = f"<= {limit:g} s old, topic settings {MAX_SETTINGS_AGE:g} s"
@@ -36,11 +39,15 @@ def fresh_views(given: GuardInput, _target: Target) -> Answer:
 
 
 def target_known(given: GuardInput, target: Target) -> Answer:
-    """The target is resolved, and every Kafka node of it is alive."""
+    """The target is resolved, and every Kafka node of it is alive, and every ZooKeeper server serves."""
     missing = sorted(target.brokers - given.world.alive)
+    ensemble = given.world.ensemble
+    silent = [one for one in target.servers if ensemble is None or one not in ensemble.serving]
     reason = target.reason or (f"not alive: {numbers(missing)}" if missing else "no target")
+    if silent:
+        reason = f"not serving: {', '.join(silent)}"
     seen = numbers(target.brokers) if target.brokers or target.is_empty else "no Kafka node"
-    return answer("target_known", not target.is_empty and not missing, seen, "alive", reason)
+    return answer("target_known", not target.is_empty and not missing and not silent, seen, "alive", reason)
 
 
 def target_size(given: GuardInput, target: Target) -> Answer:
@@ -50,7 +57,7 @@ def target_size(given: GuardInput, target: Target) -> Answer:
     """
     count = max(len(loss) for loss in target.losses)
     if target.node is None and not target.one_by_one:
-        count = max(count, len(target.pods))
+        count = max(count, len(target.pods), len(target.servers))
     whole = target.node is not None and given.spec.allow_unavailability
     limit = max(count, MAX_TARGETS) if whole else MAX_TARGETS
     reason = f"{count} nodes targeted at a time" if count else "no node targeted"
@@ -112,14 +119,17 @@ def min_isr_without_targets(given: GuardInput, target: Target) -> Answer:
 def quorum_without_targets(given: GuardInput, target: Target) -> Answer:
     """A majority of the quorum's voters is caught up and not targeted; nothing relaxes this.
 
-    In a cluster with ZooKeeper a majority of its ensemble must be Ready and not targeted, as its pods show.
+    In a cluster with ZooKeeper a majority of its ensemble must be Ready and not targeted, as its pods show, or must
+    serve, as its servers say. A provider's own quorum, of which Kafka says nothing, has none of the brokers in it.
     """
-    quorum, zookeeper = given.world.quorum, _has_zookeeper(given)
+    quorum, ensemble, provider = given.world.quorum, given.world.ensemble, given.world.provider
     threshold = "a majority"
     if target.is_empty or quorum is None:
         return judged("quorum_without_targets", ["no target" if target.is_empty else "no quorum seen"], "", threshold)
-    said = [_zookeeper_left(given, target)] if zookeeper else []
-    if quorum.voters or not zookeeper or _has_controllers(given):
+    said = [_zookeeper_left(given, target)] if _has_zookeeper(given) else []
+    said += [_servers_left(ensemble, target)] if ensemble is not None else []
+    said += [("the provider's own", True)] if provider is not None and not quorum.voters else []
+    if quorum.voters or not said or _has_controllers(given):
         said += [_voters_left(quorum, loss) for loss in target.losses]
     seen = "; ".join(dict.fromkeys(words for words, _ in said))
     return judged("quorum_without_targets", [words for words, kept in said if not kept], seen, threshold)
@@ -206,3 +216,10 @@ def _zookeeper_left(given: GuardInput, target: Target) -> tuple[str, bool]:
     left = [pod for pod in pods if pod.ready and not pod.deleting and pod.uid not in hit]
     need = size // 2 + 1
     return f"{len(left)} of {size} ZooKeeper pods left, needs {need}", len(left) >= need
+
+
+def _servers_left(ensemble: EnsembleView, target: Target) -> tuple[str, bool]:
+    """Say how many ZooKeeper servers go on to serve without the targets, and whether these are enough."""
+    left, size = ensemble.serving - set(target.servers), len(ensemble.servers)
+    need = size // 2 + 1
+    return f"{len(left)} of {size} ZooKeeper servers left, needs {need}", len(left) >= need

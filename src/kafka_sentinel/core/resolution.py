@@ -27,14 +27,14 @@ NO_KUBERNETES = "the pods of this Kafka cluster are not known: kubernetes.enable
 
 def resolve(experiment: ExperimentSpec, salt: str, world: World) -> Target:
     """Return what `experiment` would hit now. The same `salt` and views give the same."""
-    spec, fleet = experiment.target, world.fleet
+    spec, fleet, reach = experiment.target, world.fleet, fault_named(experiment.fault).reach
     if spec.kind in SIDES:
-        return _side(_SIDES[spec.kind], salt, fleet)
+        return _server(salt, world) if reach is Reach.COMMAND else _side(_SIDES[spec.kind], salt, fleet)
     found = _FINDERS[spec.kind](spec, salt, world)
     if not found.brokers:
         return found
-    match fault_named(experiment.fault).reach:
-        case Reach.PROCESS:
+    match reach:
+        case Reach.PROCESS | Reach.COMMAND | Reach.PROVIDER:
             return found
         case Reach.NODE:
             return _with_node(found, fleet)
@@ -164,6 +164,12 @@ def _side(side: Side, salt: str, fleet: FleetView | None) -> Target:
     if not pods:
         return _nobody(f"no {side.replace('_', ' ')} pod is known")
     return Target(frozenset(), pods=_refs([_choose(pods, salt)]))
+
+
+def _server(salt: str, world: World) -> Target:
+    if world.ensemble is None:
+        return _nobody("no ZooKeeper server is configured (cluster.zookeeper)")
+    return Target(frozenset(), servers=(_choose(world.ensemble.servers, salt),))
 
 
 def _with_pods(found: Target, fleet: FleetView | None) -> Target:

@@ -25,7 +25,7 @@ class TargetKind(StrEnum):
     CONTROLLER = "controller"  # the active KRaft controller, as the quorum names it
     GROUP_COORDINATOR = "group-coordinator"  # of that group; without a name, of Sentinel's own
     TRANSACTION_COORDINATOR = "transaction-coordinator"  # of that transactional id; without one, of some
-    ZOOKEEPER = "zookeeper"  # one ZooKeeper pod
+    ZOOKEEPER = "zookeeper"  # one ZooKeeper pod, or server
     ENTITY_OPERATOR = "entity-operator"  # Strimzi's entity operator
     ALL = "all"  # all brokers, one after another
 
@@ -62,13 +62,16 @@ ALLOWED = (
 
 SIDES = frozenset({TargetKind.ZOOKEEPER, TargetKind.ENTITY_OPERATOR})  # pods that run no Kafka node
 ONLY_KUBERNETES = SIDES | {TargetKind.POOL, TargetKind.ZONE}
+ON_MACHINES = frozenset(TargetKind) - ONLY_KUBERNETES - {TargetKind.ALL}
 _ONE_NODE = frozenset(TargetKind) - SIDES - {TargetKind.ALL}
 
 FITTING = {
-    Reach.PROCESS: _ONE_NODE - ONLY_KUBERNETES,
+    Reach.PROCESS: ON_MACHINES,
     Reach.PODS: _ONE_NODE | SIDES,
     Reach.NODE: _ONE_NODE,
     Reach.ROLL: frozenset({TargetKind.ALL}),
+    Reach.COMMAND: ON_MACHINES | {TargetKind.ZOOKEEPER},
+    Reach.PROVIDER: ON_MACHINES - {TargetKind.CONTROLLER},  # a provider's controllers are no brokers of ours
 }
 
 
@@ -91,7 +94,8 @@ class Target:
 
     `brokers`: ids of the Kafka nodes that are hit, brokers and KRaft controllers. `pods`: on Kubernetes all pods that
     are hit, those of other sorts too. `node`: the node of Kubernetes that is hit with them, if the fault is one of
-    nodes. `one_by_one`: never two at a time, each is back before the next one goes.
+    nodes. `one_by_one`: never two at a time, each is back before the next one goes. `servers`: of ZooKeeper, on
+    machines of their own, as "host:port".
     """
 
     brokers: frozenset[int]
@@ -99,10 +103,11 @@ class Target:
     pods: tuple[PodRef, ...] = ()
     node: NodeRef | None = None
     one_by_one: bool = False
+    servers: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        return not self.brokers and not self.pods
+        return not self.brokers and not self.pods and not self.servers
 
     @property
     def losses(self) -> tuple[frozenset[int], ...]:

@@ -7,14 +7,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from kafka_sentinel.core import commandline
 from kafka_sentinel.core import schedule as schedules
-from kafka_sentinel.core.faults import FAULTS, MAX_LOAD, MAX_NOTICE, FaultKind
+from kafka_sentinel.core.faults import FAULTS, MAX_LOAD, MAX_NOTICE, FaultKind, Reach
 from kafka_sentinel.core.guard_input import MAX_DAILY_BUDGET, ExperimentSpec, GuardSettings
 from kafka_sentinel.core.targets import ALLOWED as ALLOWED_TARGETS
 from kafka_sentinel.core.targets import misfit, parse_target
 from kafka_sentinel.settings.base import Duration, Section, Words
+from kafka_sentinel.settings.fleet import FleetKind, MskSettings
 
 EXPERIMENT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+COMMAND_TIMEOUT = 30.0  # seconds, unless the experiment says otherwise
 
 
 def _name(value: str) -> str:
@@ -44,6 +47,11 @@ def _zone(value: str) -> str:
     return value
 
 
+def _command(words: list[str]) -> list[str]:
+    commandline.check(words)
+    return words
+
+
 Name = Annotated[str, AfterValidator(_name), Words("1 to 63 of the characters a-z 0-9 - (not first or last)")]
 Target = Annotated[str, AfterValidator(_target), Words(ALLOWED_TARGETS)]
 Cron = Annotated[str, AfterValidator(_cron), Words('a cron line with weekday names, as "0 10 * * mon-fri"')]
@@ -51,6 +59,7 @@ Every = Annotated[str, BeforeValidator(_every), Words('an interval from "1s" to 
 Zone = Annotated[str, AfterValidator(_zone), Words('a time zone, as "UTC" or "Europe/Berlin"')]
 ClockTime = Annotated[str, Words('a time of day, "00:00" to "24:00"')]
 Day = Annotated[str, Words('a weekday ("sat") or a range of them ("mon-fri")')]
+CommandLine = Annotated[list[str], AfterValidator(_command), Words(commandline.ALLOWED)]
 Date = Annotated[str, Words('a date ("2026-12-24") or a range of them ("2026-12-24..2027-01-06")')]
 
 
@@ -84,7 +93,7 @@ class Experiment(Section):
     target: Target = Field(
         default="any",
         description="Whom: any live broker, one by its id, one of a node pool or a zone, the leader of a probe "
-        "partition, the KRaft controller, a coordinator, a ZooKeeper or entity operator pod. "
+        "partition, the KRaft controller, a coordinator, a ZooKeeper pod or server, an entity operator pod. "
         "For `rolling-restart`: `all`.",
     )
     schedule: Cron | None = Field(default=None, description="When, by the clock of `zone`.")
@@ -99,6 +108,22 @@ class Experiment(Section):
     drain: Annotated[float, Duration(0, MAX_NOTICE)] = Field(
         default=0.0,
         description="For `node-reclaim`: the last part of the notice, in which the pods may end in good order.",
+    )
+    command: CommandLine | None = Field(
+        default=None,
+        description="For `command`: the program and its arguments, each a word of the list; no shell reads them. "
+        "Put no secret into it: docs/experiments.md.",
+    )
+    heal: CommandLine | None = Field(
+        default=None, description="For `command`: what undoes it, after `duration`. It may be run more than once."
+    )
+    timeout: Annotated[float, Duration(1, 300)] | None = Field(
+        default=None, description="For `command`: when it, or `heal`, is ended with all it started. Null: 30s."
+    )
+    confirm: Annotated[float, Duration(1, 1800)] | None = Field(
+        default=None,
+        description="For `command` and `msk-reboot`: how long Kafka has, after what was asked for was done, to show "
+        "that the broker went. Null: 1m and 15m.",
     )
     load: int | None = Field(
         default=None,
@@ -138,6 +163,23 @@ class Experiment(Section):
             raise ValueError(f"drain is {self.drain:g} s, longer than the notice of {self._notice:g} s it is a part of")
         return self
 
+    @model_validator(mode="after")
+    def _has_its_command(self) -> Experiment:
+        is_command, confirms = self.fault is FaultKind.COMMAND, FAULTS[self.fault].confirm > 0
+        if is_command and self.command is None:
+            raise ValueError("fault command needs `command`, the program to run with its arguments, as a list")
+        foreign = [] if is_command else [name for name in ("command", "heal", "timeout") if getattr(self, name)]
+        foreign += ["confirm"] if self.confirm is not None and not confirms else []
+        if foreign:
+            whose = "command" if foreign != ["confirm"] else f"{FaultKind.COMMAND} or {FaultKind.MSK_REBOOT}"
+            raise ValueError(f"{', '.join(foreign)} is for the fault {whose}, found {self.fault}")
+        return self
+
+    @property
+    def runs_for(self) -> float:
+        """Seconds that a command of it may take."""
+        return COMMAND_TIMEOUT if self.timeout is None else self.timeout
+
     @property
     def _notice(self) -> float:
         return FAULTS[self.fault].notice if self.notice is None else self.notice
@@ -156,6 +198,8 @@ class Experiment(Section):
             grace=self.grace,
             jitter=self.jitter,
             allow_unavailability=self.allow_unavailability,
+            timeout=self.runs_for if FAULTS[self.fault].reach is Reach.COMMAND else 0.0,
+            confirm=FAULTS[self.fault].confirm if self.confirm is None else self.confirm,
         )
 
 
@@ -168,6 +212,12 @@ class ExperimentSettings(Section):
         max_length=100,
         description="Kafka cluster id that experiments may be run against. Null, or another cluster: never.",
     )
+    fleet: FleetKind = Field(
+        default="auto",
+        description="What breaks brokers: the API server of Kubernetes, Amazon MSK, your own commands, or nothing "
+        "(probe only). `auto`: Kubernetes where kubernetes.enabled is on, else nothing.",
+    )
+    msk: MskSettings = MskSettings()
     dry_run: bool = Field(default=True, description="Judge every guard and say what would be done, but do nothing.")
     warm_up: Annotated[float, Duration(0, 86400)] = Field(
         default=300.0, description="No experiment in the first part of Sentinel's life."
@@ -201,6 +251,14 @@ class ExperimentSettings(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two items have the same name: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_its_cluster(self) -> ExperimentSettings:
+        if self.fleet == "msk" and self.msk.cluster_arn is None:
+            raise ValueError("fleet msk needs msk.cluster_arn, the ARN of the cluster")
+        if self.fleet != "msk" and self.msk != MskSettings():
+            raise ValueError(f"msk is for fleet msk, found {self.fleet}")
         return self
 
     @property

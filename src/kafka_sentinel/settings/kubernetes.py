@@ -70,6 +70,16 @@ class KubernetesSettings(Section):
     first_id: int = Field(
         default=0, ge=0, le=1_000_000, description="Broker id of the pod with ordinal 0; for `statefulset`."
     )
+    zookeeper: ObjectName | None = Field(
+        default=None,
+        description="Name of ZooKeeper's StatefulSet, where there is one; for `statefulset`. "
+        "With Strimzi and Bitnami's chart its pods are found without.",
+    )
+    zookeeper_selector: Labels = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Labels of ZooKeeper's pods; for `statefulset`, instead of the name of one.",
+    )
     spot_labels: Labels = Field(
         default_factory=dict,
         max_length=20,
@@ -89,6 +99,14 @@ class KubernetesSettings(Section):
             (self.context is not None and self.kubeconfig is None, "context is one of a kubeconfig: set kubeconfig"),
             (bool(self.selector) and not plain, f"selector is for flavour statefulset, found {self.flavour}"),
             (self.first_id > 0 and not plain, f"first_id is for flavour statefulset, found {self.flavour}"),
+            (
+                (self.zookeeper is not None or bool(self.zookeeper_selector)) and not plain,
+                f"zookeeper and zookeeper_selector are for flavour statefulset, found {self.flavour}",
+            ),
+            (
+                self.zookeeper is not None and bool(self.zookeeper_selector),
+                "zookeeper and zookeeper_selector exclude each other: its pods are found by the one or the other",
+            ),
             (
                 self.flavour == "statefulset" and not self.selector and self.cluster is None,
                 "flavour statefulset needs cluster (the name of the StatefulSet) or selector (labels of its pods)",
@@ -111,4 +129,6 @@ class KubernetesSettings(Section):
             first_id=self.first_id,
             spot_labels=self.spot_labels,
             late_signals=self.late_signals,
+            zookeeper=self.zookeeper,
+            zookeeper_selector=Selector(self.zookeeper_selector) if self.zookeeper_selector else None,
         )

@@ -5,22 +5,35 @@ docs/configuration.md is made from this.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from kafka_sentinel.core.faults import Reach, of_reach
 from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
-from kafka_sentinel.settings.base import Duration, Section, TopicName, format_duration
+from kafka_sentinel.settings.base import Duration, Section, TopicName, Words, format_duration
 from kafka_sentinel.settings.experiments import ExperimentSettings
+from kafka_sentinel.settings.fleet import faults_of, needs_fleet
 from kafka_sentinel.settings.kafka import MASK, SENSITIVE, KafkaSettings
 from kafka_sentinel.settings.kubernetes import KubernetesSettings
 from kafka_sentinel.settings.state import StateSettings
 
 ENV_PREFIX = "KAFKA_SENTINEL__"
 ENV_DELIMITER = "__"
+HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+MAX_PORT = 65_535
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not HOST.fullmatch(host) or not port.isdigit() or not 0 < int(port) <= MAX_PORT:
+        raise ValueError("not an address")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address), Words("an address, as zookeeper-1:2181")]
 
 
 class AcksOneSettings(Section):
@@ -190,6 +203,12 @@ class ClusterSettings(Section):
     session_timeout: Annotated[float, Duration(0.5, 120)] = Field(
         default=9.0, description="The brokers' `broker.session.timeout.ms`, which the cluster does not tell."
     )
+    zookeeper: list[Address] = Field(
+        default=[],
+        max_length=15,
+        description="All servers of the ZooKeeper ensemble, where the cluster has one and its servers are no pods that "
+        "Sentinel watches: each is asked (`srvr`, on its plain client port) whether it serves.",
+    )
 
 
 class AuditSettings(Section):
@@ -287,14 +306,37 @@ class Settings(BaseSettings):
         if kubernetes is None:
             return experiments
         state = "on" if kubernetes.enabled else "off"
-        able = of_reach(*(set(Reach) - {Reach.PROCESS} if kubernetes.enabled else {Reach.PROCESS}))
+        if experiments.fleet in {"msk", "command"} and kubernetes.enabled:
+            raise ValueError(f"fleet {experiments.fleet} is for brokers that are no pods: set kubernetes.enabled off")
+        if experiments.fleet == "kubernetes" and not kubernetes.enabled:
+            raise ValueError("fleet kubernetes needs kubernetes.enabled on")
+        able = faults_of(_fleet(experiments, kubernetes))
+        with_fleet = f" and fleet {experiments.fleet}" if experiments.fleet != "auto" else ""
         for item in experiments.items:
             if item.fault not in able:
                 raise ValueError(
                     f"items: {item.name} has fault {item.fault}; "
-                    f"with kubernetes.enabled {state}, the faults allowed are {', '.join(able)}"
+                    f"with kubernetes.enabled {state}{with_fleet}, the faults allowed are {', '.join(able)}"
+                    f"{needs_fleet(item.fault)}"
                 )
         return experiments
+
+    @property
+    def fleet(self) -> str:
+        """What breaks brokers: kubernetes, msk, command, none, or lab (the processes that the demo starts)."""
+        return _fleet(self.experiments, self.kubernetes)
+
+    @property
+    def cannot_break(self) -> str:
+        """Say why the daemon could do none of the experiments that are configured; "" if it can, or there are none."""
+        kind = self.experiments.fleet
+        if not self.experiments.items or self.fleet not in {"lab", "none"}:
+            return ""
+        why = "is none: probe only" if kind == "none" else f"is {kind}, and kubernetes.enabled is off"
+        return (
+            f"experiments.fleet {why}; none of the {len(self.experiments.items)} experiments can be done: "
+            "take them out of experiments.items, or set experiments.fleet to kubernetes, msk or command"
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -339,3 +381,9 @@ class Settings(BaseSettings):
         if not self.kubernetes.enabled and self.kubernetes.model_fields_set - {"enabled"}:
             found.append("kubernetes.enabled is off: the other keys of kubernetes are not used")
         return found
+
+
+def _fleet(experiments: ExperimentSettings, kubernetes: KubernetesSettings) -> str:
+    if experiments.fleet != "auto":
+        return experiments.fleet
+    return "kubernetes" if kubernetes.enabled else "lab"

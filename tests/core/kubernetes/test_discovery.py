@@ -151,6 +151,53 @@ def test_an_id_in_the_pods_variables_beats_its_ordinal():
     assert sorted(fleet.pods) == [0, 1, 2, 42]
 
 
+KEEPERS = {"app": "zk"}
+
+
+def keepers(*numbers, labels=KEEPERS, replicas=3):
+    """Pods of ZooKeeper, and the StatefulSet that owns them."""
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "zk", "uid": "uid-zk", "controller": True}
+    pods = [(Kind.POD, pod(f"zk-{number}", labels=labels, ownerReferences=[owner])) for number in numbers]
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}}
+    return [*pods, (Kind.STATEFUL_SET, {"metadata": meta("zk", "kafka", uid="uid-zk"), "spec": spec})]
+
+
+@pytest.mark.parametrize("spec", [{"zookeeper": "zk"}, {"zookeeper_selector": Selector(KEEPERS)}])
+@pytest.mark.parametrize("flavour", [Flavour.AUTO, Flavour.STATEFUL_SET])
+def test_the_zookeeper_of_a_plain_stateful_set_is_found_by_its_own_name_or_labels(spec, flavour):
+    fleet = found("statefulset.yaml", *keepers(0, 1, 2), flavour=flavour, cluster="kafka", **spec)
+    assert (sorted(fleet.pods), fleet.problems) == ([0, 1, 2], ())
+    assert [side.name for side in fleet.side_pods(Side.ZOOKEEPER)] == ["zk-0", "zk-1", "zk-2"]
+
+
+def test_the_zookeeper_of_a_plain_stateful_set_is_not_guessed():
+    fleet = found("statefulset.yaml", *keepers(0, 1, 2), cluster="kafka")
+    assert (fleet.sides, fleet.problems) == ((), ())
+    other = found("statefulset.yaml", *keepers(0), cluster="kafka", zookeeper_selector=Selector({"app": "z"}))
+    assert other.sides == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "which"),
+    [
+        ({"zookeeper": "zoo"}, "of a StatefulSet zoo"),
+        ({"zookeeper_selector": Selector({"app": "zoo"})}, "with the labels of zookeeper_selector"),
+    ],
+)
+def test_a_zookeeper_that_was_named_and_is_not_there_is_a_problem_that_denies(spec, which):
+    fleet = found("statefulset.yaml", *keepers(0, 1, 2), cluster="kafka", **spec)
+    assert sorted(fleet.pods) == [0, 1, 2]
+    assert fleet.problems == (f"statefulset: no ZooKeeper pods {which} in namespace kafka",)
+
+
+def test_a_pod_of_zookeeper_is_no_broker_whatever_else_its_labels_fit():
+    labels = {"app": "kafka", "part": "zookeeper"}
+    spec = {"selector": Selector({"app": "kafka"}), "zookeeper_selector": Selector({"part": "zookeeper"})}
+    fleet = found("statefulset.yaml", *keepers(7, 8, 9, labels=labels), **spec)
+    assert sorted(fleet.pods) == [0, 1, 2]
+    assert len(fleet.side_pods(Side.ZOOKEEPER)) == 3
+
+
 def test_auto_without_any_kafka_says_what_was_looked_for():
     fleet = found("statefulset.yaml", flavour=Flavour.AUTO, without={Kind.STATEFUL_SET})
     assert fleet.pods == {}

@@ -6,7 +6,7 @@ import copy
 from dataclasses import FrozenInstanceError
 
 import pytest
-from tests.core.kubernetes.raw import at, load, stamp
+from tests.core.kubernetes.raw import at, load, meta, pod, stamp
 
 from kafka_sentinel.core.cluster import ClusterView
 from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed, WatchAlive, WatchBroken
@@ -254,6 +254,25 @@ def test_without_a_kafka_resource_the_stateful_set_of_zookeeper_tells_its_size()
     assert world.see().ensemble == 3
     world.drop(Kind.STATEFUL_SET, "my-cluster-zookeeper")
     assert world.see().ensemble is None
+
+
+def test_the_stateful_set_of_a_plain_zookeeper_tells_its_size_however_many_pods_are_left():
+    world = World("statefulset.yaml", FleetSpec("kafka", cluster="kafka", zookeeper="zk"))
+    assert world.see().fleet.problems == ("statefulset: no ZooKeeper pods of a StatefulSet zk in namespace kafka",)
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "zk", "uid": "uid-zk", "controller": True}
+    labels = {"app": "zk", "controller-revision-hash": "zk-1"}
+    status = {"observedGeneration": 1, "currentRevision": "zk-1", "updateRevision": "zk-1"}
+    spec = {"replicas": 3, "selector": {"matchLabels": {"app": "zk"}}}
+    of_set = {"metadata": meta("zk", "kafka", uid="uid-zk", generation=1), "spec": spec, "status": status}
+    for kind, raw in ((Kind.STATEFUL_SET, of_set), *((Kind.POD, zk_pod(one, labels, owner)) for one in ("0", "1"))):
+        world.desk.take(ObjectChanged(at(2), kind, parse(kind, raw), scope(kind)))
+    seen = world.see()
+    assert [side.name for side in seen.fleet.side_pods(Side.ZOOKEEPER)] == ["zk-0", "zk-1"]
+    assert (seen.ensemble, seen.stateful, seen.fleet.problems) == (3, True, ())
+
+
+def zk_pod(number, labels, owner):
+    return pod(f"zk-{number}", labels=labels, ownerReferences=[owner])
 
 
 # --- watches

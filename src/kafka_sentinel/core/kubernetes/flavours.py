@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, FleetView, KafkaSays, Role, Side
 from kafka_sentinel.core.kubernetes.inventory import Inventory
+from kafka_sentinel.core.kubernetes.selector import Selector
 from kafka_sentinel.core.kubernetes.views import PodSetView, PodView, StatefulSetView
 
 STRIMZI_CLUSTER, STRIMZI_NAME, STRIMZI_KIND = "strimzi.io/cluster", "strimzi.io/name", "strimzi.io/kind"
@@ -135,17 +136,36 @@ def _bitnami_member(pod: PodView, says: KafkaSays, *, has_brokers: bool) -> Memb
 
 
 def stateful_set(spec: FleetSpec, inventory: Inventory, says: KafkaSays) -> Found:
-    named: Iterable[StatefulSetView] = (
-        one
-        for one in inventory.stateful_sets.values()
-        if one.meta.namespace == spec.namespace and one.meta.name == spec.cluster
-    )
-    selector = spec.selector or next((one.selector for one in named), None)
+    selector = spec.selector or _selector_of(spec.cluster, spec, inventory)
     if selector is None:
         wanted = f"a StatefulSet {spec.cluster} was not found" if spec.cluster else "neither selector nor name is given"
         return Found(spec.cluster, (), problem=f"statefulset: {wanted}")
-    pods = [pod for pod in _pods(spec, inventory) if selector.matches(pod.meta.labels)]
-    return Found(spec.cluster, tuple(_plain_member(pod, spec, says) for pod in pods))
+    keepers, problem = _plain_keepers(spec, inventory)
+    uids = {pod.meta.uid for pod in keepers}
+    pods = [pod for pod in _pods(spec, inventory) if selector.matches(pod.meta.labels) and pod.meta.uid not in uids]
+    members = tuple(_plain_member(pod, spec, says) for pod in pods)
+    return Found(spec.cluster, members, tuple((Side.ZOOKEEPER, pod) for pod in keepers), problem=problem)
+
+
+def _plain_keepers(spec: FleetSpec, inventory: Inventory) -> tuple[list[PodView], str]:
+    """Return the pods of ZooKeeper, and why none is found although it was said which they are."""
+    if spec.zookeeper is None and spec.zookeeper_selector is None:
+        return [], ""
+    selector = spec.zookeeper_selector or _selector_of(spec.zookeeper, spec, inventory)
+    pods = [pod for pod in _pods(spec, inventory) if selector is not None and selector.matches(pod.meta.labels)]
+    if pods:
+        return pods, ""
+    which = f"of a StatefulSet {spec.zookeeper}" if spec.zookeeper else "with the labels of zookeeper_selector"
+    return [], f"statefulset: no ZooKeeper pods {which} in namespace {spec.namespace}"
+
+
+def _selector_of(name: str | None, spec: FleetSpec, inventory: Inventory) -> Selector | None:
+    named: Iterable[StatefulSetView] = (
+        one
+        for one in inventory.stateful_sets.values()
+        if one.meta.namespace == spec.namespace and one.meta.name == name
+    )
+    return next((one.selector for one in named), None)
 
 
 def _plain_member(pod: PodView, spec: FleetSpec, says: KafkaSays) -> Member:

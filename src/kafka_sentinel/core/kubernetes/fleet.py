@@ -35,9 +35,9 @@ class Side(StrEnum):
 class FleetSpec:
     """Which pods to look for. `cluster`: name of the Strimzi cluster, the Helm release or the StatefulSet.
 
-    `selector` and `first_id` (broker id of ordinal 0) are for `statefulset`; `spot_labels` mean spot besides those
-    that are known; `late_signals`: seconds a restart or the loss of a node waits to be counted, because what tells its
-    cause may come late.
+    `selector` and `first_id` (broker id of ordinal 0) are for `statefulset`, as are `zookeeper` (name of ZooKeeper's
+    StatefulSet) and `zookeeper_selector`; `spot_labels` mean spot besides those that are known; `late_signals`:
+    seconds a restart or the loss of a node waits to be counted, because what tells its cause may come late.
     """
 
     namespace: str
@@ -47,6 +47,8 @@ class FleetSpec:
     first_id: int = 0
     spot_labels: Mapping[str, str] = field(default_factory=dict)
     late_signals: float = 60.0
+    zookeeper: str | None = None
+    zookeeper_selector: Selector | None = None
 
 
 @dataclass(frozen=True, slots=True)
