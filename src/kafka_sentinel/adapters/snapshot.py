@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, NamedTuple
 
+from kafka_sentinel.core.report.evidence import SCHEMA as EVIDENCE_SCHEMA
+
 Status = Mapping[str, Any]
 
 
@@ -24,10 +26,21 @@ def _experiments(status: Status) -> dict[str, Any]:
     return {"version": status["version"], "now": status["now"], **status["experiments"]}
 
 
+def _evidence(status: Status) -> dict[str, Any]:
+    return {
+        "schema": EVIDENCE_SCHEMA,
+        **{key: status[key] for key in ("version", "now", "instance")},
+        "cluster_id": status["kafka"]["cluster_id"],
+        "acks": list(status["records"]),
+        **{key: status[key] for key in ("slo", "days", "incidents")},
+    }
+
+
 VIEWS: dict[str, Callable[[Status], Any]] = {
-    "status": lambda status: status,
+    "status": lambda status: {key: value for key, value in status.items() if key != "days"},
     "incidents": _incidents,
     "experiments": _experiments,
+    "evidence": _evidence,
 }
 
 

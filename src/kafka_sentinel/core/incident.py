@@ -61,6 +61,7 @@ class Incident:
     fault: str | None = None
     target: str | None = None
     experiment_run: str | None = None
+    load: float | None = None  # records per second that were asked for while it ran; None: the usual probes
     fault_active: bool = False  # injected and not undone yet: nothing can settle
     brokers: set[int] = field(default_factory=set)  # that failed, as far as is known
     announced: set[int] = field(default_factory=set)  # brokers on a node that is to go
@@ -216,6 +217,7 @@ class Incident:
             "fault": self.fault,
             "target": self.target,
             "experiment_run": self.experiment_run,
+            "load": self.load,
             "brokers": sorted(self.brokers),
             "nodes": sorted(self.nodes.values()),
             "started_at": self.started.wall,
@@ -238,6 +240,7 @@ class Incident:
             "fault": self.fault,
             "target": self.target,
             "experiment_run": self.experiment_run,
+            "load": self.load,
             "brokers": sorted(self.brokers),
             "announced": sorted(self.announced),
             "nodes": self.nodes,
@@ -284,6 +287,7 @@ class Incident:
             fault=state["fault"],
             target=state["target"],
             experiment_run=state["experiment_run"],
+            load=None if state.get("load") is None else float(state["load"]),
             brokers={int(broker) for broker in state["brokers"]},
             announced={int(broker) for broker in state.get("announced", ())},
             nodes={str(uid): str(name) for uid, name in state.get("nodes", {}).items()},

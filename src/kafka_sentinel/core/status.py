@@ -66,6 +66,13 @@ def status(engine: Engine) -> dict[str, object]:
         "incidents": engine.incidents.status(),
         "losses": list(engine.casebook.losses),
         "experiments": engine.explained(),
+        "slo": {
+            "availability": engine.config.slo_availability,
+            "produce": engine.config.slo_produce,
+            "consume": engine.config.slo_consume,
+            "recovery": dict(engine.config.slo_recovery),
+        },
+        "days": {"since": engine.days.since, "items": engine.days.status()},
         "history": engine.latency.history(),
         "kubernetes": engine.kubernetes.status(now) if engine.kubernetes is not None else None,
     }

@@ -124,6 +124,12 @@ class SloSettings(Section):
     overdue: Annotated[float, Duration(0.001, 3600)] = Field(
         default=10.0, description="An acknowledged record not read after this time is overdue: a state, not a loss."
     )
+    availability: float = Field(
+        default=99.9,
+        ge=0,
+        le=100,
+        description="Percent of write slots, and of read slots, that are to be good; what `report` judges by.",
+    )
     recovery: RecoveryPhases = RecoveryPhases()
 
     @model_validator(mode="after")
