@@ -8,9 +8,12 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, NamedTuple
 
+from kafka_sentinel.core.incident import in_short
 from kafka_sentinel.core.report.evidence import SCHEMA as EVIDENCE_SCHEMA
 
 Status = Mapping[str, Any]
+
+FOR_REPORTS = frozenset({"days", "older_incidents"})  # in the evidence alone: too much for what is asked every second
 
 
 class Body(NamedTuple):
@@ -32,12 +35,14 @@ def _evidence(status: Status) -> dict[str, Any]:
         **{key: status[key] for key in ("version", "now", "instance")},
         "cluster_id": status["kafka"]["cluster_id"],
         "acks": list(status["records"]),
-        **{key: status[key] for key in ("slo", "days", "incidents")},
+        "slo": status["slo"],
+        "days": status["days"],
+        "incidents": [*map(in_short, status["incidents"]), *status["older_incidents"]],
     }
 
 
 VIEWS: dict[str, Callable[[Status], Any]] = {
-    "status": lambda status: {key: value for key, value in status.items() if key != "days"},
+    "status": lambda status: {key: value for key, value in status.items() if key not in FOR_REPORTS},
     "incidents": _incidents,
     "experiments": _experiments,
     "evidence": _evidence,

@@ -78,7 +78,8 @@ def _state(settings: Settings) -> tuple[str, Mapping[str, Any]]:
     except ApiError as error:
         raise Trouble(f"kubernetes: {error}", code=USAGE) from None
     raise Trouble(
-        "the configuration names no state (state.file): name a running daemon with --url, or a saved answer with --from",
+        "the configuration names no state (state.file): name a running daemon with --url, or a saved "
+        "answer with --from",
         code=USAGE,
     )
 

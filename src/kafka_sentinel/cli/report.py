@@ -46,7 +46,9 @@ class ZoneType(click.ParamType[tzinfo]):
     "--from", "file", type=click.Path(path_type=Path), help="A saved answer of /api/v1/evidence to read instead."
 )
 @click.option("--since", type=DurationType(), default="30d", show_default=True, help="How far back; whole days (UTC).")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="markdown", show_default=True, help="What to make.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="markdown", show_default=True, help="What to make."
+)
 @click.option("--output", type=click.Path(path_type=Path), help="File to write. Default: print it.")
 @click.option("--zone", type=ZoneType(), default="UTC", show_default=True, help="Time zone of the times in it.")
 @click.option(
@@ -57,7 +59,9 @@ class ZoneType(click.ParamType[tzinfo]):
 @click.option("--cost-self", type=click.FloatRange(0), help="What your own nodes cost a month.")
 @click.option("--cost-managed", type=click.FloatRange(0), help="What MSK would cost a month.")
 @click.option("--currency", default="USD", show_default=True, help="Of these costs.")
-@click.option("--fail-on", type=click.Choice(tuple(FAIL_ON)), help="Exit with 1 if the verdict is that. Default: 0 always.")
+@click.option(
+    "--fail-on", type=click.Choice(tuple(FAIL_ON)), help="Exit with 1 if the verdict is that. Default: 0 always."
+)
 def report(
     *,
     config: Path | None,

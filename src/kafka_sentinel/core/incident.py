@@ -16,6 +16,11 @@ from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 FREEZE_AFTER_LOSS = 60.0  # seconds from the proof of a loss until the cause is final
 FREEZE_AFTER = 600.0  # seconds from opening until the cause is final
 MAX_REASONS = 20  # sentences kept per incident
+SHORT_REASONS = 3  # of them, of one that is kept in short
+IN_SHORT = (
+    *("id", "cause", "fault", "target", "brokers", "load", "started_at", "closed_at"),
+    *("phases", "lost_by_acks", "duplicated", "verdict", "reasons"),
+)  # what of an incident a report needs
 
 
 class Cause(StrEnum):
@@ -50,6 +55,13 @@ class Verdict(StrEnum):
 
 
 Tally = tuple[str, tuple[tuple[str, str], ...]]  # a counter and its labels without the cause
+
+
+def in_short(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of an incident, as the API has it, what a report needs: to the millisecond, with its last reasons."""
+    phases = {phase: None if seconds is None else round(seconds, 3) for phase, seconds in facts["phases"].items()}
+    found = {name: facts[name] for name in IN_SHORT}
+    return {**found, "phases": phases, "reasons": list(facts["reasons"])[-SHORT_REASONS:]}
 
 
 @dataclass(slots=True)

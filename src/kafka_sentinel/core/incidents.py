@@ -76,6 +76,10 @@ class Incidents:
         """Return the incidents, newest first: the open ones, then the closed ones, `MAX_CLOSED` in all."""
         return [incident.as_dict() for incident in self._book][:MAX_CLOSED]
 
+    def older(self) -> list[dict[str, Any]]:
+        """Return those closed before the ones of `status`, in short, newest first."""
+        return list(reversed(self._book.older))
+
     def open_by_cause(self) -> Counter[Cause]:
         return self._book.open_by_cause()
 

@@ -64,6 +64,7 @@ def status(engine: Engine) -> dict[str, object]:
         "latency_seconds": engine.latency.summary(),
         "partitions": [_partition(engine, partition) for partition in sorted(engine.truth.ledgers)],
         "incidents": engine.incidents.status(),
+        "older_incidents": engine.incidents.older(),
         "losses": list(engine.casebook.losses),
         "experiments": engine.explained(),
         "slo": {

@@ -19,7 +19,7 @@ def as_json(report: Report) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def plain(value: object) -> Any:
+def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
     """Return what JSON can hold of a value."""
     if isinstance(value, Enum):
         return value.value
@@ -34,7 +34,7 @@ def plain(value: object) -> Any:
     return _whole(value)
 
 
-def _whole(value: object) -> Any:
+def _whole(value: object) -> Any:  # noqa: ANN401 - as above
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     return str(value) if isinstance(value, date | tzinfo) else value

@@ -100,11 +100,19 @@ def parse(document: object) -> Evidence:
         cluster_id=top.maybe("cluster_id", str),
         until=top.number("now"),
         since=days.number("since"),
-        acks=tuple(top.closed(Acks, each, "acks") for each in top.take("acks", list)),
+        acks=_levels(top),
         slo=_slo(top.map("slo")),
         days=tuple(sorted((_day(each) for each in days.maps("items")), key=lambda one: one.day)),
         disruptions=tuple(sorted(found, key=lambda one: (one.started, one.id))),
     )
+
+
+def _levels(top: _Map) -> tuple[Acks, ...]:
+    """Return the levels of acknowledgement, acks=all first: it is the alarm, and always there."""
+    found = {top.closed(Acks, each, "acks") for each in top.take("acks", list)}
+    if Acks.ALL not in found:
+        raise EvidenceError("acks is without all: nothing but acks=1 was probed")
+    return tuple(acks for acks in Acks if acks in found)
 
 
 def _slo(given: _Map) -> Slo:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka_sentinel.core.days import Days
+from kafka_sentinel.core.incident import in_short
 from kafka_sentinel.core.recovery import PHASES
 from kafka_sentinel.core.report.evidence import SCHEMA, EvidenceError
 from kafka_sentinel.core.types import Acks
@@ -20,7 +21,7 @@ def document(state: Mapping[str, Any], *, slo: Mapping[str, Any], version: str) 
     try:
         days = Days(0.0)
         days.restore(state["days"])
-        incidents = [*state["incidents"]["closed"], *state["incidents"]["open"]]
+        book = state["incidents"]
         return {
             "schema": SCHEMA,
             "version": version,
@@ -30,7 +31,7 @@ def document(state: Mapping[str, Any], *, slo: Mapping[str, Any], version: str) 
             "acks": _levels(state),
             "slo": dict(slo),
             "days": {"since": days.since, "items": days.status()},
-            "incidents": [_incident(each) for each in incidents],
+            "incidents": [*map(_incident, (*book["closed"], *book["open"])), *book.get("older", ())],
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceError(f"the state is not as this version writes it: {type(error).__name__}: {error}") from None
@@ -44,12 +45,14 @@ def _levels(state: Mapping[str, Any]) -> list[str]:
 
 def _incident(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved incident as the API has it. How far an open one has come is not saved."""
-    return {
-        **{key: saved[key] for key in ("id", "cause", "fault", "target", "brokers", "verdict", "reasons")},
-        "load": saved.get("load"),
-        "started_at": saved["recovery"]["started"],
-        "closed_at": saved["closed"],
-        "phases": saved["final_phases"] or dict.fromkeys(PHASES),
-        "lost_by_acks": saved["lost"],
-        "duplicated": saved["duplicated"].get(Acks.ALL.value, 0),
-    }
+    return in_short(
+        {
+            **{key: saved[key] for key in ("id", "cause", "fault", "target", "brokers", "verdict", "reasons")},
+            "load": saved.get("load"),
+            "started_at": saved["recovery"]["started"],
+            "closed_at": saved["closed"],
+            "phases": saved["final_phases"] or dict.fromkeys(PHASES),
+            "lost_by_acks": saved["lost"],
+            "duplicated": saved["duplicated"].get(Acks.ALL.value, 0),
+        }
+    )

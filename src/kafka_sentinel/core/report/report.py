@@ -67,6 +67,11 @@ class Span:
         """The length of the time that was asked for."""
         return max(self.now - _midnight(self.first), 1.0)
 
+    @property
+    def begins_late(self) -> bool:
+        """Whether there are no totals of the beginning."""
+        return self.evidence_from > _midnight(self.first)
+
 
 @dataclass(frozen=True, slots=True)
 class Failovers:

@@ -163,7 +163,8 @@ def _unseen(seen: Seen, rules: Rules) -> Iterator[str]:
         more = _many(math.ceil((rules.seen - sight.seen) / DAY), "more day")
         yield f"watch for {more}: {duration(sight.seen)} seen, {duration(rules.seen)} are wanted"
     if sight.blind_share is not None and sight.blind_share > rules.blind_share:
-        yield f"nothing was seen for {at_most(sight.blind_share)} of the time, at most {rules.blind_share * 100:g} % may be"
+        most = f"{rules.blind_share * 100:g} %"
+        yield f"nothing was seen for {at_most(sight.blind_share)} of the time, at most {most} may be"
     if seen.records.vouched is not None and seen.records.vouched < rules.vouched:
         yield f"the fate of only {percent(seen.records.vouched)} of the acknowledged records is known"
     if seen.records.bound is None:
