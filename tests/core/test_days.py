@@ -66,7 +66,9 @@ def test_the_days_are_the_metrics():
     found = sums(world.engine.days)
     metrics = counted(world)
     assert {name: found.get(name) for name in metrics} == pytest.approx(metrics)
-    assert {"sent_all", "acked_all", "uncertain_all", "produce_bad", "consume_good", "natural_produce_down"} < set(metrics)
+    assert {"sent_all", "acked_all", "uncertain_all", "produce_bad", "consume_good", "natural_produce_down"} < set(
+        metrics
+    )
     assert found.keys() - metrics.keys() == {"lived"}
     assert found["lived"] == pytest.approx(world.mono - 1_000.0)
 
@@ -120,7 +122,9 @@ def test_losses_count_when_they_are_proved(seen, before):
     loss = Loss(ProbePartition(Acks.ONE, 0), RUN, 4, 3, 4, seen, 0, "", None, None, "", world.now())
     world.engine.truth.findings.append(LossesProved((loss,), None, world.now()))
     world.wait(0.5)
-    assert world.counts[series("records_lost_total", (("cause", "unknown"), ("seen", seen)))] == 0  # waits for its cause
+    assert (
+        world.counts[series("records_lost_total", (("cause", "unknown"), ("seen", seen)))] == 0
+    )  # waits for its cause
     counts = sums(world.engine.days)
     assert (counts["lost_1"], counts.get("lost_before_1"), counts.get("lost_all")) == (3, before, None)
 

@@ -35,7 +35,7 @@ class ZoneType(click.ParamType[tzinfo]):
             return value
         try:
             return ZoneInfo(str(value))
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             self.fail(f'{value!r} is not a time zone; allowed: "UTC", "Europe/Berlin" and the like', param, ctx)
 
 
@@ -83,13 +83,14 @@ def report(
     """
     if since > LONGEST:
         raise click.UsageError(f"--since is longer than the {LONGEST / 86_400:.0f} days that are remembered")
+    cost = _cost(cost_self, cost_managed, currency)
     source = _source(config, url, file)
     wish = Wish(
         now=source.evidence.until if source.saved else max(time.time(), source.evidence.until),
         since=since,
         zone=zone,
         availability=slo_availability,
-        cost=_cost(cost_self, cost_managed, currency),
+        cost=cost,
     )
     made = build(source.evidence, wish)
     _put(_rendered(made, form), output)

@@ -107,7 +107,10 @@ def test_disruptions_come_in_the_order_of_their_start():
         ({"acks": []}, "acks is without all"),
         ({"days": []}, "days is a list, not an object"),
         ({"days": {"since": 1, "items": [{"day": "yesterday", "counts": {}}]}}, "not a day as 2026-01-31"),
-        ({"days": {"since": 1, "items": [{"day": "2026-01-31", "counts": {"sent_all": None}}]}}, "counts.sent_all is None"),
+        (
+            {"days": {"since": 1, "items": [{"day": "2026-01-31", "counts": {"sent_all": None}}]}},
+            "counts.sent_all is None",
+        ),
         ({"incidents": [{}]}, "incidents[0].phases is missing"),
         ({"incidents": [incident(cause="gremlins")]}, "incidents[0].cause is 'gremlins'; allowed: unknown, crash"),
         ({"incidents": [incident(verdict="splendid")]}, "incidents[0].verdict is 'splendid'; allowed: passed"),

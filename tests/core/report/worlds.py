@@ -12,13 +12,23 @@ from kafka_sentinel.core.report.report import Report, Wish, build
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC).timestamp()
 OBJECTIVES = {
-    **{"detected": 10.0, "leader": 15.0, "produce": 15.0, "consume": 15.0},
-    **{"pod": 300.0, "isr": 300.0, "lag": 120.0, "full": 600.0},
+    "detected": 10.0,
+    "leader": 15.0,
+    "produce": 15.0,
+    "consume": 15.0,
+    "pod": 300.0,
+    "isr": 300.0,
+    "lag": 120.0,
+    "full": 600.0,
 }
 QUICK = {"detected": 1.0, "leader": 3.0, "produce": 4.0, "consume": 4.5, "isr": 20.0, "lag": 6.0, "full": 20.0}
 GOOD_DAY = {
-    **{"sent_all": 100_000, "acked_all": 100_000, "verified_all": 100_000},
-    **{"produce_good": 100_000, "consume_good": 100_000, "lived": DAY},
+    "sent_all": 100_000,
+    "acked_all": 100_000,
+    "verified_all": 100_000,
+    "produce_good": 100_000,
+    "consume_good": 100_000,
+    "lived": DAY,
 }
 
 
