@@ -34,6 +34,7 @@ ON_KUBERNETES = "kubernetes: {enabled: true, namespace: kafka}"
         ("kafka: {password: x}", ["did you mean kafka.security.password?"]),
         ("kafka: {zzzzqqq: x}", ["kafka.zzzzqqq is not a known key (allowed here: bootstrap_servers,"]),
         ("http: {port: 99999}", ["line 1", "http.port: found 99999", "a whole number from 0 to 65535"]),
+        ("slo: {availability: 101}", ["slo.availability: found 101", "a number from 0 to 100"]),
         ("http: {port: eighty}", ["found 'eighty'", "a whole number"]),
         ("http: {port: 1.5}", ["found 1.5"]),
         ("http: {port: null}", ["found null"]),

@@ -113,7 +113,8 @@ def _words(annotation: object, metadata: list[object]) -> str:
         return f"a list of{_length(marks)} {'sections' if is_model(item) else f'items, each {_words(item, [])}'}"
     if annotation is str and (limit := _length(marks)):
         return f"text of{limit} characters"
-    return _bounds(marks) if annotation is int else PLAIN[annotation]
+    numbers = {int: "a whole number", float: "a number"}
+    return f"{numbers[annotation]}{_bounds(marks)}" if annotation in numbers else PLAIN[annotation]
 
 
 def _length(marks: list[object]) -> str:
@@ -123,7 +124,7 @@ def _length(marks: list[object]) -> str:
 def _bounds(marks: list[object]) -> str:
     low = next(mark.ge for mark in marks if isinstance(mark, Ge))
     high = next(mark.le for mark in marks if isinstance(mark, Le))
-    return f"a whole number from {low} to {high}"
+    return f" from {low} to {high}"
 
 
 def default(field: FieldInfo) -> str:

@@ -133,7 +133,7 @@ def trend(report: Report) -> Iterator[Block]:
             [[one.phase, str(one.later.count), *_two(one.earlier), *_two(one.later)] for one in told],
         )
     else:
-        yield Paragraph(f"{len(report.disruptions)} disruptions are too few to tell a trend of recoveries from.")
+        yield Paragraph(f"Too few disruptions to tell a trend of recoveries from: {len(report.disruptions)}.")
     if len(report.weeks) > 1:
         yield Table(
             "Seven days at a time",

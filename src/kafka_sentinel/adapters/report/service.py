@@ -56,8 +56,8 @@ def service(report: Report) -> Iterator[Block]:
     yield Paragraph(
         f"The published SLA of Amazon MSK over several availability zones is {MSK_SLA:g} % a month, "
         f"{duration((1 - MSK_SLA / 100) * MONTH)} of 30 days (https://aws.amazon.com/msk/sla; compare it with the text "
-        "in force). It promises a credit, is counted over whole outages, and leaves causes out that count here, so the "
-        "figures beside it are the stricter ones."
+        "in force). It promises a credit, by a definition of an outage and with exceptions of its own; here every slot "
+        "counts, whatever the cause."
     )
     if report.months:
         least = f"{MSK_SLA:g} %"

@@ -110,8 +110,7 @@ def under_load(disruptions: Iterable[Disruption], objectives: Objectives) -> tup
     """Return each kind of fault that ran under load, beside the same kind at the probes' usual rate."""
     groups: dict[str, tuple[list[Disruption], list[Disruption]]] = {}
     for one in disruptions:
-        if not one.natural:
-            groups.setdefault(one.kind, ([], []))[one.load is not None].append(one)
+        groups.setdefault(one.kind, ([], []))[one.load is not None].append(one)
     return tuple(
         UnderLoad(
             kind,
