@@ -22,6 +22,7 @@ from kafka_sentinel.adapters.report.markdown import markdown
 from kafka_sentinel.adapters.state_file import StateFile
 from kafka_sentinel.cli import main
 from kafka_sentinel.core.checkpoint import to_state
+from kafka_sentinel.core.report.weakness import Finding
 
 NASTY = "<script>alert(1)</script> | *b* `c` [d](e)"
 
@@ -357,8 +358,8 @@ def test_tables_are_as_wide_as_their_heads():
         "360 of 27,000 acknowledged records were lost; at acks=all, 0 of 3,000,000",
         "It lost records in 1 of 16 disruptions",
         "The published SLA of Amazon MSK over several availability zones is 99.9 % a month, 43 min of 30 days",
-        "1 more were announced and came to nothing",
-        "`spot` of broker 2 on 2026-11-25 00:00 came closest to its objectives, or missed them most",
+        "Announced, come to nothing, and counted nowhere: 1.",
+        "`spot` of broker 2 on 2026-11-25 00:00 missed its objectives most",
         "`produce`: 22.0 s, 147% of its objective of 15 s",
         "Not known, and never guessed",
     ],
@@ -381,6 +382,14 @@ def test_nothing_at_all_is_a_report_too():
         assert "not enough evidence" in text.lower()
 
 
+def test_findings_are_told_with_the_weakest_point_they_explain():
+    finding = Finding("shared-node", "brokers 1 and 2 share a node", frozenset({2}))
+    made = report({"findings": (finding,)}, incidents=[incident(verdict="failed")])
+    assert "\n- shared-node: brokers 1 and 2 share a node\n" in markdown(words_of(made))
+    assert json.loads(as_json(made))["explained"][made.disruptions[0].id][0]["brokers"] == [2]
+    assert "explained" not in json.loads(as_json(rich()))
+
+
 def test_json_has_every_number_and_a_schema():
     found = json.loads(as_json(rich()))
     assert found["schema"] == 1
@@ -398,8 +407,8 @@ def test_the_same_evidence_gives_the_same_bytes():
 
 
 def test_each_block_is_shown_by_both():
-    made = Document(
-        "T", [Paragraph("one `code` <two>"), Answer("Good", "good", ["three"]), Table("C", ["a", "b"], [["x", "1"]])]
-    )
-    assert markdown(made) == "# T\n\none `code` \\<two\\>\n\n**Good**\n\n- three\n\n| a | b |\n|---|---:|\n| x | 1 |\n"
+    blocks = [Paragraph("one `code` <two>"), Answer("Good", "good", ["three"]), Table("C", ["a", "b"], [["x", "1"]])]
+    made = Document("T", blocks)
+    lines = ["# T", "one `code` \\<two\\>", "**Good**", "- three", "C:", "| a | b |\n|---|---:|\n| x | 1 |"]
+    assert markdown(made) == "\n\n".join(lines) + "\n"
     assert "<p>one <code>code</code> &lt;two&gt;</p>" in html(made)

@@ -16,6 +16,8 @@ DIGITS = 9  # of a fraction: more would be noise of the arithmetic
 
 def as_json(report: Report) -> str:
     document = {"schema": SCHEMA, "msk_sla_percent": MSK_SLA, **plain(report)}
+    if not any(report.explained.values()):  # nobody gave findings, or none fits
+        del document["explained"]
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

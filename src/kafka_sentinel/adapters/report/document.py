@@ -74,16 +74,18 @@ def weakest(report: Report) -> Iterator[Block]:
     if one is None:
         yield Paragraph("None is known: nothing was disrupted.")
         return
-    did = (
-        f"lost {one.lost:,} acknowledged records" if one.lost else "came closest to its objectives, or missed them most"
-    )
-    yield Paragraph(
-        f"`{one.kind}`{of(one.brokers)} on {at(one.started, report.zone)} {did} (incident `{one.incident}`)."
-    )
+    did = f"lost {one.lost:,} acknowledged records" if one.lost else _missed(one.slowest)
+    where = f"{of(one.brokers)} on {at(one.started, report.zone)}"
+    yield Paragraph(f"`{one.kind}`{where} {did} (incident `{one.incident}`).")
     if one.slowest is not None:
         yield Paragraph(_slowest(one.slowest))
     if one.findings:
         yield Points([f"{finding.id}: {finding.sentence}" for finding in one.findings])
+
+
+def _missed(slow: Slowest | None) -> str:
+    late = slow is not None and slow.objective is not None and slow.seconds > slow.objective
+    return "missed its objectives most" if late else "came closest to missing its objectives"
 
 
 def _slowest(slow: Slowest) -> str:

@@ -27,9 +27,9 @@ def _lines(block: Block) -> Iterator[str]:
             yield from ("", *(f"- {_text(item)}" for item in items))
         case Answer(word=word, reasons=reasons):
             yield from ("", f"**{_text(word)}**", "", *(f"- {_text(reason)}" for reason in reasons))
-        case Table(head=head, rows=rows, figures=figures):
+        case Table(caption=caption, head=head, rows=rows, figures=figures):
             rules = ["---", *("---:" if figures else "---" for _ in head[1:])]
-            yield from ("", _row(head), f"|{'|'.join(rules)}|", *map(_row, rows))
+            yield from ("", f"{_text(caption)}:", "", _row(head), f"|{'|'.join(rules)}|", *map(_row, rows))
         case _:
             pass
 

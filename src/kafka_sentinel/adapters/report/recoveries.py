@@ -42,7 +42,7 @@ def kinds(report: Report) -> Iterator[Block]:
     else:
         yield Paragraph("There were none.")
     if report.announced:
-        yield Paragraph(f"{len(report.announced)} more were announced and came to nothing; they are counted nowhere.")
+        yield Paragraph(f"Announced, come to nothing, and counted nowhere: {len(report.announced)}.")
     for name, phases in (("Experiments", report.experiments), ("Natural disruptions", report.natural)):
         if phases:
             yield _by_phase(name, phases)
