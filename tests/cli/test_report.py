@@ -12,6 +12,7 @@ import pytest
 from tests.core.engine_world import Sentinel
 from tests.core.kubernetes_world import KubernetesWorld
 from tests.core.report.worlds import NOW, QUICK, day, document, incident, natural, report
+from tests.web.sample import status
 from tests.web.test_http import Site
 
 from kafka_sentinel.adapters.report.as_json import as_json
@@ -256,6 +257,16 @@ def test_a_daemon_that_is_only_starting_says_so(sentinel):
         wrong(
             sentinel("--url", f"http://127.0.0.1:{site.server.port}/elsewhere"), 3, "answered 404", "too old for this"
         )
+    finally:
+        site.server.stop()
+
+
+def test_one_that_stands_by_has_no_evidence(sentinel):
+    site = Site()
+    site.snapshot.publish(status() | {"health": "standby"})
+    site.server.start()
+    try:
+        wrong(sentinel("--url", f"http://127.0.0.1:{site.server.port}"), 3, "stands by: another one holds the Lease")
     finally:
         site.server.stop()
 

@@ -32,7 +32,7 @@ def _experiments(status: Status) -> dict[str, Any]:
 def _evidence(status: Status) -> dict[str, Any]:
     return {
         "schema": EVIDENCE_SCHEMA,
-        **{key: status[key] for key in ("version", "now", "instance")},
+        **{key: status[key] for key in ("version", "now", "instance", "health")},
         "cluster_id": status["kafka"]["cluster_id"],
         "acks": list(status["records"]),
         "slo": status["slo"],

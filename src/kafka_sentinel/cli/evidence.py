@@ -26,8 +26,12 @@ class Source:
 
 def from_url(url: str) -> Source:
     """Ask a running daemon."""
+    found = answer(url, "evidence")
+    if found.get("health") == "standby":
+        reason = "another one holds the Lease, and has the evidence"
+        raise Trouble(f"the Kafka Sentinel at {url} stands by: {reason}", code=RUNTIME_FAILURE)
     try:
-        return Source(parse(answer(url, "evidence")))
+        return Source(parse(found))
     except EvidenceError as error:
         raise Trouble(f"what answers at {url} gives no evidence: {error}", code=RUNTIME_FAILURE) from None
 
