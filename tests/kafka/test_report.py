@@ -55,8 +55,8 @@ def test_the_report_of_a_failover_under_load_is_what_the_metrics_say(lab_combine
     assert (records.sent, records.acked, records.verified) == tuple(
         figures[name] for name in ("sent", "acked", "verified")
     )
-    assert made.disruptions[0].load == LOAD
-    assert made.under_load[0].loaded
+    (loaded,) = made.under_load
+    assert (loaded.kind, loaded.load) == ("process-kill", LOAD)
     store = StateFile(state)
     kept = report(document(store.peek(), slo=status["slo"], version=status["version"]))
     assert kept.disruptions == made.disruptions

@@ -85,7 +85,7 @@ class Experiments:
     def load_of(self, run: Run) -> float | None:
         """Return the records per second that the probes are raised to during a run; None: they are as usual."""
         spec = self._specs.get(run.experiment)
-        return spec.load if spec is not None else None
+        return float(spec.load) if spec is not None and spec.load is not None else None
 
     # --- time
 
