@@ -381,6 +381,7 @@ def test_the_report_says(words):
 
 def test_too_little_is_said_to_be_too_little():
     text = markdown(words_of(report(incidents=[incident()], days=[day(0, lived=3_600.0)])))
+    assert "**Not enough evidence: run 9 more experiments**" in text
     assert "Too few disruptions to tell a trend of recoveries from: 1." in text
     assert "Not measured: no experiment ran under load" in text
     assert "Not measured: `probe.acks_one.enabled` is off" in text

@@ -89,11 +89,11 @@ def test_a_loss_needs_no_second_experiment():
 def test_too_few_disruptions_ask_for_more():
     found = judged(incidents=KILLS[:4])
     assert found.word is Word.NOT_ENOUGH_EVIDENCE
-    assert found.run == {"any kind": 6}
+    assert (found.run, found.experiments) == ({"any kind": 6}, 6)
     (reason,) = found.reasons
     assert reason == (
-        "run 6 more experiments (6 of any kind): 4 disruptions were judged, at least 10 are wanted, and 3 of each kind "
-        "that occurs"
+        "4 disruptions were judged, 6 more are wanted (6 of any kind): at least 10 in all, and 3 of each kind that "
+        "occurs"
     )
 
 

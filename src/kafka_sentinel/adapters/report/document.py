@@ -44,6 +44,8 @@ def document(report: Report) -> Document:
 
 def answer(report: Report) -> Iterator[Block]:
     word, tone = WORDS[report.judgement.word]
+    more = report.judgement.experiments
+    word += f": run {more} more experiment{'s' if more > 1 else ''}" if more else ""
     yield Answer(word, tone, report.judgement.reasons)
 
 

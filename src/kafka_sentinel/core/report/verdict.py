@@ -46,6 +46,11 @@ class Judgement:
     reasons: tuple[str, ...]
     run: Mapping[str, int]
 
+    @property
+    def experiments(self) -> int:
+        """How many more experiments would be enough, of all kinds together."""
+        return sum(self.run.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -153,10 +158,10 @@ def _unseen(seen: Seen, rules: Rules) -> Iterator[str]:
     missing, there = _missing(seen.judged, rules), len(seen.judged)
     if missing:
         what = ", ".join(f"{number} of {kind}" for kind, number in missing.items())
+        was = "was" if there == 1 else "were"
         yield (
-            f"run {_many(sum(missing.values()), 'more experiment')} ({what}): {_many(there, 'disruption')} "
-            f"{'was' if there == 1 else 'were'} judged, at least {rules.disruptions} are wanted, and "
-            f"{rules.of_a_kind} of each kind that occurs"
+            f"{_many(there, 'disruption')} {was} judged, {sum(missing.values())} more are wanted ({what}): at least "
+            f"{rules.disruptions} in all, and {rules.of_a_kind} of each kind that occurs"
         )
     sight = seen.sight
     if sight.seen < rules.seen:
