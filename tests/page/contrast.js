@@ -53,8 +53,6 @@
     measure(words.slice(0, 40), node instanceof SVGElement ? style.fill : style.color, node, node, large(style) ? 3 : 4.5);
   }
   for (const node of document.querySelectorAll(".event, [class^=phase-]")) if (seen(node)) measure(node.getAttribute("class"), getComputedStyle(node).fill, node, node, 3);
-  for (const node of document.querySelectorAll("rect.bar, circle.dot")) if (seen(node)) measure(node.getAttribute("class"), getComputedStyle(node).fill, node, node, 3);
-  for (const node of document.querySelectorAll("path.mark, path.whisker")) if (seen(node)) measure(node.getAttribute("class"), getComputedStyle(node).stroke, node, node, 3);
   for (const node of document.querySelectorAll(".swatch:not(.unseen)")) if (seen(node)) measure(node.className, getComputedStyle(node).backgroundColor, node, node.parentElement, 3);
   for (const node of document.querySelectorAll("path.line")) if (seen(node)) measure(node.getAttribute("class"), getComputedStyle(node).stroke, node, node, 3);
   for (const node of document.querySelectorAll(".replica")) if (seen(node)) measure(node.className, getComputedStyle(node).borderTopColor, node, node.parentElement, 3);
