@@ -30,7 +30,7 @@ class Display:
             },
             acks=tuple(level.value for level in config.acks),
         )
-        self.metrics.set_gauge("slo_availability_ratio", {}, settings.slo.availability)
+        self.metrics.set_gauge("slo_availability_ratio", {}, settings.slo.availability / 100)
         for phase, seconds in config.slo_recovery.items():
             self.metrics.set_gauge("slo_seconds", {"phase": phase}, seconds)
         for feature, on in settings.features().items():

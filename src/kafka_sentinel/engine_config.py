@@ -24,6 +24,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         slo_consume=settings.slo.consume,
         slo_overdue=settings.slo.overdue,
         slo_recovery=settings.slo.recovery.model_dump(),
+        slo_availability=settings.slo.availability,
         settle=settings.incidents.settle,
         session_timeout=settings.cluster.session_timeout,
         recheck_margin=settings.incidents.recheck_margin,

@@ -55,7 +55,7 @@ def command(rest: str) -> str:
         ("probe: {delivery_timeout: 2s}", ["delivery_timeout (2s) must be above socket_timeout"]),
         ("probe: {acks_one: {enabled: true, topic: kafka-sentinel-probe}}", ["are the same"]),
         ("slo: {overdue: 1s}", ["overdue must not be below consume"]),
-        ("slo: {availability: 99.9}", ["slo.availability: found 99.9; allowed: a number from 0.9 to 0.99999"]),
+        ("slo: {availability: 0.999}", ["slo.availability: found 0.999; allowed: a number from 90 to 99.999"]),
         ("incidents: {settle: 1s}", ["incidents: settle must not be below slo.produce and slo.consume (2s)"]),
         ("kafka: {bootstrap_servers: foo}", ["found 'foo'", "host:port"]),
         ("kafka: {security: {ca_file: /nowhere/ca.crt}}", ["/nowhere/ca.crt", "cannot be read: No such file"]),

@@ -13,9 +13,11 @@ from tests.kube_api.store import Store
 from kafka_sentinel.adapters.kubernetes.state_configmap import MAX_BYTES, StateConfigMap
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.commands import SaveState
+from kafka_sentinel.core.days import COLUMNS, DAY, MAX_DAYS
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import LeaseObserved, OrderGiven, StateSaved
 from kafka_sentinel.core.incident import Cause
+from kafka_sentinel.core.incident_book import MAX_OLDER
 from kafka_sentinel.core.types import Acks, Instant, OrderKind
 
 PATH = "/api/v1/namespaces/own/configmaps/sentinel"
@@ -25,7 +27,7 @@ RESTARTS = 50
 
 
 def lived_through(incidents):
-    """A world with a past: incidents that each say much, losses, orders, restarts, a log with gaps."""
+    """A world with a past: incidents that each say much, losses, orders, restarts, a log with gaps, days."""
     world, chance = KubernetesWorld(**SHARED), random.Random(1)
     for number in range(RESTARTS):
         world.run(1)
@@ -48,6 +50,9 @@ def lived_through(incidents):
         loss = {"acks": "all", "run": f"{chance.getrandbits(64):x}", "reason": "words " * 20, "offset": number}
         engine.casebook.losses = [loss, *engine.casebook.losses][:100]
         world.step(OrderGiven(world.now(), OrderKind.HEAL, "", f"{number:x}"))
+    for day in range(MAX_DAYS):
+        for name in COLUMNS:
+            engine.days.add(name, chance.random() * 10 ** chance.randint(0, 8), world.wall + DAY * day)
     return engine
 
 
@@ -55,6 +60,8 @@ def test_after_hundreds_of_incidents_and_restarts_it_is_a_small_part_of_what_a_c
     script.world = store = Store()
     state = checkpoint.to_state(lived_through(INCIDENTS))
     assert len(state["incidents"]["closed"]) >= 100
+    assert len(state["incidents"]["older"]) == MAX_OLDER
+    assert len(state["days"]["rows"]) == MAX_DAYS
     StateConfigMap(api, "own", "sentinel", writer="a", holds=lambda: True).save(state)
     stored = base64.b64decode(store.objects[PATH]["binaryData"]["state.json.gz"])
     assert len(stored) < MAX_BYTES / 4, len(stored)

@@ -105,6 +105,7 @@ class World:
             slo_consume=3.0,
             slo_overdue=5.0,
             slo_recovery={"produce": 10.0, "full": 60.0},
+            slo_availability=99.9,
             settle=2.0,
             session_timeout=options.session,
             recheck_margin=options.margin,

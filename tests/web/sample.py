@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+from kafka_sentinel.core.incident import in_short
+
 Scene = Literal["calm", "incident", "loss", "blind", "starting"]
 NOW = 1_790_000_000.0
 MINUTE = 60.0
@@ -35,6 +37,12 @@ def status(scene: Scene = "calm", now: float = NOW) -> dict[str, Any]:
             _partition(acks, number, down=2 if failing else None) for acks in ("all", "1") for number in range(6)
         ],
         "incidents": _incidents(now, scene),
+        "older_incidents": [in_short(incident(1, now - 900 * HOUR, cause="spot"))],
+        "slo": {"availability": 99.9, "produce": 1.0, "consume": 2.0, "recovery": dict.fromkeys(PHASES, 15.0)},
+        "days": {
+            "since": now - 1_000 * HOUR,
+            "items": [{"day": "2026-09-20", "counts": {"sent_all": 86_400, "produce_good": 86_399, "lived": 86_400.0}}],
+        },
         "losses": _losses(now) if scene == "loss" else [],
         "experiments": _experiments(now, latched=scene == "loss"),
         "history": [_minute(now, age) for age in range(360, 0, -1)],
@@ -50,11 +58,14 @@ def incident(number: int, started_at: float, *, cause: str = "experiment", scale
         "cause": cause,
         "fault": "process-kill" if cause == "experiment" else None,
         "target": f"broker {number % 3}" + (", leader of partition 4" if number % 2 else ""),
+        "brokers": [number % 3],
+        "load": None,
         "started_at": started_at,
         "opened_at": started_at + 0.4,
         "closed_at": started_at + 40 * scale,
         "phases": {phase: round(value * scale, 2) for phase, value in zip(PHASES, seconds, strict=True)},
         "lost": 0,
+        "lost_by_acks": {"all": 0, "1": 0},
         "duplicated": 0,
         "verdict": "passed" if scale < 3 else "failed",
         "state": "closed",

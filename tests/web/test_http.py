@@ -136,14 +136,14 @@ def test_the_api_serves_the_last_status_and_is_never_stored(site: Site) -> None:
     site.snapshot.publish(facts := status(now=1.1e9))
     answer, body = site.ask("/api/v1/status")
     assert answer.headers["Cache-Control"] == "no-store"
-    assert json.loads(body) == facts
+    assert json.loads(body) == VIEWS["status"](facts)
 
 
 def test_the_api_compresses_for_who_accepts_it(site: Site) -> None:
     site.snapshot.publish(facts := status())
     answer, body = site.ask("/api/v1/status", accept_encoding="gzip, deflate")
     assert answer.headers["Content-Encoding"] == "gzip"
-    assert json.loads(gzip.decompress(body)) == facts
+    assert json.loads(gzip.decompress(body)) == VIEWS["status"](facts)
 
 
 def test_a_status_that_cannot_be_written_as_json_is_an_error_and_not_the_end(site: Site) -> None:
@@ -183,6 +183,9 @@ def test_answers_follow_the_published_schema(site: Site, view: str, scene: Scene
         ("status", {"partitions": [{}]}),
         ("incidents", {"incidents": [{"id": 4}]}),
         ("experiments", {"items": [{}]}),
+        ("evidence", {"incidents": [{"id": 4}]}),
+        ("evidence", {"days": {"since": 1.0, "items": [{"day": "2026-09-20", "counts": {"read_all": 4}}]}}),
+        ("evidence", {"schema": 2}),
     ],
 )
 def test_the_schema_refuses_what_is_wrong(view: str, change: dict[str, Any]) -> None:
@@ -245,7 +248,7 @@ def test_many_at_once_all_get_the_same_answer(site: Site) -> None:
     site.snapshot.publish(facts := status())
     with ThreadPoolExecutor(16) as pool:
         bodies = list(pool.map(lambda _: site.ask("/api/v1/status")[1], range(64)))
-    assert [json.loads(body) for body in bodies] == [facts] * 64
+    assert [json.loads(body) for body in bodies] == [VIEWS["status"](facts)] * 64
 
 
 def test_starting_and_stopping_may_be_repeated() -> None:

@@ -8,7 +8,12 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, NamedTuple
 
+from kafka_sentinel.core.incident import in_short
+from kafka_sentinel.core.report.evidence import SCHEMA as EVIDENCE_SCHEMA
+
 Status = Mapping[str, Any]
+
+FOR_REPORTS = frozenset({"days", "older_incidents"})  # in the evidence alone: too much for what is asked every second
 
 
 class Body(NamedTuple):
@@ -24,10 +29,23 @@ def _experiments(status: Status) -> dict[str, Any]:
     return {"version": status["version"], "now": status["now"], **status["experiments"]}
 
 
+def _evidence(status: Status) -> dict[str, Any]:
+    return {
+        "schema": EVIDENCE_SCHEMA,
+        **{key: status[key] for key in ("version", "now", "instance", "health")},
+        "cluster_id": status["kafka"]["cluster_id"],
+        "acks": list(status["records"]),
+        "slo": status["slo"],
+        "days": status["days"],
+        "incidents": [*map(in_short, status["incidents"]), *status["older_incidents"]],
+    }
+
+
 VIEWS: dict[str, Callable[[Status], Any]] = {
-    "status": lambda status: status,
+    "status": lambda status: {key: value for key, value in status.items() if key not in FOR_REPORTS},
     "incidents": _incidents,
     "experiments": _experiments,
+    "evidence": _evidence,
 }
 
 

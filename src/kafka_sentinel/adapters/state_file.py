@@ -90,6 +90,16 @@ class StateFile:
         except ValueError as error:
             return Loaded(None, self.set_aside(), str(error))
 
+    def peek(self) -> dict[str, Any]:
+        """Return the state, and change nothing; no lock is needed. Raises StateFileError where there is none to use."""
+        try:
+            with self._path.open("rb") as stream:
+                return _decode(stream.read(MAX_BYTES + 1))
+        except OSError as error:
+            raise StateFileError(f"state file {self._path} cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise StateFileError(f"state file {self._path} holds no state: {error}") from error
+
     def set_aside(self) -> Path:
         """Rename the state file so that it is kept, and return its new name. Raises StateFileError if it cannot be."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall()))

@@ -28,6 +28,7 @@ from kafka_sentinel.cli.common import (
 from kafka_sentinel.cli.control import heal, pause, resume, run_now
 from kafka_sentinel.cli.experiments import experiments, table
 from kafka_sentinel.cli.kubernetes import check_kubernetes
+from kafka_sentinel.cli.report import report
 from kafka_sentinel.settings import Settings
 
 EPILOG = """\b
@@ -197,7 +198,7 @@ def version() -> None:
     click.echo(f"kafka-sentinel {__version__} (librdkafka {libversion()[0]})")
 
 
-for command in (audit, experiments, pause, resume, run_now, heal):
+for command in (audit, report, experiments, pause, resume, run_now, heal):
     cli.add_command(command)
 
 

@@ -22,6 +22,7 @@ from kafka_sentinel.settings import Experiment
 RUNS_SHOWN = 3
 ANSWER_SECONDS = 10.0
 MAX_ANSWER_BYTES = 16 * 1_048_576
+_REASONS = {503: "it has only just started; try again", 404: "it is no Kafka Sentinel, or one too old for this"}
 
 
 @click.group(short_help="Faults on purpose: when they come, what holds them back.")
@@ -124,15 +125,23 @@ def _whom(item: dict[str, Any]) -> str:
 
 
 def fetch(url: str) -> dict[str, Any]:
-    """Return what the daemon says of its experiments. Every way in which it may not answer is a sentence."""
+    """Return what the daemon says of its experiments."""
+    view = answer(url, "experiments")
+    if "items" not in view:
+        raise Trouble(f"what answers at {url} is not Kafka Sentinel", code=RUNTIME_FAILURE)
+    return view
+
+
+def answer(url: str, view: str) -> dict[str, Any]:
+    """Return what the daemon answers at /api/v1/. Every way in which it may not answer is a sentence."""
     if urlsplit(url).scheme not in {"http", "https"}:
         raise Trouble(f"--url {url} is not a web address; allowed: http://HOST:PORT", code=USAGE)
-    address = f"{url.rstrip('/')}/api/v1/experiments"
+    address = f"{url.rstrip('/')}/api/v1/{view}"
     try:
-        with urlopen(address, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - the scheme was checked above
-            view = json.loads(answer.read(MAX_ANSWER_BYTES))
+        with urlopen(address, timeout=ANSWER_SECONDS) as given:  # noqa: S310 - the scheme was checked above
+            found = json.loads(given.read(MAX_ANSWER_BYTES))
     except HTTPError as error:
-        why = "it has only just started; try again" if error.code == 503 else error.reason  # noqa: PLR2004 - HTTP status
+        why = _REASONS.get(error.code, error.reason)
         raise Trouble(f"the daemon at {url} answered {error.code}: {why}", code=RUNTIME_FAILURE) from None
     except (URLError, HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or error
@@ -141,10 +150,10 @@ def fetch(url: str) -> dict[str, Any]:
             code=RUNTIME_FAILURE,
         ) from None
     except ValueError:
-        view = None
-    if not isinstance(view, dict) or "items" not in view:
+        found = None
+    if not isinstance(found, dict):
         raise Trouble(f"what answers at {url} is not Kafka Sentinel", code=RUNTIME_FAILURE)
-    return view
+    return found
 
 
 def utc(wall: float) -> str:

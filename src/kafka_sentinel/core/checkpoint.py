@@ -26,6 +26,7 @@ def to_state(engine: Engine) -> dict[str, object]:
         "control": engine.control.to_state(),
         "group": engine.group.to_state(),
         "kubernetes": engine.kubernetes.to_state() if engine.kubernetes is not None else None,
+        "days": engine.days.to_state(),
         "losses": list(engine.casebook.losses),
         "natural_losses": list(engine.casebook.natural_losses),
     }
@@ -50,7 +51,13 @@ def restore(engine: Engine, state: Mapping[str, object]) -> None:
     if state.get("control") is not None:
         engine.control.restore(_map(state, "control"))
     engine.casebook.restore(losses, natural_losses)
-    engine.availability.lived_blind(max(engine.started.wall - alive_at, 0.0))
+    absent = max(engine.started.wall - alive_at, 0.0)
+    if state.get("days") is not None:
+        engine.days.restore(_map(state, "days"))
+    else:  # a state of before there were any: they begin where it ends
+        engine.days.since = float(alive_at)
+    engine.days.add("lived", absent, engine.started.wall)
+    engine.availability.lived_blind(absent)
     engine.resume_with(engine.experiments.restore(experiments, engine.started))
 
 

@@ -23,6 +23,7 @@ from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.cluster import ClusterView, EnsembleView, ProviderView, QuorumView, diff
 from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState, StandDown
 from kafka_sentinel.core.control import Control
+from kafka_sentinel.core.days import Days
 from kafka_sentinel.core.events import (
     AdapterError,
     AuditDone,
@@ -78,7 +79,7 @@ from kafka_sentinel.core.latency import Latency
 from kafka_sentinel.core.ledger import Regressed
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.status import status
-from kafka_sentinel.core.truth import ContradictionContained, LossesProved, TopicRemade, Truth
+from kafka_sentinel.core.truth import ContradictionContained, CopiesFound, LossesProved, TopicRemade, Truth
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition, SightingKind
 
 ENSURE_TOPIC_EVERY = 10.0  # seconds between two attempts
@@ -102,6 +103,7 @@ class EngineConfig:
     slo_consume: float
     slo_overdue: float
     slo_recovery: Mapping[str, float]
+    slo_availability: float  # percent of slots that are to be good
     settle: float
     session_timeout: float
     recheck_margin: int
@@ -151,6 +153,7 @@ class Engine:
         self.group = GroupAccount()
         self.audit = AuditDesk()
         self.latency = Latency()
+        self.days = Days(started.wall)
         self.view: ClusterView | None = None
         self.view_asked: Instant | None = None
         self.reachable = False
@@ -187,6 +190,7 @@ class Engine:
             self._next_tick = self.now.mono + TICK
             self._tick()
         commands, self._commands = self._commands, []
+        self.days.take(commands, self.now.wall)
         return commands
 
     def _take(self, event: Event) -> None:
@@ -328,6 +332,7 @@ class Engine:
                 target=run.target_text(event.targets),
                 brokers=event.targets,
                 node=run.node,
+                load=self.experiments.load_of(run),
             )
             self.casebook.ours(incident, event.targets)
         self._commands += self.experiments.on_fault(event)
@@ -342,7 +347,13 @@ class Engine:
             match finding:
                 case Regressed(partition=partition, divergence=divergence):
                     self.group.void_from(partition, divergence)
+                case CopiesFound(partition=partition, count=count):
+                    self.days.add(f"duplicated_{partition.acks.value}", count, self.now.wall)
                 case LossesProved(losses=losses):
+                    for loss in losses:
+                        self.days.add(f"lost_{loss.partition.acks.value}", loss.count, self.now.wall)
+                        if loss.seen == "before":
+                            self.days.add(f"lost_before_{loss.partition.acks.value}", loss.count, self.now.wall)
                     lost = sum(loss.count for loss in losses if loss.partition.acks is Acks.ALL)
                     if lost:
                         self._commands += self.experiments.latch(f"{lost} acknowledged records lost", self.now)
@@ -357,6 +368,7 @@ class Engine:
 
     def _tick(self) -> None:
         now = self.now
+        self.days.lived(now)
         self._commands += self.truth.tick(now)
         self._route_findings()
         self._note_blindness(now)

@@ -85,6 +85,11 @@ class Experiments:
     def under_way(self) -> Run | None:
         return self._run
 
+    def load_of(self, run: Run) -> float | None:
+        """Return the records per second that the probes are raised to during a run; None: they are as usual."""
+        spec = self._specs.get(run.experiment)
+        return float(spec.load) if spec is not None and spec.load is not None else None
+
     # --- time
 
     def on_tick(self, world: World) -> list[Command]:

@@ -16,6 +16,11 @@ from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 FREEZE_AFTER_LOSS = 60.0  # seconds from the proof of a loss until the cause is final
 FREEZE_AFTER = 600.0  # seconds from opening until the cause is final
 MAX_REASONS = 20  # sentences kept per incident
+SHORT_REASONS = 3  # of them, of one that is kept in short
+IN_SHORT = (
+    *("id", "cause", "fault", "target", "brokers", "load", "started_at", "closed_at"),
+    *("phases", "lost_by_acks", "duplicated", "verdict", "reasons"),
+)  # what of an incident a report needs
 
 
 class Cause(StrEnum):
@@ -52,6 +57,13 @@ class Verdict(StrEnum):
 Tally = tuple[str, tuple[tuple[str, str], ...]]  # a counter and its labels without the cause
 
 
+def in_short(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of an incident, as the API has it, what a report needs: to the millisecond, with its last reasons."""
+    phases = {phase: None if seconds is None else round(seconds, 3) for phase, seconds in facts["phases"].items()}
+    found = {name: facts[name] for name in IN_SHORT}
+    return {**found, "phases": phases, "reasons": list(facts["reasons"])[-SHORT_REASONS:]}
+
+
 @dataclass(slots=True)
 class Incident:
     id: str
@@ -61,6 +73,7 @@ class Incident:
     fault: str | None = None
     target: str | None = None
     experiment_run: str | None = None
+    load: float | None = None  # records per second that were asked for while it ran; None: the usual probes
     fault_active: bool = False  # injected and not undone yet: nothing can settle
     brokers: set[int] = field(default_factory=set)  # that failed, as far as is known
     announced: set[int] = field(default_factory=set)  # brokers on a node that is to go
@@ -216,6 +229,7 @@ class Incident:
             "fault": self.fault,
             "target": self.target,
             "experiment_run": self.experiment_run,
+            "load": self.load,
             "brokers": sorted(self.brokers),
             "nodes": sorted(self.nodes.values()),
             "started_at": self.started.wall,
@@ -238,6 +252,7 @@ class Incident:
             "fault": self.fault,
             "target": self.target,
             "experiment_run": self.experiment_run,
+            "load": self.load,
             "brokers": sorted(self.brokers),
             "announced": sorted(self.announced),
             "nodes": self.nodes,
@@ -284,6 +299,7 @@ class Incident:
             fault=state["fault"],
             target=state["target"],
             experiment_run=state["experiment_run"],
+            load=None if state.get("load") is None else float(state["load"]),
             brokers={int(broker) for broker in state["brokers"]},
             announced={int(broker) for broker in state.get("announced", ())},
             nodes={str(uid): str(name) for uid, name in state.get("nodes", {}).items()},

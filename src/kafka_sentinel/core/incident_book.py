@@ -6,11 +6,12 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kafka_sentinel.core.incident import Cause, Incident
+from kafka_sentinel.core.incident import Cause, Incident, in_short
 from kafka_sentinel.core.types import Instant, ProbePartition
 
 MAX_OPEN = 8  # further signs and faults join the newest
 MAX_CLOSED = 100  # closed incidents remembered
+MAX_OLDER = 400  # closed before those, remembered in short, for reports
 ABSORB = 5.0  # seconds by which the first sign of a fault may come before the news of the injection
 
 
@@ -18,6 +19,7 @@ class IncidentBook:
     def __init__(self) -> None:
         self._open: list[Incident] = []  # by t0, oldest first
         self._closed: deque[Incident] = deque(maxlen=MAX_CLOSED)
+        self._older: deque[dict[str, Any]] = deque(maxlen=MAX_OLDER)  # JSON-ready, nobody changes them
         self._number = 0
 
     @property
@@ -28,6 +30,11 @@ class IncidentBook:
     @property
     def is_full(self) -> bool:
         return len(self._open) >= MAX_OPEN
+
+    @property
+    def older(self) -> tuple[dict[str, Any], ...]:
+        """Those that are remembered in short, in the order of their closing."""
+        return tuple(self._older)
 
     def __iter__(self) -> Iterator[Incident]:
         """Newest first: the open ones, then the closed ones in the order of their closing."""
@@ -127,7 +134,10 @@ class IncidentBook:
         self._open.sort(key=lambda one: one.started.mono)
 
     def file_closed(self) -> None:
-        self._closed.extend(one for one in self._open if not one.is_open)
+        for closed in (one for one in self._open if not one.is_open):
+            if len(self._closed) == MAX_CLOSED:
+                self._older.append(in_short(self._closed.popleft().as_dict()))
+            self._closed.append(closed)
         self._open = [one for one in self._open if one.is_open]
 
     # --- state
@@ -137,6 +147,7 @@ class IncidentBook:
             "number": self._number,
             "open": [incident.to_state() for incident in self._open],
             "closed": [incident.to_state() for incident in self._closed],
+            "older": list(self._older),
         }
 
     def restore(self, state: Mapping[str, Any], now: Instant, *, session_timeout: float, lag_tolerance: int) -> None:
@@ -157,3 +168,4 @@ class IncidentBook:
 
         number, under_way, closed = int(state["number"]), incidents("open"), incidents("closed")
         self._number, self._open, self._closed = number, under_way[-MAX_OPEN:], deque(closed, maxlen=MAX_CLOSED)
+        self._older = deque((dict(one) for one in state.get("older", ())), maxlen=MAX_OLDER)

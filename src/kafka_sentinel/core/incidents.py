@@ -76,6 +76,10 @@ class Incidents:
         """Return the incidents, newest first: the open ones, then the closed ones, `MAX_CLOSED` in all."""
         return [incident.as_dict() for incident in self._book][:MAX_CLOSED]
 
+    def older(self) -> list[dict[str, Any]]:
+        """Return those closed before the ones of `status`, in short, newest first."""
+        return list(reversed(self._book.older))
+
     def open_by_cause(self) -> Counter[Cause]:
         return self._book.open_by_cause()
 
@@ -101,8 +105,12 @@ class Incidents:
         target: str,
         brokers: Iterable[int],
         node: NodeRef | None = None,
+        load: float | None = None,
     ) -> Incident:
-        """Note an injected fault. What its first signs have opened just before becomes its incident."""
+        """Note an injected fault. What its first signs have opened just before becomes its incident.
+
+        `load`: records per second that the probes are raised to meanwhile.
+        """
         hit = set(brokers)
         known = next((one for one in self.open if one.experiment_run == experiment_run), None)
         if known is not None:
@@ -121,7 +129,7 @@ class Incidents:
         else:
             incident = self._begin(at, at, Cause.EXPERIMENT, hit)
         incident.fault, incident.target, incident.experiment_run = fault, target, experiment_run
-        incident.fault_active = True
+        incident.fault_active, incident.load = True, load
         if node is not None:
             incident.nodes[node.uid] = node.name
         return incident

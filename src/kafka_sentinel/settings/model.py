@@ -138,10 +138,11 @@ class SloSettings(Section):
         default=10.0, description="An acknowledged record not read after this time is overdue: a state, not a loss."
     )
     availability: float = Field(
-        default=0.999,
-        ge=0.9,
-        le=0.99999,
-        description="Share of slots that must be good over 30 days: the error budget of alerts and dashboards.",
+        default=99.9,
+        ge=90,
+        le=99.999,
+        description="Percent of slots that must be good over 30 days: the error budget of alerts and dashboards, and"
+        " what `report` judges by.",
     )
     recovery: RecoveryPhases = RecoveryPhases()
 

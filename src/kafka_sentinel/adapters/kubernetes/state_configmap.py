@@ -90,6 +90,16 @@ class StateConfigMap:
             except ValueError as error:
                 return Loaded(None, self.set_aside(), str(error))
 
+    def peek(self) -> dict[str, Any]:
+        """Return the state, and change nothing. Raises StateConfigMapError where there is none to use."""
+        found = self._get()
+        if found is None:
+            raise StateConfigMapError(f"{self._title} does not exist: has a Kafka Sentinel ever run with it?")
+        try:
+            return _decode(found)
+        except ValueError as error:
+            raise StateConfigMapError(f"{self._title} holds no state: {error}") from error
+
     def set_aside(self) -> str:
         """Keep the state under another key, and return that. Raises StateConfigMapError if that cannot be done."""
         kept = ""

@@ -1,0 +1,129 @@
+"""Evidence: what is published is read, what is wrong is named, and the state says the same as the API."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.core.engine_world import Sentinel
+from tests.core.report.worlds import document, incident
+from tests.kube_api.test_state_size import lived_through
+
+from kafka_sentinel.adapters.snapshot import VIEWS
+from kafka_sentinel.core import checkpoint
+from kafka_sentinel.core.incident import Cause
+from kafka_sentinel.core.incident_book import MAX_CLOSED, MAX_OLDER
+from kafka_sentinel.core.report.evidence import EvidenceError, parse
+from kafka_sentinel.core.report.from_state import document as from_state
+from kafka_sentinel.core.types import Acks, Instant
+
+
+def lived(incidents):
+    engine = lived_through(incidents)
+    engine.casebook.losses = []  # made up there, for their size alone
+    return engine
+
+
+def published(engine):
+    return json.loads(json.dumps(VIEWS["evidence"](engine.status())))
+
+
+def saved(engine):
+    state = json.loads(json.dumps(checkpoint.to_state(engine)))
+    status = engine.status()
+    return from_state(state, slo=status["slo"], version=status["version"])
+
+
+def test_the_state_says_what_the_api_says():
+    world = Sentinel()
+    world.live(30)
+    first = world.suffer(8)
+    world.uncertain(first, 16)
+    world.live(60)
+    assert world.status["incidents"][0]["closed_at"] is not None or world.status["incidents"][0]["state"] == "open"
+    assert parse(saved(world.engine)).days == parse(published(world.engine)).days
+    assert parse(saved(world.engine)).slo == parse(published(world.engine)).slo
+
+
+def test_many_incidents_are_remembered_in_short_and_say_the_same_in_both():
+    engine = lived(MAX_CLOSED + 30)
+    there, kept = parse(published(engine)), parse(saved(engine))
+    assert len(there.disruptions) >= MAX_CLOSED + 30
+    assert there.disruptions == kept.disruptions
+    lost = [one.lost[Acks.ALL] for one in there.disruptions if one.cause is Cause.SPOT]
+    assert lost == sorted(lost)
+    assert lost[:3] == [0, 1, 2]
+
+
+def test_no_more_are_remembered_than_that():
+    engine = lived(MAX_CLOSED + MAX_OLDER + 30)
+    found = parse(published(engine)).disruptions
+    assert len([one for one in found if one.closed is not None]) == MAX_CLOSED + MAX_OLDER
+    state = json.loads(json.dumps(checkpoint.to_state(engine)))
+    engine.incidents.restore(state["incidents"], Instant(0.0, engine.now.wall))
+    assert parse(published(engine)).disruptions == found
+
+
+def test_an_incident_under_load_says_so_in_both():
+    world = Sentinel()
+    world.live(5)
+    world.engine.incidents.on_fault(
+        world.now(), experiment_run="r", fault="process-kill", target="broker 1", brokers={1}, load=5_000.0
+    )
+    assert [one.load for one in parse(published(world.engine)).disruptions] == [5_000.0]
+    assert [one.load for one in parse(saved(world.engine)).disruptions] == [5_000.0]
+
+
+def test_a_state_without_days_says_what_to_do():
+    state = json.loads(json.dumps(checkpoint.to_state(Sentinel().engine)))
+    del state["days"]
+    with pytest.raises(EvidenceError, match="kept no totals by day"):
+        from_state(state, slo={}, version="0")
+
+
+@pytest.mark.parametrize("broken", [{"days": {"rows": []}}, {"incidents": {}}, {"truth": None}, {"alive_at": ...}])
+def test_a_state_that_is_not_one_is_a_sentence(broken):
+    state = json.loads(json.dumps(checkpoint.to_state(Sentinel().engine)))
+    state = {**state, **broken}
+    state = {key: value for key, value in state.items() if value is not ...}
+    with pytest.raises(EvidenceError, match="the state is not as this version writes it"):
+        from_state(state, slo={}, version="0")
+
+
+def test_disruptions_come_in_the_order_of_their_start():
+    given = [incident(days_ago=1, id="1"), incident(days_ago=3, id="2"), incident(days_ago=2, id="3")]
+    assert [one.id for one in parse(document(incidents=given)).disruptions] == ["2", "3", "1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema": 2}, "its schema is 2, this Kafka Sentinel reads 1"),
+        ({"schema": "1"}, "schema is '1', not a whole number"),
+        ({"now": "noon"}, "now is 'noon', not a number"),
+        ({"now": True}, "now is True, not a number"),
+        ({"now": float("inf")}, "now is inf, not a number"),
+        ({"acks": ["all", "2"]}, "acks is '2'; allowed: all, 1"),
+        ({"acks": []}, "acks is without all"),
+        ({"days": []}, "days is a list, not an object"),
+        ({"days": {"since": 1, "items": [{"day": "yesterday", "counts": {}}]}}, "not a day as 2026-01-31"),
+        (
+            {"days": {"since": 1, "items": [{"day": "2026-01-31", "counts": {"sent_all": None}}]}},
+            "counts.sent_all is None",
+        ),
+        ({"incidents": [{}]}, "incidents[0].phases is missing"),
+        ({"incidents": [incident(cause="gremlins")]}, "incidents[0].cause is 'gremlins'; allowed: unknown, crash"),
+        ({"incidents": [incident(verdict="splendid")]}, "incidents[0].verdict is 'splendid'; allowed: passed"),
+        ({"slo": {"availability": 99.9}}, "slo.recovery is missing"),
+    ],
+)
+def test_what_is_wrong_is_named(change, words):
+    with pytest.raises(EvidenceError) as error:
+        parse({**document(), **change})
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("nothing", [None, 4, "text", [], {}])
+def test_what_is_no_evidence_is_refused(nothing):
+    with pytest.raises(EvidenceError):
+        parse(nothing)

@@ -1,0 +1,71 @@
+"""The weakest point, and which findings explain what went wrong."""
+
+from __future__ import annotations
+
+from tests.core.report.worlds import QUICK, incident, natural, report
+
+from kafka_sentinel.core.report.weakness import Finding
+
+
+def slow(number=1, **more):
+    return incident(number, phases={**QUICK, **more.pop("took")}, **more)
+
+
+def test_nothing_disrupted_is_no_weakest_point():
+    assert report(incidents=[]).weakest is None
+    assert report(incidents=[natural(phases={})]).weakest is None
+
+
+def test_it_is_the_phase_that_took_longest_for_what_it_may_take():
+    made = report(incidents=[slow(1, took={"isr": 290.0}), slow(2, took={"produce": 14.9}, brokers=[1, 3])])
+    found = made.weakest
+    assert (found.kind, found.brokers, found.slowest.phase) == ("process-kill", (1, 3), "produce")
+    assert (found.slowest.seconds, found.slowest.objective) == (14.9, 15.0)
+    assert (found.slowest.slowest_in, found.slowest.of) == (1, 2)
+
+
+def test_a_loss_is_worse_than_any_wait():
+    lossy = slow(1, took={}, lost_by_acks={"all": 3, "1": 0}, verdict="failed")
+    found = report(incidents=[lossy, slow(2, took={"isr": 4_000.0}, verdict="failed")]).weakest
+    assert (found.incident, found.lost) == (lossy["id"], 3)
+
+
+def test_what_is_lost_at_acks_1_does_not_make_it_the_weakest():
+    other = slow(2, took={"isr": 400.0})
+    found = report(incidents=[slow(1, took={}, lost_by_acks={"all": 0, "1": 900}), other]).weakest
+    assert found.incident == other["id"]
+
+
+def test_neither_our_own_sight_nor_the_sum_of_the_others_is_a_weak_point():
+    found = report(incidents=[slow(1, took={"detected": 99.0, "full": 5_000.0, "produce": 14.0})]).weakest
+    assert found.slowest.phase == "produce"
+
+
+# --- findings
+
+
+ABOUT_TWO = Finding("shared-node", "brokers 1 and 2 share a node", frozenset({1, 2}))
+ABOUT_ISR = Finding("rf", "replication factor 2", phases=frozenset({"isr"}))
+ABOUT_ALL = Finding("local", "volumes are local")
+FINDINGS = {"findings": (ABOUT_TWO, ABOUT_ISR, ABOUT_ALL)}
+
+
+def test_without_findings_nothing_is_explained():
+    made = report(incidents=[slow(took={"isr": 400.0}, verdict="failed")])
+    assert (made.weakest.findings, set(made.explained.values())) == ((), {()})
+
+
+def test_a_finding_explains_what_struck_its_broker_in_a_phase_it_bears_on():
+    bad = slow(1, took={"isr": 400.0}, verdict="failed")
+    made = report(FINDINGS, incidents=[bad])
+    assert made.explained == {bad["id"]: (ABOUT_TWO, ABOUT_ISR, ABOUT_ALL)}
+    assert made.weakest.findings == (ABOUT_TWO, ABOUT_ISR, ABOUT_ALL)
+
+
+def test_a_finding_does_not_explain_another_broker_or_a_phase_that_was_in_time():
+    bad = slow(1, took={"produce": 40.0}, verdict="failed", brokers=[3])
+    assert report(FINDINGS, incidents=[bad]).explained == {bad["id"]: (ABOUT_ALL,)}
+
+
+def test_only_bad_disruptions_are_explained():
+    assert report(FINDINGS, incidents=[slow(took={})]).explained == {}
