@@ -124,7 +124,6 @@ def test_a_listener_that_asks_for_certificates_or_passwords_is_not_called_open(s
     let_in = {name for one in made["findings"] if one["rule"] == "anonymous-clients" for name in one["subjects"]}
     assert let_in == {"PLAIN", "HOST"}, "the brokers' own, and that of the tests; not TLS or SCRAM"
     assert "no-authorizer" not in found(made)
-    assert found(made)["unnamed-super-user"] == "critical"
 
 
 def test_the_inventory_lists_every_pod_where_it_runs_and_how_it_is_set(crowded: Kafka):

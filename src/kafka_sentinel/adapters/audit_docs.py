@@ -38,9 +38,9 @@ Each finding says what was found, why it matters, and how to mend it where Kafka
 
 **What was not looked at is not taken for good.** A right that is missing, a broker that does not answer, a label
 that no node bears: each is a sentence under NOT LOOKED AT, and a rule that needs such a part is not judged. The
-last line says how many rules were. Two things are always there: which `acks` the producers ask for, because Kafka
-does not tell; and, with an authorizer, topics that Sentinel's user may not Describe, because Kafka does not say
-that they exist.
+last line says how many rules were. Some things are always there: which `acks` the producers ask for, because Kafka
+does not tell; and, with an authorizer, topics that Sentinel's user may not Describe and who the super users are,
+because Kafka does not say so.
 
 Exit codes: 0, nothing as bad as `--fail-on` (default: critical; `never` for none); 1, there is; with `--complete`
 also 1 if a rule could not be judged; 2, the configuration or an option is wrong; 3, Kafka did not answer (the rest

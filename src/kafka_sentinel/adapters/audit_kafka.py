@@ -79,6 +79,7 @@ ACKS = (
     "unless told otherwise; older Java clients ask for 1, which may lose what was acknowledged at any failover"
 )
 HIDDEN = "topics that our user may not Describe: Kafka does not say that they exist"
+SUPER_USERS = "who the super users are, for whom no access rule holds: Kafka does not tell"
 
 Progress = Callable[[str], None]
 
@@ -134,6 +135,7 @@ class KafkaAudit:
         acls, has_authorizer = self._acls()
         if has_authorizer is not False:
             self._gap(Part.TOPICS, HIDDEN, whole=False)
+            self._gap(Part.ACLS, SUPER_USERS, whole=False)
         self._gap(Part.PRODUCERS, ACKS)
         facts = KafkaFacts(
             view=self._view(metadata, settings),

@@ -40,8 +40,6 @@ BROKER = {
     "controller.listener.names": "CONTROLPLANE-9090",
     "listener.security.protocol.map": "CONTROLPLANE-9090:SSL,REPLICATION-9091:SSL,TLS-9093:SSL",
     "listener.name.tls-9093.ssl.client.auth": "required",
-    "super.users": "User:CN=orders-kafka",
-    "allow.everyone.if.no.acl.found": "false",
 }
 
 

@@ -84,22 +84,17 @@ def _no_authorizer(facts: Facts) -> Iterator[Found]:
 
 
 def _open_by_default(facts: Facts) -> Iterator[Found]:
+    # A setting of the authorizer's own: Kafka tells that it is set, and hides to what.
     brokers = [
-        one for _, one in sorted(_kafka(facts).brokers.items()) if one.value("allow.everyone.if.no.acl.found") == "true"
+        one
+        for _, one in sorted(_kafka(facts).brokers.items())
+        if one.settings is not None and "allow.everyone.if.no.acl.found" in one.settings
     ]
     if brokers and _kafka(facts).has_authorizer is not False:
         yield Found(
-            f"allow.everyone.if.no.acl.found is true on {_ids(brokers)}", tuple(str(one.broker) for one in brokers)
+            f"allow.everyone.if.no.acl.found is set on {_ids(brokers)}; Kafka does not tell to what",
+            tuple(str(one.broker) for one in brokers),
         )
-
-
-def _unnamed_super_user(facts: Facts) -> Iterator[Found]:
-    found: dict[str, list[BrokerFacts]] = defaultdict(list)
-    for _, broker in sorted(_kafka(facts).brokers.items()):
-        for each in {each.strip() for each in (broker.value("super.users") or "").split(";")} & ANYBODY:
-            found[each].append(broker)
-    for principal, brokers in sorted(found.items()):
-        yield Found(f"{principal} is among super.users of {_ids(brokers)}", (principal,))
 
 
 def _for_everybody(facts: Facts) -> Iterator[Found]:
@@ -174,21 +169,12 @@ SECURITY_RULES = (
     ),
     Rule(
         "allowed-without-acl",
-        (Severity.WARNING,),
-        "What has no access rule is open to all",
-        "Every new topic may be written, changed and deleted by everybody until somebody thinks of it.",
-        {Flavour.AUTO: "set allow.everyone.if.no.acl.found=false once every client has its ACLs"},
+        (Severity.INFO,),
+        "What has no access rule may be open to all",
+        "If it is true, every new topic may be written, changed and deleted by everybody until somebody thinks of it.",
+        {Flavour.AUTO: "take allow.everyone.if.no.acl.found out once every client has its ACLs; its default is false"},
         SETTINGS | {Part.ACLS},
         _open_by_default,
-    ),
-    Rule(
-        "unnamed-super-user",
-        (Severity.CRITICAL,),
-        "Unnamed clients are super users",
-        "Whoever can connect without a name may do everything, past all access rules.",
-        {Flavour.AUTO: "take User:ANONYMOUS and User:* out of super.users"},
-        SETTINGS,
-        _unnamed_super_user,
     ),
     Rule(
         "acl-for-everybody",
