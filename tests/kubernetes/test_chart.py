@@ -52,12 +52,13 @@ def test_installed_with_one_value_it_proves_records_in_a_minute_and_keeps_its_st
         assert "Phase:          Succeeded" in release.helm("test", RELEASE)
         check_rights(release, breaks=False)
         check_metrics(release, tmp_path)
-        run, verified = release.status()["run"], release.verified()
+        run, since, verified = release.status()["run"], release.status()["since"], release.verified()
         release.helm("upgrade", RELEASE, str(CHART), *release.values(settings={"probe": {"interval": "200ms"}}))
         wait_for(lambda: release.status().get("run", run) != run, "the daemon of the new configuration", SECONDS)
         wait_for(lambda: release.verified() > verified, "its records, added to those of the old one", SECONDS)
         figures = release.status()["records"]["all"]
         assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
+        assert release.status()["since"] == since, "the state of the old one is gone"
         every = [experiment(kind.value, kind.value) for kind in of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)]
         release.helm("upgrade", RELEASE, str(CHART), *release.values(settings={"experiments": armed(kafka, *every)}))
         check_rights(release, breaks=True)
