@@ -94,7 +94,7 @@ def test_all_that_was_wrong_in_the_story_is_found(crowded: Kafka):
     assert before, "there was a budget, so that it is missing now"
     made = report(crowded)
     there = found(made)
-    assert {rule: there.get(rule) for rule in OF_THE_STORY} == OF_THE_STORY
+    assert {rule: there.get(rule) for rule in OF_THE_STORY} == OF_THE_STORY, made["not_looked_at"]
     subjects = {one["rule"]: one["subjects"] for one in made["findings"]}
     assert subjects["topic-min-isr-1-on-local-disks"] == [THIN]
     assert subjects["topic-unavailable-at-any-kill"] == [TIGHT]

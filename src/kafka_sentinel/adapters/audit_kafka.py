@@ -133,6 +133,8 @@ class KafkaAudit:
         self._note_absent(metadata)
         settings = self._topic_settings(sorted(metadata.topics))
         acls, has_authorizer = self._acls()
+        if has_authorizer and not acls:  # librdkafka tells of no rules where there is no authorizer as well
+            has_authorizer = _names_authorizer(brokers.values())
         if has_authorizer is not False:
             self._gap(Part.TOPICS, HIDDEN, whole=False)
             self._gap(Part.ACLS, SUPER_USERS, whole=False)
@@ -298,6 +300,12 @@ class KafkaAudit:
             why = f"the KRaft quorum: {type(error).__name__}: {text}; to see it takes Describe on the cluster"
             self._gap(Part.QUORUM, why)
             return None
+
+
+def _names_authorizer(brokers: Iterable[BrokerFacts]) -> bool | None:
+    """Return whether the settings of any broker name an authorizer; None if none could be read."""
+    named = [one.value("authorizer.class.name") for one in brokers if one.settings is not None]
+    return any(named) if named else None
 
 
 def setting(entry: ConfigEntry) -> Setting:

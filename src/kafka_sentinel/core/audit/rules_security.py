@@ -164,7 +164,7 @@ SECURITY_RULES = (
             "super.users, and ACLs for every client",
             Flavour.STRIMZI: "set spec.kafka.authorization.type: simple of the Kafka resource, and ACLs in KafkaUsers",
         },
-        frozenset({Part.ACLS}),
+        SETTINGS | {Part.ACLS},
         _no_authorizer,
     ),
     Rule(
