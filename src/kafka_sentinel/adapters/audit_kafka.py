@@ -69,7 +69,6 @@ SOURCES = {  # by the number of the protocol, of which there may be more than th
     ConfigSource.DEFAULT_CONFIG.value: Source.DEFAULT,
     ConfigSource.GROUP_CONFIG.value: Source.GROUP,
 }
-MILLISECONDS = {".hours": 3_600_000, ".minutes": 60_000}
 REFUSED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "we may not: allow DescribeConfigs on these topics by ACLs",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "we may not: allow {right} on the cluster by an ACL",
@@ -319,15 +318,10 @@ def setting(entry: ConfigEntry) -> Setting:
 
 
 def _default(entry: ConfigEntry) -> str | None:
-    """Return Kafka's own value, in the unit of the setting: that of `retention.ms` is told as `log.retention.hours`."""
+    """Return Kafka's own value; None where it does not tell, as of `retention.ms` where a topic has one of its own."""
     if _source(entry) is Source.DEFAULT:
         return entry.value
-    given = next((one for one in entry.synonyms.values() if _source(one) is Source.DEFAULT), None)
-    number = whole(given.value) if given is not None else None
-    if given is None or number is None or not entry.name.endswith(".ms"):
-        return given.value if given is not None else None
-    factor = next((each for unit, each in MILLISECONDS.items() if given.name.endswith(unit)), 1)
-    return str(number * factor)
+    return next((one.value for one in entry.synonyms.values() if _source(one) is Source.DEFAULT), None)
 
 
 def _source(entry: ConfigEntry) -> Source:
