@@ -111,10 +111,9 @@ class KafkaAdapters:
             on_death=on_death,
         )
 
-        zookeeper, often = settings.cluster.zookeeper, settings.cluster.quorum_interval
-        self._ensembles = [
-            EnsembleWatcher(zookeeper, often, post=post, now=now, on_death=on_death) for _ in range(bool(zookeeper))
-        ]
+        servers, often = settings.cluster.zookeeper, settings.cluster.quorum_interval
+        watcher = EnsembleWatcher(servers, often, post=post, now=now, on_death=on_death)
+        self._ensemble = (watcher,) if servers else ()
 
     def start(self) -> None:
         for part in self._readers():
@@ -142,7 +141,7 @@ class KafkaAdapters:
             self._keeper,
             self._cluster,
             self._quorum,
-            *self._ensembles,
+            *self._ensemble,
         ]
 
     def begin_run(self, run: int) -> None:

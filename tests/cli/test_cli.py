@@ -20,26 +20,6 @@ from kafka_sentinel.settings import Settings, load
 SERVERS = "KAFKA_SENTINEL__KAFKA__BOOTSTRAP_SERVERS"
 
 
-@pytest.fixture(autouse=True)
-def _no_environment_of_ours(monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("KAFKA_SENTINEL"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def sentinel(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["kafka-sentinel", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return ended.value.code or 0, out, err
-
-    return run
-
-
 @pytest.fixture
 def config(tmp_path):
     def write(text):

@@ -6,6 +6,7 @@ import socket
 import sys
 
 import pytest
+from tests.cli.msk_world import Msk
 
 from kafka_sentinel.adapters.fleet_checks import check_fleet
 from kafka_sentinel.settings import Settings
@@ -52,9 +53,6 @@ def test_zookeeper_servers_that_do_not_answer_fail_by_name():
 
 @pytest.mark.parametrize(("state", "outcome"), [("ACTIVE", "OK"), ("UPDATING", "WARN")])
 def test_msk_is_asked_how_the_cluster_stands(state, outcome, monkeypatch):
-    pytest.importorskip("boto3")  # an extra; make sets it up
-    from tests.cli.msk_world import Msk  # noqa: PLC0415 - as above
-
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     msk = Msk()

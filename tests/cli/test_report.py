@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -21,30 +19,15 @@ from kafka_sentinel.adapters.report.document import document as words_of
 from kafka_sentinel.adapters.report.html import html
 from kafka_sentinel.adapters.report.markdown import markdown
 from kafka_sentinel.adapters.state_file import StateFile
-from kafka_sentinel.cli import main
 from kafka_sentinel.core.checkpoint import to_state
 from kafka_sentinel.core.report.weakness import Finding
 
 NASTY = "<script>alert(1)</script> | *b* `c` [d](e)"
 
 
-@pytest.fixture(autouse=True)
-def _no_environment_of_ours(monkeypatch):
-    for name in [name for name in os.environ if name.startswith("KAFKA_SENTINEL")]:
-        monkeypatch.delenv(name)
-
-
 @pytest.fixture
-def sentinel(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["kafka-sentinel", "report", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return ended.value.code or 0, out, err
-
-    return run
+def sentinel(sentinel):
+    return lambda *arguments: sentinel("report", *arguments)
 
 
 @pytest.fixture

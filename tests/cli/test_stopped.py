@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 
 import pytest
 from tests.core.engine_world import Sentinel
 
 from kafka_sentinel.adapters.state_file import StateFile
-from kafka_sentinel.cli import main
 from kafka_sentinel.core.checkpoint import to_state
 
 
 @pytest.fixture
-def sentinel(monkeypatch, capsys, tmp_path):
-    for name in [name for name in os.environ if name.startswith("KAFKA_SENTINEL")]:
-        monkeypatch.delenv(name)
+def sentinel(sentinel, tmp_path):
     (tmp_path / "sentinel.yaml").write_text(f"state: {{file: {tmp_path / 'state'}}}")
 
     def run(verb, *options):
-        arguments = ["kafka-sentinel", verb, *options, "--config", str(tmp_path / "sentinel.yaml")]
-        monkeypatch.setattr(sys, "argv", arguments)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return ended.value.code or 0, out + err
+        code, out, err = sentinel(verb, *options, "--config", tmp_path / "sentinel.yaml")
+        return code, out + err
 
     return run
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.adapters.audit_kafka import KafkaAudit, NoAnswer
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker, adapter_error
-from kafka_sentinel.core.audit.facts import OF_KAFKA, OF_KUBERNETES, Facts, Gap, KafkaFacts, KubernetesFacts
+from kafka_sentinel.core.audit.facts import OF_KAFKA, OF_KUBERNETES, Facts, Gap, KafkaFacts
 from kafka_sentinel.core.audit.placed import Listed, kubernetes_facts, nothing
 from kafka_sentinel.core.audit.report import audit
 from kafka_sentinel.core.events import AdapterError, AuditDone
@@ -35,7 +35,6 @@ def gather(kafka: KafkaAudit, list_objects: Callable[[], Listed | str], spec: Fl
     listed = list_objects()
     if isinstance(listed, str):
         return Gathered(Facts(found, None, (*gaps, *nothing(OF_KUBERNETES, listed))), None, silence)
-    placed: KubernetesFacts
     placed, of_pods = kubernetes_facts(listed, spec, found)
     return Gathered(Facts(found, placed, (*gaps, *of_pods)), listed, silence)
 
