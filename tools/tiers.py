@@ -1,17 +1,20 @@
 """Runs the test tiers, streams what pytest says, and ends with a table: a line for each tier.
 
 They run in two lanes side by side: those on Kubernetes and on Kafka mostly wait for machines to fail and to come back.
+What belongs to neither lane is taken by the one that is free.
 A tier that cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,21 +44,19 @@ class Tier:
 
 
 LANES = (
-    (
-        Tier("core", CORE),
-        Tier("chart", ("tests/chart",), preparation.helm),
-        Tier("alerts", ("tests/alerts",), preparation.prometheus),
-        Tier("sim", ("tests/sim",), slow=True),
-        Tier("mock", ("tests/mock",)),
-        Tier("kafka", ("tests/kafka",), preparation.kafka, slow=True),
-    ),
-    (
-        Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, budget=12 * 60.0),
-        Tier("image", ("tests/image",), preparation.image),
-        Tier("page", ("tests/page",), preparation.chromium),
-    ),
+    # Core before Kafka, so that brokers and nodes are not all at work at the same time for as long.
+    (Tier("core", CORE), Tier("kafka", ("tests/kafka",), preparation.kafka, slow=True)),
+    (Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, budget=12 * 60.0),),
 )
-TIERS = tuple(tier for lane in LANES for tier in lane)
+SHARED = (
+    Tier("chart", ("tests/chart",), preparation.helm),
+    Tier("alerts", ("tests/alerts",), preparation.prometheus),
+    Tier("sim", ("tests/sim",), slow=True),
+    Tier("mock", ("tests/mock",)),
+    Tier("image", ("tests/image",), preparation.image),
+    Tier("page", ("tests/page",), preparation.chromium),
+)
+TIERS = (*(tier for lane in LANES for tier in lane), *SHARED)
 
 
 @dataclass(frozen=True)
@@ -71,30 +72,30 @@ class Result:
     over: str = ""
 
 
-class Lane:
-    """Tiers that run one after the other. `beside`: others run at the same time, so each line says whose it is."""
+class Runner:
+    """Runs tiers, from several threads if need be. `beside`: so each line says whose it is."""
 
-    def __init__(self, tiers: Sequence[Tier], arguments: Sequence[str], *, beside: bool) -> None:
-        self._tiers = tiers
+    def __init__(self, arguments: Sequence[str], *, beside: bool) -> None:
         self._arguments = tuple(arguments)
         self._beside = beside
         self._missing: dict[str, tuple[str | None, float]] = {}
 
-    def prepare(self) -> None:
-        """Install and fetch what the tiers need. Two lanes must not do that at a time: they use one apt."""
-        for tier in self._tiers:
-            self._prepare(tier)
-
-    def _prepare(self, tier: Tier) -> None:
+    def prepare(self, tier: Tier) -> None:
+        """Install and fetch what the tier needs. Never for two tiers at a time: they use one apt."""
         began = time.monotonic()
         self._missing[tier.name] = (tier.prepare(), time.monotonic() - began)
 
-    def run(self) -> list[Result]:
-        return [self._run(tier) for tier in self._tiers]
+    def run(self, lane: Sequence[Tier], shared: deque[Tier]) -> list[Result]:
+        """Run the lane's tiers, then whatever is left of those that all lanes share."""
+        results = [self._run(tier) for tier in lane]
+        while shared:
+            with contextlib.suppress(IndexError):  # the other lane was faster
+                results.append(self._run(shared.popleft()))
+        return results
 
     def _run(self, tier: Tier) -> Result:
         if tier.name not in self._missing:
-            self._prepare(tier)
+            self.prepare(tier)
         began = time.monotonic()
         self._say(tier, f"--- tier {tier.name}: {' '.join(tier.paths)}")
         reason, prepared = self._missing[tier.name]
@@ -162,23 +163,26 @@ def main() -> int:
     unknown = [name for name in given.tiers if name not in names]
     if unknown:
         parser.error(f"no tier is called {', '.join(unknown)}; there are {', '.join(names)}")
-    chosen = [[tier for tier in lane if not given.tiers or tier.name in given.tiers] for lane in LANES]
+    *lanes, shared = ([tier for tier in each if tier.name in (given.tiers or names)] for each in (*LANES, SHARED))
     began = time.monotonic()
     try:
-        results = run([lane for lane in chosen if lane], given.pytest.split())
+        results = run([lane for lane in lanes if lane], given.pytest.split(), shared)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
     return conclude(results, time.monotonic() - began)
 
 
-def run(chosen: Sequence[Sequence[Tier]], arguments: Sequence[str]) -> list[Result]:
+def run(lanes: Sequence[Sequence[Tier]], arguments: Sequence[str], shared: Sequence[Tier] = ()) -> list[Result]:
     """Run the lanes at the same time. The last one's preparation takes minutes, so only it comes beside the others."""
-    lanes = [Lane(tiers, arguments, beside=len(chosen) > 1) for tiers in chosen]
-    for lane in lanes[:-1]:
-        lane.prepare()
+    lanes = lanes or [()]
+    runner = Runner(arguments, beside=len(lanes) > 1)
+    for tier in (*(tier for lane in lanes[:-1] for tier in lane), *shared):
+        runner.prepare(tier)
+    waiting = deque(shared)
     with ThreadPoolExecutor(len(lanes)) as pool:
-        return [result for results in pool.map(Lane.run, lanes) for result in results]
+        ran = list(pool.map(lambda lane: runner.run(lane, waiting), lanes))
+    return [result for results in ran for result in results]
 
 
 def conclude(results: Sequence[Result], total: float) -> int:

@@ -104,6 +104,37 @@ def test_tiers_side_by_side_say_whose_line_it_is(capfd: pytest.CaptureFixture[st
     assert printed.endswith("all passed\n4 passed, 0 failed\n")
 
 
+def test_what_all_share_is_run_once_by_whichever_lane_is_free(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    waits = (
+        f"import pathlib, time\ndef test_a():\n    while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+    )
+    shared = [
+        tier(tmp_path, "three", PASSES),
+        tier(tmp_path, "four", f"def test_a(): open({str(gate)!r}, 'w').close()"),
+    ]
+    results = tiers.run([[tier(tmp_path, "one", waits)], [tier(tmp_path, "two", PASSES)]], (), shared)
+    assert sorted(result.tier for result in results) == ["four", "one", "three", "two"]
+    assert tiers.conclude(results, 1.0) == 0
+    printed = capfd.readouterr().out
+    assert "three      | --- tier three" in printed
+    assert printed.endswith("all passed\n6 passed, 0 failed\n")
+
+
+def test_what_all_share_runs_without_any_lane_too(tmp_path: Path) -> None:
+    assert tiers.conclude(tiers.run([], (), [tier(tmp_path, "one", FAILS)]), 1.0) == 1
+    assert tiers.conclude(tiers.run([], (), [tier(tmp_path, "two", PASSES)]), 1.0) == 0
+
+
+def test_every_tier_of_the_project_is_in_one_place() -> None:
+    names = [tier.name for tier in tiers.TIERS]
+    assert len(set(names)) == len(names)
+    folders = {path.name for path in (tiers.ROOT / "tests").iterdir() if any(path.glob("test_*.py"))}
+    assert {path.removeprefix("tests/") for tier in tiers.TIERS for path in tier.paths} == folders
+
+
 def test_what_takes_longer_than_its_budget_is_said_but_at_full_length(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
