@@ -22,7 +22,7 @@ Rule = Callable[[Board], Wrong]
 
 # Of the units that Grafana has (packages/grafana-data/src/valueFormats/categories.ts), those that fit what we show.
 UNITS = {
-    *("none", "short", "percent", "percentunit", "bool", "bool_yes_no"),
+    *("none", "short", "locale", "percent", "percentunit", "bool", "bool_yes_no"),
     *("bytes", "decbytes", "Bps", "cps", "ops", "reqps", "rps", "wps"),
     *("ns", "µs", "ms", "s", "m", "h", "d", "dtdurations", "dateTimeAsIso", "dateTimeAsLocal", "dateTimeFromNow"),
 }

@@ -129,11 +129,31 @@ def test_what_is_neutral_is_there_and_has_a_reason():
 
 
 @pytest.mark.parametrize("panel", [each for each in EVERY if each.values[0]["type"] in {"stat", "bargauge"}])
-def test_that_nothing_is_known_is_not_told_as_bad(panel):
-    """Grafana gives "none known" the colour of the lowest step, which only a figure of its own may make bad."""
+def test_that_nothing_is_known_is_neither_told_as_well_nor_as_bad(panel):
+    """Grafana gives what is said where there is no figure the colour of the lowest step."""
     defaults = panel["fieldConfig"]["defaults"]
-    if defaults["noValue"] != "not known":
-        assert defaults["thresholds"]["steps"][0]["color"] in {"green", "blue"}
+    lowest = defaults["thresholds"]["steps"][0]["color"]
+    if defaults["noValue"] == "not known":
+        assert lowest == "blue" or panel["title"] in {"Seen", "Left of 30 days' budget", "Records per second"}
+    elif defaults["noValue"] == "never":
+        assert lowest == "yellow"
+    else:
+        assert lowest in {"green", "blue"}
+
+
+def test_an_empty_cell_of_a_table_says_nothing_of_the_whole():
+    """Grafana writes what stands for nothing into every cell without a figure, too."""
+    matrices = [panel for panel in PANELS.values() if "matrix" in str(panel.get("transformations", "")).lower()]
+    assert [panel["fieldConfig"]["defaults"]["noValue"] for panel in matrices] == ["none"]
+
+
+@pytest.mark.parametrize("panel", [each for each in EVERY if each.values[0]["type"] in {"stat", "bargauge"}])
+def test_a_count_is_shown_to_the_last_digit_and_without_fractions(panel):
+    defaults = panel["fieldConfig"]["defaults"]
+    assert defaults["unit"] != "short"  # 12 K, of 12,034 lost
+    counts = [target for target in panel["targets"] if "increase(" in target["expr"]]
+    if defaults["unit"] == "locale" and counts:
+        assert defaults["decimals"] == 0
 
 
 def alerted(name: str, metric: str) -> list[float]:
@@ -156,7 +176,8 @@ def test_alerts_and_panels_turn_at_the_same_values():
     assert writes["for"] == "1m"
     allowed = pytest.approx(30 * 86_400 * (1 - SLO.availability / 100))
     for title in ("Outage, by cause", "Without writes, by cause", "Without reads, by cause"):
-        assert steps(PANELS[title]) == [("", [(None, "green"), (60, "yellow"), (allowed, "red")])]
+        turns = [(None, "blue"), (0, "green"), (60, "yellow"), (allowed, "red")]
+        assert steps(PANELS[title]) == [("", turns)]
 
 
 @pytest.mark.parametrize(
@@ -171,23 +192,25 @@ def test_alerts_and_panels_turn_at_the_same_values():
     ],
 )
 def test_what_an_alert_says_of_the_first_is_red_from_the_first(title):
-    assert steps(PANELS[title]) == [("", [(None, "green"), (1, "red")])]
+    panel = PANELS[title]
+    below = [(None, "green")] if panel["type"] == "timeseries" else [(None, "blue"), (0, "green")]
+    assert steps(panel) == [("", [*below, (1, "red")])]
 
 
 def test_objectives_are_the_defaults_of_the_settings():
     phases = [(phase, [(None, "green"), (limit, "red")]) for phase, limit in SLO.recovery.model_dump().items()]
-    for title in ("Last incident of each cause", "50% of recoveries, by phase", "99% of recoveries, by phase"):
+    for title in ("Last incident of each cause", "50 % of recoveries, by phase", "99 % of recoveries, by phase"):
         assert steps(PANELS[title]) == phases
     assert steps(PANELS["Until writes were back, by cause"]) == [("", dict(phases)["produce"])]
     assert steps(PANELS["Until all was well again, by cause"]) == [("", dict(phases)["full"])]
     assert steps(PANELS["Latency"]) == [("", [(None, "green"), (SLO.produce, "yellow"), (SLO.consume, "red")])]
-    good = SLO.availability / 100
-    fast = pytest.approx(1 - 14.4 * (1 - good))
+    good = pytest.approx(SLO.availability / 100)
+    fast = pytest.approx(1 - 14.4 * (1 - SLO.availability / 100))
     assert steps(PANELS["In time"]) == [("", [(None, "red"), (fast, "yellow"), (good, "green")])]
     seen = 1 - Rules().blind_share
     assert steps(PANELS["Seen"]) == [("", [(None, "red"), (0.5, "yellow"), (seen, "green")])]
     guards = GuardSettings()
-    assert steps(PANELS["State saved"]) == [("", [(None, "green"), (guards.max_state_age, "yellow")])]
+    assert steps(PANELS["State saved"]) == [("", [(None, "yellow"), (-60, "green"), (guards.max_state_age, "yellow")])]
     assert steps(PANELS["Age of what Kubernetes told"])[0][1][:2] == [(None, "green"), (guards.max_watch_age, "yellow")]
 
 
@@ -202,7 +225,7 @@ def test_words_name_the_values_they_stand_for():
     assert f"After {GuardSettings().max_state_age / 60:g} minutes" in said["State saved"]
     assert f"from {GuardSettings().max_watch_age:g} s on" in said["Age of what Kubernetes told"]
     minutes = int(30 * 1_440 * (1 - SLO.availability / 100))
-    assert f"{minutes} minutes: what {SLO.availability:g} % allow" in said["Outage, by cause"]
+    assert f"{minutes} minutes: all that {SLO.availability:g} % leaves" in said["Outage, by cause"]
 
 
 def names(panel: dict[str, Any]) -> set[str]:

@@ -11,6 +11,7 @@ from tools.dashboards.limits import (
     OUTAGE_WORDS,
     OVERDUE,
     PHASES,
+    PLAIN,
     YELLOW,
 )
 from tools.dashboards.parts import bars, figure, grid, lines
@@ -36,7 +37,7 @@ def build() -> dashboard.Dashboard:
 def timeline(board: dashboard.Dashboard) -> None:
     board.with_row(dashboard.Row("What happened"))
     for verdict, steps, see in (
-        ("passed", ((None, GREEN),), "reading-an-incident.md#is-it-over"),
+        ("passed", PLAIN, "reading-an-incident.md#is-it-over"),
         ("failed", NONE_IS_GOOD, "KafkaSentinelSlowRecovery reading-an-incident.md#is-it-over"),
         ("inconclusive", NONE_IS_BETTER, "reading-an-incident.md#is-it-over"),
     ):
@@ -62,8 +63,8 @@ def timeline(board: dashboard.Dashboard) -> None:
     board.with_panel(
         figure(
             "Log went backwards",
-            "Times within the time range that the log of a probe partition was seen to go backwards. It may have lost"
-            " nothing that was acknowledged.",
+            "Times within the time range that the log of a probe partition was seen to go backwards. What it"
+            " dropped may never have been acknowledged.",
             Query(f"sum({new('log_truncations_total')})"),
             steps=NONE_IS_BETTER,
             see="KafkaSentinelMessageLoss",
@@ -133,10 +134,11 @@ def recovery(board: dashboard.Dashboard) -> None:
     board.with_panel(
         grid(
             "Last incident of each cause",
-            f"Time from its beginning to the end of each phase; phases overlap and must not be added. {MISSED}",
+            "Time from its beginning to the end of each phase; phases overlap and must not be added. None: there was"
+            f" no such phase. {MISSED}",
             Query(f"max by (cause, phase) ({series('recovery_last_seconds')})", events=True),
             unit="s",
-            nothing="no incident yet",
+            nothing="none",  # which every empty cell shows
             matrix=("cause", "phase"),
             marks=PHASES,
             see="KafkaSentinelSlowRecovery reading-an-incident.md#how-long-were-we-down",
@@ -155,9 +157,9 @@ def recovery(board: dashboard.Dashboard) -> None:
     for share in (0.5, 0.9, 0.99):
         board.with_panel(
             bars(
-                f"{share:.0%} of recoveries, by phase",
-                f"{share:.0%} of the incidents that closed within the time range had reached the phase after this time."
-                f" Between the bounds of the histogram it is interpolated. {MISSED}",
+                f"{share * 100:g} % of recoveries, by phase",
+                f"{share * 100:g} % of the incidents that closed within the time range had reached the phase after this"
+                f" time. Between the bounds of the histogram it is interpolated. {MISSED}",
                 Query(quantile(share, "recovery_seconds", "phase"), "{{phase}}", events=True),
                 unit="s",
                 nothing="no incident in this time",
@@ -222,8 +224,11 @@ def experiments(board: dashboard.Dashboard) -> None:
                 "{{experiment}}: {{result}}",
                 events=True,
             ),
-            steps=((None, GREEN),),
-            marks={"/: failed$/": NONE_IS_GOOD, "/: (aborted|inconclusive)$/": NONE_IS_BETTER},
+            marks={
+                "/: passed$/": ((None, GREEN),),
+                "/: failed$/": NONE_IS_GOOD,
+                "/: (aborted|inconclusive)$/": NONE_IS_BETTER,
+            },
             nothing="none in this time",
             see="experiments.md#the-life-of-a-run",
         )

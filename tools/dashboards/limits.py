@@ -28,7 +28,8 @@ SEEN: Steps = ((None, RED), (0.5, YELLOW), (1 - Rules().blind_share, GREEN))  # 
 LAG: Steps = ((None, GREEN), (60, YELLOW))  # KafkaSentinelConsumerLag
 PROBING: Steps = ((None, YELLOW), (0.001, GREEN))  # KafkaSentinelNotProbing: nothing at all
 OVERDUE: Steps = ((None, RED), (-90_000, YELLOW), (0, GREEN))  # KafkaSentinelExperimentsStalled: by more than 25 hours
-STATE: Steps = ((None, GREEN), (GuardSettings().max_state_age, YELLOW))  # the guard `state_saved` denies
+# "never", and from when on the guard `state_saved` denies. A minute below 0: clocks differ.
+STATE: Steps = ((None, YELLOW), (-60, GREEN), (GuardSettings().max_state_age, YELLOW))
 WATCHES: Steps = (
     (None, GREEN),
     (GuardSettings().max_watch_age, YELLOW),  # the guard `fresh_watches` denies
@@ -38,12 +39,12 @@ WATCHES: Steps = (
 BURNS_FAST = 14.4  # KafkaSentinelErrorBudgetBurn, critical
 ALLOWED = 1 - SLO.availability / 100  # share of slots that may fail
 BURN: Steps = ((None, GREEN), (1, YELLOW), (BURNS_FAST, RED))
-IN_TIME: Steps = ((None, RED), (round(1 - BURNS_FAST * ALLOWED, 6), YELLOW), (SLO.availability / 100, GREEN))
+IN_TIME: Steps = ((None, RED), (round(1 - BURNS_FAST * ALLOWED, 6), YELLOW), (round(SLO.availability / 100, 6), GREEN))
 LEFT: Steps = ((None, RED), (0, YELLOW), (0.25, GREEN))
 LATENCY: Steps = ((None, GREEN), (SLO.produce, YELLOW), (SLO.consume, RED))
 # A minute is what KafkaSentinelWritesDown waits for; the other is all that the objective allows in 30 days.
 OUTAGE: Steps = ((None, GREEN), (60, YELLOW), (round(30 * 86_400 * ALLOWED), RED))
-OUTAGE_WORDS = "Yellow from a minute, red from 43 minutes: what 99.9 % allow in 30 days."
+OUTAGE_WORDS = "Yellow from a minute, red from 43 minutes: all that 99.9 % leaves in 30 days."
 
 # Phases of a recovery: red where SLO.recovery is missed, which fails the incident.
 PHASES: Mapping[str, Steps] = {

@@ -156,7 +156,7 @@ def now(board: dashboard.Dashboard) -> None:
     board.with_panel(
         grid(
             "Alerts that fire",
-            "Alerts of Kafka Sentinel, if its rules are loaded into this Prometheus. docs/alerts.md explains each.",
+            "Alerts of Kafka Sentinel, if its rules are loaded into this Prometheus. A click leads to the runbook.",
             Query(firing, events=True),
             nothing="none",
             hidden=("__name__", "alertstate", "kafka_cluster", "Value"),

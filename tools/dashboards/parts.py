@@ -11,12 +11,14 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as look
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
-from tools.dashboards.limits import PLAIN, Marks, Steps
+from tools.dashboards.limits import BLUE, GREEN, PLAIN, Marks, Steps
 from tools.dashboards.pages import links
 from tools.dashboards.queries import Query
 
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 Words = Mapping[str, tuple[str, str]]  # value → what is shown instead, and its colour
+UNKNOWN = "not known"
+COUNT = "locale"  # every digit of it: 12,034 lost, not 12 K
 COLOURED = model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"})
 P = TypeVar("P", stat.Panel, bargauge.Panel, timeseries.Panel, table.Panel)
 
@@ -32,13 +34,22 @@ def _targets(queries: Sequence[Query], *, instant: bool, as_table: bool = False)
 
 
 def _common(
-    panel: P, title: str, text: str, *, see: str, unit: str = "short", steps: Steps = PLAIN, marks: Marks | None = None
+    panel: P,
+    title: str,
+    text: str,
+    *,
+    see: str,
+    unit: str,
+    steps: Steps = PLAIN,
+    marks: Marks | None = None,
+    also: Sequence[model.DynamicConfigValue] = (),
 ) -> P:
+    """`also`: what else holds of each series or column that has a mark."""
     panel.title(title).description(text).datasource(SOURCE).unit(unit).links(list(links(see)))
     panel.thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(_thresholds(steps)))
     for name, own in (marks or {}).items():
         value = model.ThresholdsConfig(mode=model.ThresholdsMode.ABSOLUTE, steps=_thresholds(own))
-        _mark(panel, name, model.DynamicConfigValue(id_val="thresholds", value=value))
+        _mark(panel, name, model.DynamicConfigValue(id_val="thresholds", value=value), *also)
     return panel
 
 
@@ -62,21 +73,28 @@ def _mappings(words: Words) -> list[model.ValueMap]:
     return [model.ValueMap(options=options)]
 
 
+def _if_known(steps: Steps) -> Steps:
+    """Grafana gives "not known" the colour of the lowest step. That it is well is known from a figure, from 0 on."""
+    (_, color), *more = steps
+    return ((None, BLUE), (0, GREEN), *more) if color == GREEN else steps
+
+
 def figure(
     title: str,
     text: str,
     *queries: Query,
     see: str,
-    unit: str = "short",
+    unit: str = COUNT,
     steps: Steps = PLAIN,
     marks: Marks | None = None,
-    nothing: str = "not known",
+    nothing: str = UNKNOWN,
     words: Words | None = None,
     width: int = 4,
     height: int = 4,
     decimals: int | None = None,
 ) -> stat.Panel:
     """Return a panel with one big figure for each series. `words`: shown in their place."""
+    steps = _if_known(steps) if nothing == UNKNOWN else steps
     panel = _common(stat.Panel(), title, text, unit=unit, steps=steps, marks=marks, see=see)
     panel.targets(_targets(queries, instant=True))
     panel.graph_mode(look.BigValueGraphMode.NONE).color_mode(look.BigValueColorMode.VALUE).no_value(nothing)
@@ -93,16 +111,19 @@ def bars(
     text: str,
     *queries: Query,
     see: str,
-    unit: str = "short",
+    unit: str = COUNT,
     steps: Steps = PLAIN,
     marks: Marks | None = None,
-    nothing: str = "none yet",
+    nothing: str = UNKNOWN,
     width: int = 8,
 ) -> bargauge.Panel:
     """Return a panel with one bar for each series, as it is now or over the whole range."""
+    steps = _if_known(steps) if nothing == UNKNOWN else steps
     panel = _common(bargauge.Panel(), title, text, unit=unit, steps=steps, marks=marks, see=see)
     panel.targets(_targets(queries, instant=True))
     panel.orientation(look.VizOrientation.HORIZONTAL).display_mode(look.BarGaugeDisplayMode.BASIC).no_value(nothing)
+    if unit == COUNT:
+        panel.decimals(0)  # increase() guesses what was counted between scrapes, and finds parts of a whole
     return panel.reduce_options(_last()).span(width).height(8).min(0)
 
 
@@ -140,10 +161,10 @@ def grid(
     query: Query,
     *,
     see: str,
+    nothing: str,
     unit: str = "short",
     marks: Marks | None = None,
     words: Mapping[str, Words] | None = None,
-    nothing: str = "none yet",
     width: int = 12,
     hidden: Sequence[str] = (),
     matrix: tuple[str, str] | None = None,
@@ -154,11 +175,9 @@ def grid(
 
     `called`: heading of the values. `marks`, `words`: by the name of a column. `leads`: where a click on a cell leads.
     """
-    panel = _common(table.Panel(), title, text, unit=unit, marks=marks, see=see)
+    panel = _common(table.Panel(), title, text, unit=unit, marks=marks, also=[COLOURED], see=see)
     panel.targets(_targets([query], instant=True, as_table=True)).no_value(nothing).span(width).height(8)
     panel.align(look.FieldTextAlignment.AUTO)
-    for name in marks or {}:
-        _mark(panel, name, COLOURED)
     for name, shown in (words or {}).items():
         _mark(panel, name, COLOURED, model.DynamicConfigValue(id_val="mappings", value=_mappings(shown)))
     if leads is not None:
