@@ -26,17 +26,21 @@ class Asked:
 
     def filled(self, **values: str) -> str:
         """Return it as Grafana would send it. `values`: those that differ."""
-        variables = {
-            "__rate_interval": "1m",
-            "__range": "1h",
-            "kafka_cluster": "stage",
-            "job": ".+",
-            "instance": ".+",
-        } | values
-        expr = self.expr
-        for name in sorted(variables, key=len, reverse=True):
-            expr = expr.replace(f"${name}", variables[name])
-        return expr
+        return filled(self.expr, **values)
+
+
+def filled(expr: str, **values: str) -> str:
+    """Return a query as Grafana would send it. `values`: those of the variables that differ."""
+    variables = {
+        "__rate_interval": "1m",
+        "__range": "1h",
+        "kafka_cluster": "stage",
+        "job": ".+",
+        "instance": ".+",
+    } | values
+    for name in sorted(variables, key=len, reverse=True):
+        expr = expr.replace(f"${name}", variables[name])
+    return expr
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -235,10 +235,24 @@ def test_alerts_get_the_users_labels_beside_their_own_and_those_he_does_not_want
 
 
 def test_alerts_and_dashboards_link_to_where_the_user_has_the_runbooks(helm):
+    """And to the other pages of docs above them: nothing leads out of the user's network."""
     on = {"prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}}
-    text, theirs = helm.template(THREE, on).text, "https://wiki.example.com/runbooks"
+    text, theirs = helm.template(THREE, on).text, "https://wiki.example.com/kafka/runbooks"
     (usual,) = set(re.findall(r"https://[^\s\"]*/runbooks(?=/KafkaSentinel)", text))
-    assert helm.template(THREE, on, {"runbooks": theirs}).text == text.replace(usual, theirs)
+    docs = usual.removesuffix("runbooks")
+    assert len(re.findall(rf"{docs}[a-z-]+\.md", text)) > 20
+    changed = helm.template(THREE, on, {"runbooks": theirs}).text
+    assert changed == text.replace(f"{usual}/", f"{theirs}/").replace(docs, f"{theirs}/../")
+    assert docs not in changed
+
+
+def test_where_the_runbooks_are_the_projects_own_so_are_the_other_pages(helm):
+    on = {"prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}}
+    text = helm.template(THREE, on).text
+    (usual,) = set(re.findall(r"https://[^\s\"]*/runbooks(?=/KafkaSentinel)", text))
+    assert "/../" not in text
+    changed = helm.template(THREE, on, {"runbooks": f"{usual}/translated"}).text
+    assert changed == text.replace(f"{usual}/", f"{usual}/translated/")
 
 
 # --- Strimzi

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tools.dashboards import incidents, overview, spot
-from tools.dashboards.parts import encoded
+from tools.dashboards.whole import encoded
 
 FOLDER = Path(__file__).resolve().parents[2] / "grafana"
 BOARDS = {

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard
-from tools.dashboards.parts import (
+from tools.dashboards.limits import (
+    ANY_IS_BAD,
+    BLIND,
+    BLUE,
     GREEN,
     NONE_IS_BETTER,
     NONE_IS_GOOD,
-    RATE,
     RED,
-    RUNBOOKS,
+    SEEN,
+    STATE,
     YELLOW,
-    Query,
-    added,
-    bars,
-    begin,
-    figure,
-    grid,
-    lines,
-    new,
-    quantile,
-    series,
-    share_failed,
 )
-
-PERIOD = "30d"
+from tools.dashboards.pages import RUNBOOKS
+from tools.dashboards.parts import figure, grid, lines
+from tools.dashboards.queries import RANGE, RATE, Query, added, new, series
+from tools.dashboards.service import availability, budget
+from tools.dashboards.whole import begin
 
 
 def build() -> dashboard.Dashboard:
@@ -50,7 +45,7 @@ def losses(board: dashboard.Dashboard) -> None:
             " once the cause is settled, within ten minutes.",
             Query(f"sum({new('records_lost_total', acks='all')})"),
             steps=NONE_IS_GOOD,
-            runbook="KafkaSentinelMessageLoss",
+            see="KafkaSentinelMessageLoss",
             decimals=0,
         )
     )
@@ -60,30 +55,33 @@ def losses(board: dashboard.Dashboard) -> None:
             "When a loss was last proved, as far back as Sentinel remembers; it is kept over restarts.",
             Query(f"max({series('last_loss_timestamp_seconds', acks='all')}) * 1000", events=True),
             unit="dateTimeFromNow",
-            steps=((None, RED),),
-            runbook="KafkaSentinelMessageLoss",
+            steps=ANY_IS_BAD,
+            see="KafkaSentinelMessageLoss",
             nothing="none known",
         )
     )
     board.with_panel(
         figure(
-            "Suspected",
-            "Acknowledged records that may be lost; a fresh reader is about to prove it or clear them.",
-            Query(f"sum({series('records_suspected', acks='all')})"),
+            "Suspected, overdue",
+            "Acknowledged records that may be lost: a fresh reader is about to prove it or clear them. Overdue ones"
+            " were not read in time (slo.overdue, 10 s); they are awaited, not lost.",
+            Query(f"sum({series('records_suspected', acks='all')})", "suspected"),
+            Query(f"sum({series('records_overdue', acks='all')})", "overdue"),
             steps=NONE_IS_BETTER,
+            see="verdicts.md#what-raises-a-suspicion",
         )
     )
     board.with_panel(
         figure(
             "Seen",
-            "Share of the time range, by slots, in which Sentinel could see. What it says holds for this share.",
+            "Share of the time range, by slots, in which Sentinel could see. What it says holds for this share. Below"
+            " 95 %, a report would call it too little.",
             Query(
-                f"sum(increase({series('probe_slots_total', result='!blind')}[$__range]))"
-                f" / sum(increase({series('probe_slots_total')}[$__range]))"
+                f"sum({added('probe_slots_total', RANGE, result='!blind')}) / sum({added('probe_slots_total', RANGE)})"
             ),
             unit="percentunit",
-            steps=((None, RED), (0.9, YELLOW), (0.99, GREEN)),
-            runbook="KafkaSentinelBlind",
+            steps=SEEN,
+            see="KafkaSentinelBlind",
             decimals=2,
         )
     )
@@ -97,7 +95,8 @@ def losses(board: dashboard.Dashboard) -> None:
             Query(f"sum({new('records_corrupted_total')})", "damaged"),
             Query(f"sum({new('records_conflicting_total')})", "contradictory"),
             steps=NONE_IS_GOOD,
-            runbook="KafkaSentinelRecordsDuplicated",
+            see="KafkaSentinelRecordsDuplicated KafkaSentinelRecordsReordered KafkaSentinelRecordsCorrupted"
+            " KafkaSentinelRecordsConflicting",
             width=8,
             decimals=0,
         )
@@ -108,7 +107,8 @@ def losses(board: dashboard.Dashboard) -> None:
             "Records proved lost, when they were counted; acks=1 promises less, and is there if it is probed.",
             Query(f"sum by (acks, cause) ({added('records_lost_total')})", "acks={{acks}} {{cause}}"),
             stacked=True,
-            runbook="KafkaSentinelMessageLoss",
+            steps=NONE_IS_GOOD,
+            see="KafkaSentinelMessageLoss KafkaSentinelMessageLossAcksOne",
         )
     )
     board.with_panel(
@@ -125,6 +125,7 @@ def losses(board: dashboard.Dashboard) -> None:
                     ("uncertain_unresolved", "uncertain"),
                 )
             ),
+            see="verdicts.md#the-life-of-a-record",
         )
     )
     board.with_panel(
@@ -133,6 +134,7 @@ def losses(board: dashboard.Dashboard) -> None:
             "Uncertain ones may or may not have been written; reading settles it.",
             Query(f"sum by (outcome) ({added('records_outcome_total', acks='all')})", "{{outcome}}"),
             stacked=True,
+            see="verdicts.md#acknowledged-rejected-uncertain",
         )
     )
     board.with_panel(
@@ -142,95 +144,8 @@ def losses(board: dashboard.Dashboard) -> None:
             " the time it was away.",
             Query(f"sum(rate({series('blind_seconds_total')}[{RATE}]))", "blind"),
             unit="percentunit",
-            runbook="KafkaSentinelBlind",
-        )
-    )
-
-
-def availability(board: dashboard.Dashboard) -> None:
-    board.with_row(dashboard.Row("Are writes and reads up?"))
-    for operation, title, runbook in (
-        ("produce", "No writes on", "KafkaSentinelWritesDown"),
-        ("consume", "No reads on", "KafkaSentinelReadsDown"),
-    ):
-        board.with_panel(
-            figure(
-                title,
-                f"Probe partitions that fail to {operation} now.",
-                Query(f"max({series('partitions_unavailable', operation=operation)})"),
-                steps=NONE_IS_GOOD,
-                runbook=runbook,
-                width=3,
-            )
-        )
-    board.with_panel(
-        figure(
-            "Brokers",
-            "Brokers that are up and down, as Kafka's metadata has it.",
-            Query(f"max by (state) ({series('brokers')})", "{{state}}"),
-            width=6,
-        )
-    )
-    board.with_panel(
-        figure(
-            "Probe partitions",
-            "How many partitions are probed; each broker should lead one.",
-            Query(f"max({series('probe_partitions')})", "partitions"),
-            Query(f"max({series('brokers_unprobed')})", "brokers that lead none"),
-            width=6,
-            runbook="KafkaSentinelNotProbing",
-        )
-    )
-    board.with_panel(
-        figure(
-            "Records per second",
-            "Records sent, at both levels of acknowledgement.",
-            Query(f"sum by (acks) (rate({series('records_sent_total')}[$__rate_interval]))", "acks={{acks}}"),
-            width=6,
-            decimals=1,
-            runbook="KafkaSentinelNotProbing",
-        )
-    )
-    board.with_panel(
-        lines(
-            "In time",
-            "Share of slots that met their objective, of those in which Sentinel could see.",
-            Query(f"1 - ({share_failed(RATE)})", "{{operation}}"),
-            unit="percentunit",
-            limit=1,
-            runbook="KafkaSentinelErrorBudgetBurn",
-        )
-    )
-    board.with_panel(
-        lines(
-            "Latency",
-            "From the send of a record to its acknowledgement, and to its reading. Gaps: nothing was answered.",
-            *(
-                Query(quantile(share, metric, "acks", RATE), f"acks={{{{acks}}}} {what}, {share:.0%}")
-                for metric, what in (("produce_ack_latency_seconds", "written"), ("end_to_end_latency_seconds", "read"))
-                for share in (0.5, 0.99)
-            ),
-            unit="s",
-        )
-    )
-    board.with_panel(
-        lines(
-            "Verifier's lag",
-            "Age of the oldest acknowledged record that was not read, the worst partition.",
-            Query(f"max({series('consumer_lag_seconds', reader='verifier')})", "verifier"),
-            unit="s",
-            steps=((None, GREEN), (60, YELLOW)),
-            runbook="KafkaSentinelConsumerLag",
-        )
-    )
-    board.with_panel(
-        lines(
-            "Group consumer",
-            "What applications feel: records not handed to the group yet, rebalances, records handed over again.",
-            Query(f"sum({series('consumer_lag_records', reader='group')})", "lag", events=True),
-            Query(f"sum({added('group_rebalances_total')})", "rebalances"),
-            Query(f"sum({added('records_redelivered_total')})", "redelivered"),
-            runbook="KafkaSentinelConsumerLag",
+            steps=BLIND,
+            see="KafkaSentinelBlind",
         )
     )
 
@@ -241,10 +156,12 @@ def now(board: dashboard.Dashboard) -> None:
     board.with_panel(
         grid(
             "Alerts that fire",
-            "Alerts of Kafka Sentinel, if its rules are loaded into this Prometheus. docs/alerts.md explains each.",
+            "Alerts of Kafka Sentinel, if its rules are loaded into this Prometheus. A click leads to the runbook.",
             Query(firing, events=True),
             nothing="none",
             hidden=("__name__", "alertstate", "kafka_cluster", "Value"),
+            words={"severity": {"critical": ("critical", RED), "warning": ("warning", YELLOW), "info": ("info", BLUE)}},
+            see="alerts.md",
             leads=f"{RUNBOOKS}${{__data.fields.alertname}}.md",
         )
     )
@@ -256,7 +173,8 @@ def now(board: dashboard.Dashboard) -> None:
             Query(f"max({series('partitions_under_replicated')})", "under-replicated"),
             Query(f"max({series('partitions_under_min_isr')})", "below min ISR"),
             Query(f"max({series('partitions_offline')})", "offline"),
-            runbook="KafkaSentinelWritesDown",
+            steps=NONE_IS_BETTER,
+            see="KafkaSentinelWritesDown",
         )
     )
     board.with_panel(
@@ -265,7 +183,7 @@ def now(board: dashboard.Dashboard) -> None:
             "Incidents that are not over, by the cause assumed so far.",
             Query(f"sum({series('incidents_open')})"),
             steps=NONE_IS_BETTER,
-            runbook="KafkaSentinelNotRecovered",
+            see="KafkaSentinelNotRecovered",
         )
     )
     board.with_panel(
@@ -274,69 +192,53 @@ def now(board: dashboard.Dashboard) -> None:
             "Broker pods that cannot come back by themselves; not known without Kubernetes.",
             Query(f"sum({series('broker_pods_stuck')})"),
             steps=NONE_IS_GOOD,
-            runbook="KafkaSentinelBrokerStuck",
+            see="KafkaSentinelBrokerStuck",
         )
     )
-    for metric, title, text, yes, no in (
-        ("armed", "Experiments", "Whether experiments may inject faults, or only rehearse.", "armed", "rehearse only"),
-        ("paused", "Paused", "Whether a person has paused the experiments.", "paused", "no"),
-        ("latched", "Latched", "Whether a failed run or a loss holds them until resumed.", "latched", "no"),
+    for metric, title, text, yes, no, page in (
+        (
+            "armed",
+            "Experiments",
+            "Whether experiments may inject faults, or only rehearse.",
+            ("armed", BLUE),
+            "rehearse only",
+            "operating.md#from-watching-to-experiments",
+        ),
+        (
+            "paused",
+            "Paused",
+            "Whether a person has paused the experiments.",
+            ("paused", YELLOW),
+            "no",
+            "operating.md#pausing-everything",
+        ),
+        (
+            "latched",
+            "Latched",
+            "Whether a failed run or a loss holds them until resumed.",
+            ("latched", RED),
+            "no",
+            "experiments.md#what-a-person-can-say",
+        ),
     ):
         board.with_panel(
             figure(
                 title,
                 text,
                 Query(f"max({series(f'experiments_{metric}')})"),
-                words={"0": (no, GREEN), "1": (yes, "blue" if metric == "armed" else RED)},
-                runbook="KafkaSentinelExperimentsSkipped",
+                words={"0": (no, GREEN), "1": yes},
+                see=f"KafkaSentinelExperimentsSkipped {page}",
             )
         )
     board.with_panel(
         figure(
             "State saved",
-            "How long ago Sentinel's state was saved; what is found after that is lost with its process.",
+            "How long ago Sentinel's state was saved; what is found after that is lost with its process. After 3"
+            " minutes experiments are held back.",
             Query(f"time() - max({series('checkpoint_last_success_timestamp_seconds')})", events=True),
             unit="s",
-            steps=((None, GREEN), (300, YELLOW), (900, RED)),
+            steps=STATE,
+            see="operating.md#its-own-restarts",
             nothing="never",
-        )
-    )
-
-
-def budget(board: dashboard.Dashboard) -> None:
-    board.with_row(dashboard.Row("Error budget"))
-    # What slo.availability leaves over; also while Sentinel is away.
-    allowed = f"on () group_left () (1 - max(last_over_time({series('slo_availability_ratio')}[1d])))"
-    board.with_panel(
-        figure(
-            "Left of 30 days' budget",
-            "What is left of what the objective allows to fail over 30 days (slo.availability; of 99.9 %, 43 minutes of"
-            " full outage). Below 0 it was missed. Prometheus has to keep as much.",
-            Query(f"1 - ({share_failed(PERIOD)}) / {allowed}", "{{operation}}"),
-            unit="percentunit",
-            steps=((None, RED), (0, YELLOW), (0.25, GREEN)),
-            runbook="KafkaSentinelErrorBudgetBurn",
-            width=8,
-            height=8,
-            decimals=1,
-        )
-    )
-    board.with_panel(
-        lines(
-            "Burn rate",
-            "How many times faster than allowed the budget is used up, over an hour. At 1 it lasts 30 days exactly.",
-            Query(f"({share_failed('1h')}) / {allowed}", "{{operation}}"),
-            steps=((None, GREEN), (1, YELLOW), (14.4, RED)),
-            runbook="KafkaSentinelErrorBudgetBurn",
-            width=8,
-        )
-    )
-    board.with_panel(
-        bars(
-            "Outage, by cause",
-            "Seconds within the time range in which any partition could not be written or read.",
-            Query(f"sum by (operation, cause) ({new('unavailable_seconds_total')})", "{{operation}}, {{cause}}"),
-            unit="s",
-            runbook="KafkaSentinelErrorBudgetBurn",
         )
     )

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard
-from tools.dashboards.parts import (
-    GREEN,
+from tools.dashboards.limits import (
     NONE_IS_BETTER,
     NONE_IS_GOOD,
-    RED,
-    YELLOW,
-    Query,
-    added,
-    bars,
-    begin,
-    figure,
-    lines,
-    new,
-    quantile,
-    series,
+    OUTAGE,
+    OUTAGE_WORDS,
+    WARNING,
+    WATCHES,
 )
+from tools.dashboards.parts import bars, figure, lines
+from tools.dashboards.queries import Query, added, new, quantile, series
+from tools.dashboards.whole import begin
 
 UNKNOWN = "Not known without Kubernetes."
+ENOUGH = "Below 30 s a pod cannot even end in good order; from 90 s on its partitions can be led elsewhere before."
 
 
 def build() -> dashboard.Dashboard:
@@ -49,7 +45,7 @@ def placement(board: dashboard.Dashboard) -> None:
                 f"Partitions that would fall below min.insync.replicas if {what} went, the worst case. {UNKNOWN}",
                 Query(f"max({series('partitions_exposed', domain=domain)})"),
                 steps=steps,
-                runbook="KafkaSentinelPlacementExposed",
+                see="KafkaSentinelPlacementExposed",
             )
         )
     for metric, title, text, steps in (
@@ -63,7 +59,7 @@ def placement(board: dashboard.Dashboard) -> None:
                 f"{text} {UNKNOWN}",
                 Query(f"max({series(metric)})"),
                 steps=steps,
-                runbook="KafkaSentinelPlacementExposed",
+                see="KafkaSentinelPlacementExposed",
             )
         )
     board.with_panel(
@@ -71,7 +67,8 @@ def placement(board: dashboard.Dashboard) -> None:
             "Exposure",
             f"Partitions that would fall below min.insync.replicas; domains overlap and must not be added. {UNKNOWN}",
             Query(f"max by (domain) ({series('partitions_exposed')})", "{{domain}}"),
-            runbook="KafkaSentinelPlacementExposed",
+            steps=NONE_IS_BETTER,
+            see="KafkaSentinelPlacementExposed",
         )
     )
     board.with_panel(
@@ -80,7 +77,8 @@ def placement(board: dashboard.Dashboard) -> None:
             f"Broker pods that cannot come back by themselves. {UNKNOWN}",
             Query(f"max by (reason) ({series('broker_pods_stuck')})", "{{reason}}"),
             stacked=True,
-            runbook="KafkaSentinelBrokerStuck",
+            steps=NONE_IS_GOOD,
+            see="KafkaSentinelBrokerStuck",
         )
     )
 
@@ -92,6 +90,7 @@ def reclaims(board: dashboard.Dashboard) -> None:
             "Reclaimed",
             "Spot nodes with brokers on them that went within the time range.",
             Query(f"sum({new('node_disruptions_total', cause='spot')})"),
+            see="disruptions.md#is-a-node-spot-capacity",
             decimals=0,
         )
     )
@@ -101,6 +100,7 @@ def reclaims(board: dashboard.Dashboard) -> None:
             "Nodes with brokers on them that went within the time range, and no notice had come before.",
             Query(f"sum({new('node_disruptions_total', announced='false')})"),
             steps=NONE_IS_BETTER,
+            see="disruptions.md#not-in-the-kubernetes-api",
             decimals=0,
         )
     )
@@ -110,38 +110,41 @@ def reclaims(board: dashboard.Dashboard) -> None:
             "Acknowledged records lost within the time range in incidents caused by spot reclaims.",
             Query(f"sum({new('records_lost_total', acks='all', cause='spot')})"),
             steps=NONE_IS_GOOD,
-            runbook="KafkaSentinelMessageLossAfterSpotReclaim",
+            see="KafkaSentinelMessageLossAfterSpotReclaim",
             decimals=0,
         )
     )
     board.with_panel(
         figure(
             "Without writes by reclaims",
-            "Time within the time range in which any partition could not be written, caused by spot reclaims.",
+            "Time within the time range in which any partition could not be written, caused by spot reclaims."
+            f" {OUTAGE_WORDS}",
             Query(f"sum({new('unavailable_seconds_total', operation='produce', cause='spot')})"),
             unit="s",
-            steps=((None, GREEN), (60, YELLOW), (600, RED)),
-            runbook="KafkaSentinelWritesDown",
+            steps=OUTAGE,
+            see="KafkaSentinelWritesDown",
         )
     )
     board.with_panel(
         figure(
             "Shortest warning",
-            "One in ten nodes went sooner after their notice than this, within the time range.",
+            f"One in ten nodes went sooner after their notice than this, within the time range. {ENOUGH}",
             Query(quantile(0.1, "disruption_lead_seconds", ""), events=True),
             unit="s",
             nothing="none measured",
-            steps=((None, RED), (30, YELLOW), (90, GREEN)),
+            steps=WARNING,
+            see="disruptions.md",
         )
     )
     board.with_panel(
         figure(
             "Usual warning",
-            "Half of the nodes went sooner after their notice than this, within the time range.",
+            f"Half of the nodes went sooner after their notice than this, within the time range. {ENOUGH}",
             Query(quantile(0.5, "disruption_lead_seconds", ""), events=True),
             unit="s",
             nothing="none measured",
-            steps=((None, RED), (30, YELLOW), (90, GREEN)),
+            steps=WARNING,
+            see="disruptions.md",
         )
     )
     board.with_panel(
@@ -152,6 +155,7 @@ def reclaims(board: dashboard.Dashboard) -> None:
                 f"sum by (source, class) ({new('disruption_notices_total')}) > 0", "{{source}}: {{class}}", events=True
             ),
             nothing="none in this time",
+            see="disruptions.md",
         )
     )
     board.with_panel(
@@ -163,16 +167,20 @@ def reclaims(board: dashboard.Dashboard) -> None:
                 "{{cause}}, announced: {{announced}}",
                 events=True,
             ),
+            marks={"/announced: false$/": NONE_IS_BETTER},
             nothing="none in this time",
+            see="reading-an-incident.md#why",
         )
     )
     board.with_panel(
         bars(
             "Warning, by source",
-            "Half of the nodes went sooner after the notice of this source, within the time range.",
+            f"Half of the nodes went sooner after the notice of this source, within the time range. {ENOUGH}",
             Query(quantile(0.5, "disruption_lead_seconds", "source"), "{{source}}", events=True),
             unit="s",
             nothing="none measured",
+            steps=WARNING,
+            see="disruptions.md",
         )
     )
 
@@ -182,8 +190,10 @@ def restarts(board: dashboard.Dashboard) -> None:
     board.with_panel(
         bars(
             "Restarts, by cause",
-            "Restarts of brokers within the time range.",
+            "Restarts of brokers within the time range. Yellow are those that nobody meant.",
             Query(f"sum by (cause) ({new('broker_restarts_total')})", "{{cause}}"),
+            marks={"/^(crash|oom|node_failure)$/": NONE_IS_BETTER},
+            see="reading-an-incident.md#why",
         )
     )
     board.with_panel(
@@ -193,21 +203,27 @@ def restarts(board: dashboard.Dashboard) -> None:
             Query(f"sum by (cause) ({added('broker_restarts_total')})", "{{cause}}"),
             stacked=True,
             width=16,
+            see="reading-an-incident.md#why",
         )
     )
     board.with_panel(
         lines(
             "Age of what Kubernetes told",
-            "Time since each watch last told anything. Without Kubernetes there are none.",
+            "Time since each watch last told anything. Without Kubernetes there are none. Dashed: from 30 s on"
+            " experiments are held back, from a minute on what pods were settles no cause.",
             Query(f"time() - max by (resource) ({series('watch_last_sync_timestamp_seconds')})", "{{resource}}"),
             unit="s",
+            steps=WATCHES,
+            see="permissions.md",
         )
     )
     board.with_panel(
         lines(
             "Trouble with the API server",
-            "Watches that had to be started again, and failed requests.",
+            "Watches that had to be started again, and failed requests. A resource that is not there is asked for again"
+            " and again (404).",
             Query(f"sum by (resource) ({added('watch_restarts_total')})", "{{resource}}"),
             Query(f"sum by (code) ({added('kubernetes_errors_total')})", "error {{code}}"),
+            see="KafkaSentinelBlind permissions.md",
         )
     )

@@ -88,7 +88,13 @@ labels:
   {{- include "kafka-sentinel.labels" .root | nindent 2 }}
 {{- end }}
 
-{{/* A file of rules or a dashboard, with links to where the runbooks are: (list $ text). */}}
+{{/*
+A file of rules or a dashboard, with links to where the runbooks are, and the other pages of docs one folder above them:
+(list $ text). Where the runbooks are ours, so are the others.
+*/}}
 {{- define "kafka-sentinel.linked" -}}
-{{- index . 1 | replace "https://github.com/kafka-sentinel/kafka-sentinel/blob/main/docs/runbooks" (index . 0).Values.runbooks }}
+{{- $docs := "https://github.com/kafka-sentinel/kafka-sentinel/blob/main/docs/" }}
+{{- $runbooks := (index . 0).Values.runbooks }}
+{{- $text := index . 1 | replace (print $docs "runbooks/") (print $runbooks "/") }}
+{{- contains $docs $runbooks | ternary $text (replace $docs (print $runbooks "/../") $text) }}
 {{- end }}
