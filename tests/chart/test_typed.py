@@ -7,15 +7,8 @@ import shlex
 
 import pytest
 import yaml
-from tests.chart.helm import VERSIONS
 from tests.chart.rendering import CHART, STRIMZI_V1, THREE, Helm, Objects
 from tests.cli.test_commands_in_docs import DOCUMENTS, commands
-from tests.go_programs import ROOT
-from tests.kubernetes.deploy import prometheus_operator
-from tests.kubernetes.deploy.crds import Strimzi
-from tests.kubernetes.lab.build import KUBERNETES
-
-from kafka_sentinel.lab.jars import KAFKA_VERSION
 
 VALUES = re.compile(r"^```yaml\n((?:kafka|settings):\n  .*?)^```", re.MULTILINE | re.DOTALL)
 NAMES = re.compile(r"\bsentinel-[a-z-]+[a-z]\b")  # of objects of a release called sentinel
@@ -62,19 +55,6 @@ def test_what_is_typed_about_an_object_names_one_that_is_there(helm: Helm, comma
 def test_values_that_are_shown_are_taken(helm: Helm, text: str):
     values = yaml.safe_load(text)
     assert helm.template(values if "kafka" in values else {**THREE, **values}, serves=STRIMZI_V1).config["kafka"]
-
-
-def test_the_versions_that_were_tried_are_those_of_the_tests():
-    table = (ROOT / "docs" / "install.md").read_text()
-    assert f"| Apache Kafka | {KAFKA_VERSION}," in table
-    assert f"| Kubernetes | {KUBERNETES} |" in table
-    assert f"{Strimzi.V1.value} (`v1`) and {Strimzi.V1BETA2.value} (`v1beta2`)" in table
-    three, four = VERSIONS.values()
-    assert f"| Helm | {three} and {four} |" in table
-    operated = (
-        f"{prometheus_operator.PROMETHEUS_VERSION}, run by the Prometheus operator {prometheus_operator.VERSION} "
-    )
-    assert operated in table
 
 
 def test_there_is_something_to_try():
