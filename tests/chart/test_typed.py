@@ -8,30 +8,22 @@ import shlex
 import pytest
 import yaml
 from tests.chart.rendering import CHART, STRIMZI_V1, THREE, Helm, Objects
-from tests.cli.test_commands_in_docs import DOCUMENTS, commands
+from tests.typed import DOCUMENTS, typed
 
 VALUES = re.compile(r"^```yaml\n((?:kafka|settings):\n  .*?)^```", re.MULTILINE | re.DOTALL)
 NAMES = re.compile(r"\bsentinel-[a-z-]+[a-z]\b")  # of objects of a release called sentinel
 ELSEWHERE = ("--create-namespace",)  # about what is there already
 
 
-def installations() -> list[str]:
-    return sorted({command for command in typed() if command.startswith(("helm install", "helm upgrade"))})
-
-
-def typed() -> list[str]:
-    return [" ".join(command.split()) for path in DOCUMENTS for command in commands(path.read_text())]
-
-
 def named() -> list[str]:
-    return sorted({command for command in typed() if command.startswith("kubectl ") and NAMES.search(command)})
+    return [command for command in typed("kubectl") if NAMES.search(command)]
 
 
 def shown() -> list[str]:
     return [found[1] for path in DOCUMENTS for found in VALUES.finditer(path.read_text())]
 
 
-@pytest.mark.parametrize("command", installations())
+@pytest.mark.parametrize("command", typed("helm"))
 def test_what_is_typed_to_install_it_installs_it(helm: Helm, command: str):
     words = [word for word in shlex.split(command, comments=True)[2:] if word not in ELSEWHERE]
     arguments = [str(CHART) if word == "helm/kafka-sentinel" else word for word in words]
@@ -58,6 +50,6 @@ def test_values_that_are_shown_are_taken(helm: Helm, text: str):
 
 
 def test_there_is_something_to_try():
-    assert len(installations()) >= 4
+    assert len(typed("helm")) >= 4
     assert len(named()) >= 4
     assert len(shown()) >= 2
