@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.alerts import promtool
+from tests.alerts.delivered import expected
 from tests.alerts.promql import mistakes
 from tests.alerts.promtool import ALERTS, BASE, NAMES, ROOT, RULES
 
@@ -146,3 +147,19 @@ def test_the_page_lists_every_alert_with_its_severity_and_labels():
         assert set(severity.replace(",", "").split()) == {rule["labels"]["severity"] for rule in mine}
         used = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"]["description"] for rule in mine)))
         assert used - {"kafka_cluster"} <= set(re.findall(r"`(\w+)`", labels)) | {"cause"}
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("three copies, of which two must be in sync", expected(lost=False, lost_weaker=False)),
+        ("the same, where a probe with acks=1", expected(lost=False, lost_weaker=True)),
+        ("two copies, both on that node", expected(lost=True, lost_weaker=False)),
+    ],
+)
+def test_the_page_lists_what_is_delivered_on_the_real_cluster(row: str, told: set[str]):
+    """The cluster's own test wants exactly these, by the same function."""
+    [line] = [line for line in PAGE.splitlines() if line.startswith(f"| {row}")]
+    levels = {rule["alert"]: rule["labels"]["severity"] for rule in ALERTS if rule["alert"] in told}
+    assert set(re.findall(r"(KafkaSentinel\w+) \((\w+)\)", line)) == set(levels.items())
+    assert levels.keys() == told

@@ -7,38 +7,23 @@ import shlex
 
 import pytest
 import yaml
-from tests.chart.helm import VERSIONS
 from tests.chart.rendering import CHART, STRIMZI_V1, THREE, Helm, Objects
-from tests.cli.test_commands_in_docs import DOCUMENTS, commands
-from tests.go_programs import ROOT
-from tests.kubernetes.deploy import prometheus_operator
-from tests.kubernetes.deploy.crds import Strimzi
-from tests.kubernetes.lab.build import KUBERNETES
-
-from kafka_sentinel.lab.jars import KAFKA_VERSION
+from tests.typed import DOCUMENTS, typed
 
 VALUES = re.compile(r"^```yaml\n((?:kafka|settings):\n  .*?)^```", re.MULTILINE | re.DOTALL)
 NAMES = re.compile(r"\bsentinel-[a-z-]+[a-z]\b")  # of objects of a release called sentinel
 ELSEWHERE = ("--create-namespace",)  # about what is there already
 
 
-def installations() -> list[str]:
-    return sorted({command for command in typed() if command.startswith(("helm install", "helm upgrade"))})
-
-
-def typed() -> list[str]:
-    return [" ".join(command.split()) for path in DOCUMENTS for command in commands(path.read_text())]
-
-
 def named() -> list[str]:
-    return sorted({command for command in typed() if command.startswith("kubectl ") and NAMES.search(command)})
+    return [command for command in typed("kubectl") if NAMES.search(command)]
 
 
 def shown() -> list[str]:
     return [found[1] for path in DOCUMENTS for found in VALUES.finditer(path.read_text())]
 
 
-@pytest.mark.parametrize("command", installations())
+@pytest.mark.parametrize("command", typed("helm"))
 def test_what_is_typed_to_install_it_installs_it(helm: Helm, command: str):
     words = [word for word in shlex.split(command, comments=True)[2:] if word not in ELSEWHERE]
     arguments = [str(CHART) if word == "helm/kafka-sentinel" else word for word in words]
@@ -64,20 +49,7 @@ def test_values_that_are_shown_are_taken(helm: Helm, text: str):
     assert helm.template(values if "kafka" in values else {**THREE, **values}, serves=STRIMZI_V1).config["kafka"]
 
 
-def test_the_versions_that_were_tried_are_those_of_the_tests():
-    table = (ROOT / "docs" / "install.md").read_text()
-    assert f"| Apache Kafka | {KAFKA_VERSION}," in table
-    assert f"| Kubernetes | {KUBERNETES} |" in table
-    assert f"{Strimzi.V1.value} (`v1`) and {Strimzi.V1BETA2.value} (`v1beta2`)" in table
-    three, four = VERSIONS.values()
-    assert f"| Helm | {three} and {four} |" in table
-    operated = (
-        f"{prometheus_operator.PROMETHEUS_VERSION}, run by the Prometheus operator {prometheus_operator.VERSION} "
-    )
-    assert operated in table
-
-
 def test_there_is_something_to_try():
-    assert len(installations()) >= 4
+    assert len(typed("helm")) >= 4
     assert len(named()) >= 4
     assert len(shown()) >= 2

@@ -1,7 +1,11 @@
-"""What the documents tell people to type exists: commands, options, make's verbs, addresses, variables, values."""
+"""What the documents tell people to type exists: commands, options, make's verbs, addresses, variables, values.
+
+And each of it is executed by a test, which tests/typed.py names.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from itertools import pairwise
@@ -11,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 import pytest
 import yaml
+from tests.typed import DOCUMENTS, KINDS, ROOT, commands, everything, kinds_of, typed
 
 from kafka_sentinel.adapters.kubernetes.orders import PAUSE, annotation
 from kafka_sentinel.adapters.metrics import Metrics
@@ -20,22 +25,8 @@ from kafka_sentinel.core.kubernetes.kept import RECLAIM
 from kafka_sentinel.core.types import OrderKind
 from kafka_sentinel.settings.describe import keys
 
-ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "kafka-sentinel"
-DOCUMENTS = sorted(
-    path for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md", "helm/**/*.md") for path in ROOT.glob(pattern)
-)
-BLOCK = re.compile(r"^( *)```console\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 KUBECTL = {"annotate", "apply", "delete", "describe", "exec", "get", "label", "logs", "port-forward", "taint"}
-
-
-def commands(text: str) -> list[str]:
-    """Return what is to be typed: lines with a prompt, continued lines joined, without remarks."""
-    found = []
-    for block in BLOCK.finditer(text):
-        joined = block[2].replace("\\\n", " ")
-        found += [line.strip()[2:] for line in joined.splitlines() if line.strip().startswith("$ ")]
-    return found
 
 
 def problem(command: str) -> str | None:
@@ -161,3 +152,44 @@ def test_what_does_not_exist_is_noticed(command: str):
 def test_commands_are_found(text: str):
     (command,) = commands(text)
     assert shlex.split(command, comments=True) == ["make", "demo"]
+
+
+# --- and is executed
+
+
+def source(place: str) -> str | None:
+    """Return the source of a function, as file::name with its decorators, or of a file; None if it is not there."""
+    path, _, name = place.partition("::")
+    if not (ROOT / path).is_file():
+        return None
+    text = (ROOT / path).read_text()
+    if not name:
+        return text
+    found = [one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.FunctionDef) and one.name == name]
+    lines = text.splitlines()
+    of_function = [lines[min(each.lineno for each in (one, *one.decorator_list)) - 1 : one.end_lineno] for one in found]
+    return "\n".join(line for each in of_function for line in each) if found else None
+
+
+def test_every_command_is_of_one_kind():
+    assert {command: kinds for command in everything() if len(kinds := kinds_of(command)) != 1} == {}
+
+
+def test_what_no_test_executes_is_noticed():
+    assert kinds_of("kafka-sentinel version") == []
+    assert kinds_of("helm rollback sentinel") == []
+    assert kinds_of("kafka-sentinel demo") == [], "without brokers it is make's"
+    assert source("tests/kafka/test_demo.py::test_gone") is None
+    assert source("tests/kafka/test_gone.py::test_x") is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_executed_by_a_test_that_takes_it_from_the_documents_or_says_it_itself(kind: str):
+    assert typed(kind) != []
+    by, done_in = KINDS[kind].by, KINDS[kind].done_in
+    assert by or done_in
+    if by is not None:
+        assert by.partition("::")[2].startswith("test_")
+        assert f'typed("{kind}")' in (source(by) or ""), f"{by} does not take them"
+    for place, says in done_in:
+        assert says in (source(place) or ""), f"{place} does not say {says}"

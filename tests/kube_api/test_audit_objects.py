@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 from tests.core.audit.worlds import kafka, topic
 from tests.core.kubernetes.raw import meta, node, pod
 from tests.kube_api.cluster import Cluster
 from tests.kube_api.server import page, refuse, say
+from tests.typed import typed
 from tests.web.test_http import validator
 
 from kafka_sentinel.adapters.audit import Auditor, gather
@@ -309,6 +311,20 @@ def test_the_command_says_it_for_people_and_for_programs(command, tmp_path):
     assert json.loads(file.read_text())["cluster_id"] is None
     code, _, _ = command("--output", str(tmp_path / "none" / "x"))
     assert code == 2
+
+
+@pytest.mark.parametrize("line", typed("audit"))
+def test_what_the_documents_tell_to_type_is_audited(command, tmp_path, monkeypatch, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sentinel.yaml").write_text("{}")
+    words = shlex.split(line)[2:]
+    code, text, progress = command(*words)
+    assert (code, "audit: 4 pods" in progress) == (3, True), "Kafka did not answer, Kubernetes did"
+    file = words[words.index("--output") + 1] if "--output" in words else None
+    made = text if file is None else (tmp_path / file).read_text()
+    assert "orders-broker-1" in made if "--inventory" in words else "brokers-share-node" in made
+    if "--format" in words:
+        assert json.loads(made)
 
 
 def test_the_inventory_lists_what_there_is_what_it_is_for_and_where_it_runs(command, tmp_path):

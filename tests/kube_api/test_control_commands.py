@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ from tests.kube_api.cluster import Cluster, strimzi
 from tests.kube_api.running import Running
 from tests.kube_api.server import drop, obj, page, refuse, say
 from tests.kube_api.test_runtime_control import KILL, NAME, SHARED, STATE, begun
+from tests.typed import typed
 
 from kafka_sentinel.adapters.kubernetes.node_mark import NodeMarks
 from kafka_sentinel.cli import main, telling
@@ -64,6 +66,21 @@ def test_a_running_sentinel_is_paused_and_resumed_and_an_experiment_is_judged(se
     code, out, err = command("heal")
     assert (code, out.splitlines()[-1][:24], err) == (0, "no fault was under way; ", "")
     assert cluster.objects[STATE]["metadata"]["annotations"] == {}
+
+
+def test_what_the_documents_tell_to_type_is_taken(sentinel, command):
+    """One after the other, as they stand; what is run there has the name that it has in the documents."""
+    ended = {}
+    for line in typed("orders"):
+        words = shlex.split(line)[1:]
+        ended[words[0]], out, err = command(*(KILL["name"] if word == "kill-leader" else word for word in words))
+        assert "Usage" not in err
+        assert out
+        if words[0] == "pause":
+            sentinel.wait(lambda status: status["experiments"]["paused_by"] == "release on Tuesday")
+        if words[0] == "resume":
+            sentinel.wait(lambda status: not status["experiments"]["paused"])
+    assert ended == {"pause": 0, "resume": 0, "run-now": 1, "heal": 0}, "not armed, so nothing is run"
 
 
 def test_where_no_sentinel_ever_ran_that_is_said(command):

@@ -21,6 +21,7 @@ from tests.alerts.contract import (
     check_metadata,
     unheard,
 )
+from tests.alerts.delivered import OF_A_LOSS, OF_A_WEAKER_LOSS, expected
 from tests.alerts.promtool import ALERTS, BASE, ROOT, RULES
 from tests.alerts.shown import Shown, empty, strange, values
 from tests.chart.helm import MAJORS
@@ -38,7 +39,6 @@ from kafka_sentinel.adapters.metric_catalogue import CATALOGUE
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1_500)]  # the first of them waits until all of it has happened
 SECONDS = 120.0
 FOUND = 300.0  # seconds; a kubelet takes a minute or two to show a pod its changed Secret
-WEAKER = "KafkaSentinelMessageLossAcksOne"
 OF_TARGET = {"namespace", "pod", "container", "endpoint", "job", "instance"}  # labels Prometheus gives a series
 OF_KIND = {"podMonitor": set(), "serviceMonitor": {"service"}}
 
@@ -165,7 +165,7 @@ def test_the_reclaim_was_one_incident_and_nothing_that_was_acknowledged_is_lost(
 
 
 def test_a_passed_experiment_told_nobody_but_what_acks_1_lost_by_it(told: Told):
-    assert set(told.quiet) <= {WEAKER}, "a leader that is killed takes what only it had"
+    assert set(told.quiet) <= {OF_A_WEAKER_LOSS}, "a leader that is killed takes what only it had"
 
 
 def test_an_outage_is_delivered_as_the_rule_says_and_so_is_its_end(told: Told):
@@ -178,7 +178,7 @@ def test_an_outage_is_delivered_as_the_rule_says_and_so_is_its_end(told: Told):
 
 
 def test_a_real_loss_after_a_real_reclaim_is_delivered_with_its_cause(told: Told):
-    name = "KafkaSentinelMessageLossAfterSpotReclaim"
+    name = OF_A_LOSS
     [fired] = told.monitoring.receiver.got("firing", alertname=name)
     check_delivered(fired, {"kafka_cluster": THIN, "cause": "spot"})
     assert told.monitoring.receiver.got("resolved", alertname=name) == []
@@ -197,7 +197,7 @@ def test_what_acks_1_lost_is_what_its_log_lacks_and_is_no_more_than_information(
     assert (figures["lost"], len(told.missing)) == (len(lost), len(lost) + never)
     assert {loss["acks"] for loss in told.status["losses"]} <= {WEAK}
     say(f"acks=1 lost {len(lost)} of {figures['acked']} acknowledged records")
-    fired = {one.labels["cause"]: one for one in told.monitoring.receiver.got("firing", alertname=WEAKER)}
+    fired = {one.labels["cause"]: one for one in told.monitoring.receiver.got("firing", alertname=OF_A_WEAKER_LOSS)}
     assert set(fired) == {loss["cause"] for loss in told.status["losses"]} <= {"experiment", "spot"}
     for cause, one in fired.items():
         check_delivered(one, {"kafka_cluster": SAFE, "cause": cause})
@@ -206,10 +206,10 @@ def test_what_acks_1_lost_is_what_its_log_lacks_and_is_no_more_than_information(
 
 def test_with_it_come_exactly_the_expected_others(told: Told):
     fired = {(one.name, one.labels["kafka_cluster"]) for one in told.monitoring.receiver.got("firing")}
+    weaker = told.status["records"][WEAK]["lost"] > 0
     assert fired == {
-        *((name, cluster) for cluster in (SAFE, THIN) for name in _EXPECTED),
-        ("KafkaSentinelMessageLossAfterSpotReclaim", THIN),
-        *([(WEAKER, SAFE)] if told.status["records"][WEAK]["lost"] else []),
+        *((name, SAFE) for name in expected(lost=False, lost_weaker=weaker)),
+        *((name, THIN) for name in expected(lost=True, lost_weaker=False)),
     }
     slow = told.monitoring.receiver.got("firing", alertname="KafkaSentinelSlowRecovery")
     for one in slow:
@@ -251,5 +251,4 @@ def by(shown: Shown, panel: str, label: str) -> dict[str, float]:
     return {each["metric"][label]: list(values([each]))[-1] for each in result(shown, panel)}
 
 
-_EXPECTED = ("KafkaSentinelWritesDown", "KafkaSentinelReadsDown", "KafkaSentinelSlowRecovery")
 _CAUSES = next(label.values for label in CATALOGUE["incidents_total"].labels if label.name == "cause")

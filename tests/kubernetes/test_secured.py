@@ -18,6 +18,7 @@ from tests.kubernetes.deploy.waiting import wait_for
 
 FIRST_RECORD = 60.0  # seconds from when its user is there
 MANY = 300  # records
+PROBE_TOPIC = "kafka-sentinel-probe"
 # What its user may not do, as it answers in the daemon's own container by the daemon's own files.
 OTHER_TOPIC = """
 import os
@@ -47,10 +48,11 @@ def turned_away(kafka: Kafka, **properties: object) -> bool:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", ["tls", "scram-sha-512"])
+@pytest.mark.parametrize(("kind", "partitions"), [("tls", 6), ("scram-sha-512", 2)])
 def test_signed_in_as_a_kafka_user_that_may_do_no_more_than_it_needs_it_proves_records(
-    secured_kafka: Kafka, tmp_path: Path, kind: str
+    secured_kafka: Kafka, tmp_path: Path, kind: str, partitions: int
 ):
+    """A KafkaTopic of two partitions leaves one of three brokers unprobed: that is told, and the topic left alone."""
     kafka = secured_kafka
     security = kafka.security
     security.clients.sign("known", "/CN=known")
@@ -58,13 +60,13 @@ def test_signed_in_as_a_kafka_user_that_may_do_no_more_than_it_needs_it_proves_r
     assert not turned_away(kafka, **{"ssl.certificate.pem": certificate, "ssl.key.pem": key})
     assert turned_away(kafka)
     beside = {} if kind == "tls" else {"tls": {"enabled": True}, "bootstrapServers": kafka.listening(SCRAM_PORT)}
-    strimzi = {"kafkaUser": {"create": True}, "kafkaTopic": {"create": True}}
+    strimzi = {"kafkaUser": {"create": True}, "kafkaTopic": {"create": True, "partitions": partitions}}
     values = {"kafka": {"clusterName": kafka.name, "auth": {"type": kind}, **beside}, "strimzi": strimzi}
     with (
         installed(kafka, programs.MAJORS[0], tmp_path, forgetting=True, **values) as release,
         user_operator(kafka, release.name_of("KafkaUser")),
     ):
-        assert topic_operator(kafka) == ["kafka-sentinel-probe"]
+        assert topic_operator(kafka) == [PROBE_TOPIC]
         wait_for(lambda: release.verified() > 0, "the first verified record", FIRST_RECORD)
         assert "Phase:          Succeeded" in release.helm("test", RELEASE)
         status = release.wait_for(lambda found: found["records"]["all"]["verified"] > MANY, f"{MANY} records", SECONDS)
@@ -73,6 +75,8 @@ def test_signed_in_as_a_kafka_user_that_may_do_no_more_than_it_needs_it_proves_r
         assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
         assert status["kafka"]["controller"] == CONTROLLER_ID  # which another library asks for
         wait_for(lambda: sample(release.metrics(), "commit_latency_seconds_count") > 0, "the group to commit", SECONDS)
-        assert sample(release.metrics(), "brokers_unprobed") == 0
+        assert sample(release.metrics(), "brokers_unprobed") == max(0, len(kafka.brokers) - partitions)
+        there = kafka.admin().list_topics(PROBE_TOPIC, timeout=10).topics[PROBE_TOPIC].partitions
+        assert len(there) == partitions
         refused = release.exec("python3", "-c", OTHER_TOPIC)
         assert refused.stdout.strip() == "TOPIC_AUTHORIZATION_FAILED", refused.stdout + refused.stderr
