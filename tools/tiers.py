@@ -43,7 +43,7 @@ class Tier:
 LANES = (
     (
         Tier("core", CORE),
-        Tier("chart", ("tests/chart",), preparation.helm),
+        Tier("chart", ("tests/chart",), preparation.chart),
         Tier("alerts", ("tests/alerts",), preparation.prometheus),
         Tier("sim", ("tests/sim",), slow=True),
         Tier("mock", ("tests/mock",)),

@@ -112,6 +112,17 @@ true
 {{- toYaml $s }}
 {{- end }}
 
+{{/* The name of the Kafka cluster in the metrics' label: the environment wins, as it does in the daemon. */}}
+{{- define "kafka-sentinel.clusterLabel" -}}
+{{- $name := (include "kafka-sentinel.settings" . | fromYaml).kafka.cluster_name }}
+{{- range .Values.extraEnv }}
+{{- if and (eq .name "KAFKA_SENTINEL__KAFKA__CLUSTER_NAME") .value }}
+{{- $name = .value }}
+{{- end }}
+{{- end }}
+{{- $name }}
+{{- end }}
+
 {{- define "kafka-sentinel.putSecurity" -}}
 {{- $s := index . 0 }}
 {{- $root := index . 1 }}
