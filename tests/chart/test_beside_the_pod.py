@@ -23,7 +23,11 @@ ALL = {
     "settings": {
         "kubernetes": {"operator_namespace": "operator"},
         "probe": {"acks_one": {"enabled": True}},
-        "experiments": {"armed_for": "id", "items": [{"name": "a", "fault": "node-reclaim", "every": "1h"}]},
+        "experiments": {
+            "armed_for": "id",
+            "dry_run": False,
+            "items": [{"name": "a", "fault": "node-reclaim", "every": "1h"}],
+        },
     },
 }
 
@@ -73,7 +77,7 @@ def test_names_of_users_and_topics_carry_the_release(helm):
 @pytest.mark.parametrize("name", ["s", "kafka-sentinel", "r" * 53])
 def test_names_are_not_too_long(helm, name):
     for each in everything(helm, name=name, namespace="kafka").all:
-        limit = 63 if each["kind"] == "Service" else 253
+        limit = 63 if each["kind"] in {"Service", "Job"} else 253
         assert len(each["metadata"]["name"]) <= limit
         labels = each["metadata"].get("labels", {})
         assert all(len(value) <= 63 for value in labels.values())
@@ -382,11 +386,20 @@ def test_notes_give_the_line_that_pauses_and_say_what_stays(helm):
     assert "the topics kafka-sentinel-probe" in said
     assert "helm test sentinel -n monitoring" in said
     assert "WARNING" not in said
+    assert "--no-hooks" not in said
     file = helm.notes(THREE, {"settings": {"state": {"file": "/state/state.json"}}})
     assert "kubectl annotate" not in file
     assert "WARNING: no state is kept in Kubernetes" in file
     topics = helm.notes({"kafka": {"clusterName": "c"}, "strimzi": {"kafkaTopic": {"create": True}}})
     assert "Strimzi deletes the probe topics with their KafkaTopics" in topics
+
+
+def test_notes_say_what_a_job_does_before_it_is_uninstalled_and_how_to_do_without(helm):
+    armed = {"settings": {"experiments": {"armed_for": "lkc-1", "dry_run": False}}}
+    said = helm.notes(THREE, armed)
+    assert "helm uninstall sentinel -n monitoring --no-hooks" in said
+    assert re.search(r"The pause stays with the state:\s+a later installation under this name", said)
+    assert "the job sentinel-kafka-sentinel-undo, if it failed" in said
 
 
 def test_notes_warn_of_what_nobody_has_tried_and_of_listeners_with_peers(helm):

@@ -174,6 +174,14 @@ true
 {{- end }}
 {{- end }}
 
+{{/* "true" if experiments may leave something to undo, and the daemon can be told to: then a Job waits for that. */}}
+{{- define "kafka-sentinel.undoes" -}}
+{{- $rehearsal := ne (toString (dig "experiments" "dry_run" true .Values.settings)) "false" }}
+{{- if and (include "kafka-sentinel.armed" .) (not $rehearsal) (include "kafka-sentinel.stateName" .) -}}
+true
+{{- end }}
+{{- end }}
+
 {{/* The probe topics: what each is for → its name. */}}
 {{- define "kafka-sentinel.topics" -}}
 {{- $probe := (include "kafka-sentinel.settings" . | fromYaml).probe | default dict }}
