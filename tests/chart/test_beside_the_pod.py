@@ -32,8 +32,8 @@ ALL = {
 }
 
 
-def everything(helm: Helm, **options):
-    return helm.template(SCRAM, STRIMZI, ALL, serves=STRIMZI_V1, **options)
+def everything(helm: Helm, values: dict | None = None, **options):
+    return helm.template(SCRAM, STRIMZI, ALL, values or {}, serves=STRIMZI_V1, **options)
 
 
 def test_lint_has_nothing_to_say(helm):
@@ -72,6 +72,29 @@ def test_two_releases_do_not_meet(helm, one, other):
 def test_names_of_users_and_topics_carry_the_release(helm):
     first, second = (everything(helm, name=name, namespace="kafka") for name in ("a", "b"))
     assert not first.names() & second.names()
+
+
+@pytest.mark.parametrize(
+    ("values", "label", "name"),
+    [
+        ({}, "kafka-sentinel", "sentinel-kafka-sentinel"),
+        ({"nameOverride": "probe"}, "probe", "sentinel-probe"),
+        ({"nameOverride": "sentinel"}, "sentinel", "sentinel"),
+        ({"fullnameOverride": "ours"}, "kafka-sentinel", "ours"),
+        ({"nameOverride": "probe", "fullnameOverride": "ours"}, "probe", "ours"),
+    ],
+)
+def test_objects_are_called_as_one_says_and_find_each_other_all_the_same(helm, values, label, name):
+    usual, named = everything(helm, namespace="kafka"), everything(helm, values=values, namespace="kafka")
+    expected = {(kind, place, one.replace("sentinel-kafka-sentinel", name)) for kind, place, one in usual.names()}
+    assert named.names() == expected
+    assert named.deployment["metadata"]["name"] == named.one("Service")["metadata"]["name"] == name
+    assert {one["metadata"]["labels"]["app.kubernetes.io/name"] for one in named.all} == {label}
+    assert named.config["state"]["config_map"] == f"{name}-state"
+    assert (named.config["name"], named.config["group_consumer"]["group_id"]) == (name, name)
+    assert named.one("Service")["spec"]["selector"].items() <= (
+        named.deployment["spec"]["template"]["metadata"]["labels"].items()
+    )
 
 
 @pytest.mark.parametrize("name", ["s", "kafka-sentinel", "r" * 53])

@@ -242,6 +242,13 @@ def test_the_image_is_named_by_version_tag_or_digest(helm):
     assert helm.template(THREE, tag, {"image": {"digest": digest}}).container["image"] == f"registry.test/ours@{digest}"
 
 
+@pytest.mark.parametrize("policy", ["IfNotPresent", "Always", "Never"])
+def test_the_image_is_pulled_when_one_says(helm, policy):
+    given = {} if policy == "IfNotPresent" else {"image": {"pullPolicy": policy}}
+    for pod in every(helm, given):
+        assert [each["imagePullPolicy"] for each in pod["containers"]] == [policy]
+
+
 def test_helm_test_runs_check_as_the_daemon_would(helm):
     auth = {"kafka": {"auth": {"type": "plain", "username": "me", "existingSecret": "theirs"}}}
     objects = helm.template(THREE, auth)
