@@ -11,6 +11,7 @@ import yaml
 from tests.chart.rendering import CHART, STRIMZI_OLD, STRIMZI_V1, THREE, Helm
 from tests.go_programs import ROOT
 
+from kafka_sentinel import __version__
 from kafka_sentinel.core.faults import FaultKind
 
 STRIMZI = {"strimzi": {"kafkaUser": {"create": True}, "kafkaTopic": {"create": True}}}
@@ -423,6 +424,14 @@ def test_notes_say_what_a_job_does_before_it_is_uninstalled_and_how_to_do_withou
     assert "helm uninstall sentinel -n monitoring --no-hooks" in said
     assert re.search(r"The pause stays with the state:\s+a later installation under this name", said)
     assert "the job sentinel-kafka-sentinel-undo, if it failed" in said
+
+
+def test_notes_say_that_the_image_has_to_be_brought_unless_one_is_named(helm):
+    said = helm.notes(THREE)
+    assert "ImagePullBackOff" in said
+    assert f"kafka-sentinel:{__version__} is published nowhere" in said
+    assert "--set image.repository=REGISTRY/kafka-sentinel" in said
+    assert "ImagePullBackOff" not in helm.notes(THREE, {"image": {"repository": "registry.test/kafka-sentinel"}})
 
 
 def test_notes_warn_of_what_nobody_has_tried_and_of_listeners_with_peers(helm):
