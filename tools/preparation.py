@@ -45,6 +45,11 @@ def helm() -> str | None:
     return have("Helm 3 and 4, built from source", [sys.executable, "-m", "tests.chart.helm"], LONG)
 
 
+def chart() -> str | None:
+    """Have Helm, and the promtool that its rules are tried by."""
+    return helm() or prometheus()
+
+
 def kafka() -> str | None:
     """Have a Java and the jars of Kafka."""
     return have("Java and the jars of Kafka", [sys.executable, "-m", "tests.kafka.needs"], SHORT)

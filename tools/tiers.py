@@ -49,7 +49,7 @@ LANES = (
     (Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, budget=12 * 60.0),),
 )
 SHARED = (
-    Tier("chart", ("tests/chart",), preparation.helm),
+    Tier("chart", ("tests/chart",), preparation.chart),
     Tier("alerts", ("tests/alerts",), preparation.prometheus),
     Tier("sim", ("tests/sim",), slow=True),
     Tier("mock", ("tests/mock",)),

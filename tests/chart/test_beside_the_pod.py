@@ -11,6 +11,7 @@ import yaml
 from tests.chart.rendering import CHART, STRIMZI_OLD, STRIMZI_V1, THREE, Helm
 from tests.go_programs import ROOT
 
+from kafka_sentinel import __version__
 from kafka_sentinel.core.faults import FaultKind
 
 STRIMZI = {"strimzi": {"kafkaUser": {"create": True}, "kafkaTopic": {"create": True}}}
@@ -23,13 +24,17 @@ ALL = {
     "settings": {
         "kubernetes": {"operator_namespace": "operator"},
         "probe": {"acks_one": {"enabled": True}},
-        "experiments": {"armed_for": "id", "items": [{"name": "a", "fault": "node-reclaim", "every": "1h"}]},
+        "experiments": {
+            "armed_for": "id",
+            "dry_run": False,
+            "items": [{"name": "a", "fault": "node-reclaim", "every": "1h"}],
+        },
     },
 }
 
 
-def everything(helm: Helm, **options):
-    return helm.template(SCRAM, STRIMZI, ALL, serves=STRIMZI_V1, **options)
+def everything(helm: Helm, values: dict | None = None, **options):
+    return helm.template(SCRAM, STRIMZI, ALL, values or {}, serves=STRIMZI_V1, **options)
 
 
 def test_lint_has_nothing_to_say(helm):
@@ -70,10 +75,33 @@ def test_names_of_users_and_topics_carry_the_release(helm):
     assert not first.names() & second.names()
 
 
+@pytest.mark.parametrize(
+    ("values", "label", "name"),
+    [
+        ({}, "kafka-sentinel", "sentinel-kafka-sentinel"),
+        ({"nameOverride": "probe"}, "probe", "sentinel-probe"),
+        ({"nameOverride": "sentinel"}, "sentinel", "sentinel"),
+        ({"fullnameOverride": "ours"}, "kafka-sentinel", "ours"),
+        ({"nameOverride": "probe", "fullnameOverride": "ours"}, "probe", "ours"),
+    ],
+)
+def test_objects_are_called_as_one_says_and_find_each_other_all_the_same(helm, values, label, name):
+    usual, named = everything(helm, namespace="kafka"), everything(helm, values=values, namespace="kafka")
+    expected = {(kind, place, one.replace("sentinel-kafka-sentinel", name)) for kind, place, one in usual.names()}
+    assert named.names() == expected
+    assert named.deployment["metadata"]["name"] == named.one("Service")["metadata"]["name"] == name
+    assert {one["metadata"]["labels"]["app.kubernetes.io/name"] for one in named.all} == {label}
+    assert named.config["state"]["config_map"] == f"{name}-state"
+    assert (named.config["name"], named.config["group_consumer"]["group_id"]) == (name, name)
+    assert named.one("Service")["spec"]["selector"].items() <= (
+        named.deployment["spec"]["template"]["metadata"]["labels"].items()
+    )
+
+
 @pytest.mark.parametrize("name", ["s", "kafka-sentinel", "r" * 53])
 def test_names_are_not_too_long(helm, name):
     for each in everything(helm, name=name, namespace="kafka").all:
-        limit = 63 if each["kind"] == "Service" else 253
+        limit = 63 if each["kind"] in {"Service", "Job"} else 253
         assert len(each["metadata"]["name"]) <= limit
         labels = each["metadata"].get("labels", {})
         assert all(len(value) <= 63 for value in labels.values())
@@ -210,11 +238,18 @@ def test_dashboards_in_the_chart_become_config_maps_for_grafana(helm, furnished)
     assert len(helm.template(THREE, chart=furnished).of("ConfigMap")) == 1
 
 
+def own_rules(cluster: str) -> dict:
+    """Return the project's rules, where the one Sentinel that is missed for ever is that of `cluster`."""
+    text = (CHART / "alerts" / "kafka-sentinel.yaml").read_text()
+    none = "absent_over_time(kafka_sentinel_build_info[1d])"
+    assert text.count(none) == 1
+    return yaml.safe_load(text.replace(none, f'absent(kafka_sentinel_build_info{{kafka_cluster="{cluster}"}})'))
+
+
 def test_the_chart_brings_the_projects_own_rules_and_dashboards(helm):
     on = {"prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}}
     objects = helm.template(THREE, on)
-    rules = yaml.safe_load((CHART / "alerts" / "kafka-sentinel.yaml").read_text())
-    assert objects.one("PrometheusRule")["spec"] == rules
+    assert objects.one("PrometheusRule")["spec"] == own_rules("stage")
     files = [file for each in objects.of("ConfigMap") for file in each["data"].items()]
     given = {dashboard["uid"]: dashboard for name, text in files if ".json" in name for dashboard in [json.loads(text)]}
     own = [json.loads(path.read_text()) for path in (CHART.parents[1] / "grafana").glob("*.json")]
@@ -226,8 +261,7 @@ def test_alerts_get_the_users_labels_beside_their_own_and_those_he_does_not_want
     unwanted = "KafkaSentinelPlacementExposed"
     more = {"alertLabels": {"team": "streams", "severity": "page"}, "without": [unwanted]}
     rule = helm.template(THREE, {"prometheusRule": {"enabled": True, **more}}).one("PrometheusRule")
-    own = yaml.safe_load((CHART / "alerts" / "kafka-sentinel.yaml").read_text())
-    expected = [one for group in own["groups"] for one in group["rules"] if one.get("alert") != unwanted]
+    expected = [one for group in own_rules("stage")["groups"] for one in group["rules"] if one.get("alert") != unwanted]
     for one in expected:
         if "alert" in one:
             one["labels"] = {"team": "streams"} | one["labels"]
@@ -390,11 +424,28 @@ def test_notes_give_the_line_that_pauses_and_say_what_stays(helm):
     assert "the topics kafka-sentinel-probe" in said
     assert "helm test sentinel -n monitoring" in said
     assert "WARNING" not in said
+    assert "--no-hooks" not in said
     file = helm.notes(THREE, {"settings": {"state": {"file": "/state/state.json"}}})
     assert "kubectl annotate" not in file
     assert "WARNING: no state is kept in Kubernetes" in file
     topics = helm.notes({"kafka": {"clusterName": "c"}, "strimzi": {"kafkaTopic": {"create": True}}})
     assert "Strimzi deletes the probe topics with their KafkaTopics" in topics
+
+
+def test_notes_say_what_a_job_does_before_it_is_uninstalled_and_how_to_do_without(helm):
+    armed = {"settings": {"experiments": {"armed_for": "lkc-1", "dry_run": False}}}
+    said = helm.notes(THREE, armed)
+    assert "helm uninstall sentinel -n monitoring --no-hooks" in said
+    assert re.search(r"The pause stays with the state:\s+a later installation under this name", said)
+    assert "the job sentinel-kafka-sentinel-undo, if it failed" in said
+
+
+def test_notes_say_that_the_image_has_to_be_brought_unless_one_is_named(helm):
+    said = helm.notes(THREE)
+    assert "ImagePullBackOff" in said
+    assert f"kafka-sentinel:{__version__} is published nowhere" in said
+    assert "--set image.repository=REGISTRY/kafka-sentinel" in said
+    assert "ImagePullBackOff" not in helm.notes(THREE, {"image": {"repository": "registry.test/kafka-sentinel"}})
 
 
 def test_notes_warn_of_what_nobody_has_tried_and_of_listeners_with_peers(helm):

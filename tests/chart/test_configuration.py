@@ -222,6 +222,14 @@ def test_a_user_of_ones_own_signs_in_by_an_existing_secret(helm, tmp_path, kind)
     assert secrets(objects) == {"auth": "theirs"}
 
 
+def test_a_certificate_of_ones_own_signs_in_by_the_keys_of_its_secret(helm, tmp_path):
+    auth = {"type": "tls", "existingSecret": "theirs", "certKey": "tls.crt", "keyKey": "tls.key"}
+    objects = helm.template(THREE, {"kafka": {"auth": auth}})
+    security = loaded(objects, tmp_path).kafka.security
+    assert (security.cert_file.read_text(), security.key_file.read_text()) == ("the tls.crt", "the tls.key")
+    assert secrets(objects) == {"auth": "theirs"}
+
+
 def test_a_ca_file_of_ones_own_needs_no_secret_of_strimzis(helm):
     tls = {"kafka": {"tls": {"enabled": True}}, "strimzi": {"enabled": True}}
     own = {"settings": {"kafka": {"security": {"ca_file": "/ca/root.pem"}}}}

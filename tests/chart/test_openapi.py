@@ -42,6 +42,7 @@ FULL = {
         "kubernetes": {"operator_namespace": "operator"},
         "experiments": {
             "armed_for": "id",
+            "dry_run": False,
             "items": [
                 {"name": "a", "fault": "node-reclaim", "every": "1h"},
                 {"name": "b", "fault": "pod-evict", "every": "1h"},

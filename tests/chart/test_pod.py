@@ -14,6 +14,8 @@ GONE = [
     for key in ("not-ready", "unreachable")
 ]
 
+ARMED = {"settings": {"experiments": {"armed_for": "lkc-1", "dry_run": False}}}
+
 
 def test_it_is_one_and_never_two_at_a_time(helm):
     spec = helm.template(THREE).deployment["spec"]
@@ -51,13 +53,14 @@ def restricted(pod: dict) -> list[str]:
     return wrong
 
 
-def both(objects) -> list[dict]:
-    """The pod of the Deployment, and that of `helm test`."""
-    return [objects.pod, objects.one("Pod")["spec"]]
+def every(helm, *layers) -> list[dict]:
+    """The pod of the Deployment, that of `helm test`, and that of the Job before it is uninstalled."""
+    objects = helm.template(THREE, ARMED, *layers)
+    return [objects.pod, objects.one("Pod")["spec"], objects.one("Job")["spec"]["template"]["spec"]]
 
 
-def test_both_pods_keep_to_the_restricted_profile_and_write_to_no_disk(helm):
-    for pod in both(helm.template(THREE)):
+def test_all_pods_keep_to_the_restricted_profile_and_write_to_no_disk(helm):
+    for pod in every(helm):
         assert restricted(pod) == []
         assert pod["securityContext"]["runAsUser"] > 0
         assert all(each["securityContext"]["readOnlyRootFilesystem"] for each in pod["containers"])
@@ -75,13 +78,13 @@ def test_both_pods_keep_to_the_restricted_profile_and_write_to_no_disk(helm):
     ],
 )
 def test_the_restricted_profile_would_object(helm, values, objection):
-    for pod in both(helm.template(THREE, values)):
+    for pod in every(helm, values):
         assert objection in restricted(pod)
 
 
 def test_openshift_may_choose_the_ids(helm):
     free = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
-    for pod in both(helm.template(THREE, free)):
+    for pod in every(helm, free):
         assert set(pod["securityContext"]) == {"runAsNonRoot", "seccompProfile"}
 
 
@@ -164,8 +167,9 @@ def test_what_platform_teams_ask_for_arrives(helm):
         "extraVolumes": [{"name": "state", "persistentVolumeClaim": {"claimName": "state"}}],
         "extraVolumeMounts": [{"name": "state", "mountPath": "/state"}],
     }
-    objects = helm.template(THREE, values)
+    objects = helm.template(THREE, ARMED, values)
     deployment, pod, container = objects.deployment, objects.pod, objects.container
+    before = objects.one("Job")["spec"]["template"]
     assert container["resources"] == {
         "requests": {"cpu": "1", "memory": "128Mi"},
         "limits": {"cpu": "2", "memory": "512Mi"},
@@ -173,7 +177,8 @@ def test_what_platform_teams_ask_for_arrives(helm):
     assert pod["nodeSelector"] == {"pool": "tools"}
     assert pod["topologySpreadConstraints"] == spread
     assert (pod["priorityClassName"], pod["terminationGracePeriodSeconds"]) == ("high", 60)
-    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    for each in (pod, objects.one("Pod")["spec"], before["spec"]):
+        assert each["imagePullSecrets"] == [{"name": "registry"}]
     assert deployment["metadata"]["annotations"] == {"a": "1"}
     assert deployment["metadata"]["labels"]["b"] == "2"
     template = deployment["spec"]["template"]["metadata"]
@@ -181,7 +186,9 @@ def test_what_platform_teams_ask_for_arrives(helm):
     assert template["labels"]["d"] == "4"
     assert {each["metadata"]["labels"].get("team") for each in objects.all} == {"streams"}
     assert "team" not in deployment["spec"]["selector"]["matchLabels"]
-    for each in (container, objects.one("Pod")["spec"]["containers"][0]):
+    assert (before["metadata"]["annotations"], before["metadata"]["labels"]["d"]) == ({"c": "3"}, "4")
+    for each in (container, objects.one("Pod")["spec"]["containers"][0], before["spec"]["containers"][0]):
+        assert each["resources"] == container["resources"]
         assert each["envFrom"] == values["extraEnvFrom"]
         assert values["extraEnv"][0] in each["env"]
         assert values["extraVolumeMounts"][0] in each["volumeMounts"]
@@ -233,6 +240,13 @@ def test_the_image_is_named_by_version_tag_or_digest(helm):
     assert helm.template(THREE, tag).container["image"] == "registry.test/ours:next"
     digest = "sha256:" + "0" * 64
     assert helm.template(THREE, tag, {"image": {"digest": digest}}).container["image"] == f"registry.test/ours@{digest}"
+
+
+@pytest.mark.parametrize("policy", ["IfNotPresent", "Always", "Never"])
+def test_the_image_is_pulled_when_one_says(helm, policy):
+    given = {} if policy == "IfNotPresent" else {"image": {"pullPolicy": policy}}
+    for pod in every(helm, given):
+        assert [each["imagePullPolicy"] for each in pod["containers"]] == [policy]
 
 
 def test_helm_test_runs_check_as_the_daemon_would(helm):

@@ -196,3 +196,16 @@ def test_an_account_of_somebody_elses_gets_the_rights(helm):
     assert objects.of("ServiceAccount") == []
     assert objects.pod["serviceAccountName"] == "theirs"
     assert given(objects, "theirs", "monitoring") == wanted(PLACES, without=set(), faults=set())
+
+
+def test_the_account_has_the_annotations_it_is_given_and_no_others(helm):
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/kafka-sentinel"}
+    objects = helm.template(THREE, {"serviceAccount": {"annotations": role}})
+    assert objects.one("ServiceAccount")["metadata"]["annotations"] == role
+    assert "annotations" not in helm.template(THREE).one("ServiceAccount")["metadata"]
+
+
+def test_the_account_may_have_a_name_of_its_own(helm):
+    objects = helm.template(THREE, {"serviceAccount": {"name": "ours"}})
+    assert objects.one("ServiceAccount")["metadata"]["name"] == objects.pod["serviceAccountName"] == "ours"
+    assert given(objects, "ours", "monitoring") == wanted(PLACES, without=set(), faults=set())

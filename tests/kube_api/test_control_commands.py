@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 
@@ -13,7 +14,8 @@ from tests.kube_api.test_runtime_control import KILL, NAME, SHARED, STATE, begun
 from tests.typed import typed
 
 from kafka_sentinel.adapters.kubernetes.node_mark import NodeMarks
-from kafka_sentinel.cli import main, telling
+from kafka_sentinel.cli import main, telling, undoing
+from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.core.types import NodeRef
 
 
@@ -133,3 +135,114 @@ def test_an_api_server_that_refuses_is_one_sentence(command, script, answer, wor
     script.on("GET", STATE, answer)
     code, _, err = command("pause")
     assert (code, words in err, len(err.splitlines())) == (3, True, 1)
+
+
+# --- before it is removed
+
+
+RECLAIM, ROLL, OURS = (
+    "kafka-sentinel.io/reclaim",
+    "strimzi.io/manual-rolling-update",
+    "kafka-sentinel.io/rolling-restart",
+)
+NODE = "/api/v1/nodes/n7"
+POD = "/api/v1/namespaces/kafka/pods/{}"
+ROLLING = [{"name": "roll-them", "fault": "rolling-restart", "target": "all", "every": "1h"}]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(telling, "TAKEN_WITHIN", 0.3)
+    monkeypatch.setattr(undoing, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(undoing, "QUIET", 0.4)
+
+
+@pytest.fixture
+def marked(cluster, api, monkeypatch):
+    """A node and two pods of Strimzi's that bear marks, one of the pods that of another Sentinel's experiment."""
+    monkeypatch.setenv("KAFKA_SENTINEL__EXPERIMENTS__ITEMS", json.dumps(ROLLING))
+    cluster.put(NODE, obj("n7"))
+    NodeMarks(api, f"own/{NAME}").put(NodeRef("n7", "uid-n7"), "reclaim-1")
+    for name, run in (("k-0", "roll-them-20260101T000000.000"), ("k-1", "another-20260101T000000.000")):
+        raw = obj(name)
+        raw["metadata"] |= {"labels": {"strimzi.io/cluster": "k"}, "annotations": {ROLL: "true", OURS: run}}
+        cluster.put(POD.format(name), raw)
+
+    def answer(kind):
+        prefix, label = ("/api/v1/nodes/", RECLAIM) if kind is Kind.NODE else (POD.format(""), "strimzi.io/cluster")
+        items = [raw for path, raw in cluster.objects.items() if path.startswith(prefix)]
+        return say(page(*(raw for raw in items if label in (raw["metadata"].get("labels") or {}))))
+
+    monkeypatch.setattr(cluster, "_list", answer)
+    return cluster
+
+
+def marks(cluster) -> tuple[bool, bool, bool]:
+    """Whether there is a mark of ours on the node, one of ours on a pod, and the one that is another's."""
+    taints = cluster.objects[NODE].get("spec", {}).get("taints", [])
+    ours, others = (OURS in cluster.objects[POD.format(pod)]["metadata"]["annotations"] for pod in ("k-0", "k-1"))
+    return bool(taints), ours, others
+
+
+def remove(command, seconds="20s"):
+    return command("pause", "--reason", "helm uninstall x", "--until-undone", seconds)
+
+
+def test_before_it_is_removed_what_nobody_else_undoes_is_undone_from_here(command, marked, quick):
+    marked.put(STATE, {"metadata": {"name": NAME, "namespace": "own"}})
+    assert marks(marked) == (True, True, True)
+    code, out, err = remove(command)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1:] == ["nobody took note within 0.3 s", "nothing that an experiment did is in effect"]
+    assert marks(marked) == (False, False, True)
+    assert marked.objects[STATE]["metadata"]["annotations"] == {"kafka-sentinel.io/pause": "helm uninstall x"}
+
+
+def test_before_it_is_removed_one_that_runs_is_paused_and_undoes_it_itself(
+    sentinel, command, cluster, quick, monkeypatch
+):
+    monkeypatch.setattr(telling, "TAKEN_WITHIN", 30.0)
+    code, out, err = remove(command)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1:] == ["paused: helm uninstall x", "nothing that an experiment did is in effect"]
+    assert sentinel.status["experiments"]["paused_by"] == "helm uninstall x"
+    assert cluster.objects[STATE]["metadata"]["annotations"] == {"kafka-sentinel.io/pause": "helm uninstall x"}
+
+
+def test_a_pause_that_stands_stays_as_it_is(command, marked, quick):
+    annotations = {"kafka-sentinel.io/pause": "by anna"}
+    marked.put(STATE, {"metadata": {"name": NAME, "namespace": "own", "annotations": dict(annotations)}})
+    assert remove(command)[0] == 0
+    assert marked.objects[STATE]["metadata"]["annotations"] == annotations
+    assert marks(marked) == (False, False, True)
+
+
+def test_one_that_never_ran_may_be_removed(command, cluster, quick):
+    code, out, err = remove(command)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"there is no ConfigMap own/{NAME}: no Kafka Sentinel ever ran with it\n")
+    assert STATE not in cluster.objects
+
+
+def test_what_cannot_be_undone_in_time_is_named(command, marked, quick, script):
+    marked.put(STATE, {"metadata": {"name": NAME, "namespace": "own"}})
+    script.on("PUT", NODE, *[refuse(409, "Conflict", "no")] * 500)
+    code, _, err = remove(command, "2s")
+    assert code == 1
+    assert err.startswith("kafka-sentinel: still in effect after 2 s: node n7 is closed to new pods (mark ")
+    assert "`helm uninstall --no-hooks`" in err
+
+
+def test_one_that_runs_and_does_not_undo_it_is_helped_after_its_share(sentinel, command, marked, quick, monkeypatch):
+    """Its marks are of no run that it knows: it looks for such at its start alone, and that is past."""
+    monkeypatch.setattr(telling, "TAKEN_WITHIN", 30.0)
+    monkeypatch.setattr(undoing, "SHARE", 1.0)
+    assert remove(command)[0] == 0
+    assert marks(marked) == (False, False, True)
+
+
+def test_with_a_state_file_nobody_can_be_waited_for(command, monkeypatch, tmp_path):
+    monkeypatch.delenv("KAFKA_SENTINEL__STATE__NAMESPACE")
+    monkeypatch.setenv("KAFKA_SENTINEL__STATE__FILE", str(tmp_path / "state"))
+    code, _, err = remove(command)
+    assert (code, "state.file is set" in err) == (2, True)

@@ -11,6 +11,11 @@
 {{- .Values.fullnameOverride | default $both | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* The Job before `helm uninstall`: its name becomes a label of its pod. */}}
+{{- define "kafka-sentinel.undoName" -}}
+{{- printf "%s-undo" (include "kafka-sentinel.fullname" . | trunc 58 | trimSuffix "-") }}
+{{- end }}
+
 {{/* The name of objects that do not lie in the release's namespace, or in none. The colon is in no namespace's name. */}}
 {{- define "kafka-sentinel.globalName" -}}
 {{- printf "%s:%s" .Release.Namespace (include "kafka-sentinel.fullname" .) }}

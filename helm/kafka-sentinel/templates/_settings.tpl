@@ -112,6 +112,17 @@ true
 {{- toYaml $s }}
 {{- end }}
 
+{{/* The name of the Kafka cluster in the metrics' label: the environment wins, as it does in the daemon. */}}
+{{- define "kafka-sentinel.clusterLabel" -}}
+{{- $name := (include "kafka-sentinel.settings" . | fromYaml).kafka.cluster_name }}
+{{- range .Values.extraEnv }}
+{{- if and (eq .name "KAFKA_SENTINEL__KAFKA__CLUSTER_NAME") .value }}
+{{- $name = .value }}
+{{- end }}
+{{- end }}
+{{- $name }}
+{{- end }}
+
 {{- define "kafka-sentinel.putSecurity" -}}
 {{- $s := index . 0 }}
 {{- $root := index . 1 }}
@@ -159,6 +170,14 @@ true
 {{/* "true" once experiments are armed, rehearsal or not. */}}
 {{- define "kafka-sentinel.armed" -}}
 {{- if dig "experiments" "armed_for" "" .Values.settings -}}
+true
+{{- end }}
+{{- end }}
+
+{{/* "true" if experiments may leave something to undo, and the daemon can be told to: then a Job waits for that. */}}
+{{- define "kafka-sentinel.undoes" -}}
+{{- $rehearsal := ne (toString (dig "experiments" "dry_run" true .Values.settings)) "false" }}
+{{- if and (include "kafka-sentinel.armed" .) (not $rehearsal) (include "kafka-sentinel.stateName" .) -}}
 true
 {{- end }}
 {{- end }}

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from kafka_sentinel.cli.common import USAGE, Trouble, config_option, load_settings
+from kafka_sentinel.cli.common import USAGE, DurationType, Trouble, config_option, load_settings
 from kafka_sentinel.cli.stopped import Stopped
 from kafka_sentinel.cli.telling import told
+from kafka_sentinel.cli.undoing import pause_until_undone
 from kafka_sentinel.core.types import OrderKind
 from kafka_sentinel.settings import Settings
 
@@ -38,7 +39,13 @@ def _state(settings: Settings) -> Path | None:
 @click.command(short_help="Have nothing injected until resume.", epilog=EPILOG.format(verb="pause"))
 @config_option
 @click.option("--reason", help="Shown with the pause. Default: by whom it was set.")
-def pause(config: Path | None, reason: str | None) -> None:
+@click.option(
+    "--until-undone",
+    type=DurationType(),
+    help="Before Sentinel is removed: leave a pause that stands, and wait, at most this long, until no mark of an "
+    "experiment is on a node or a pod; where no Sentinel runs they are taken off from here.",
+)
+def pause(config: Path | None, reason: str | None, until_undone: float | None) -> None:
     """Have nothing injected until `resume`; a fault that is in effect is undone, its run is aborted.
 
     On Kubernetes this is an annotation on the state ConfigMap, which stands until `resume`, also over restarts. With a
@@ -46,6 +53,11 @@ def pause(config: Path | None, reason: str | None) -> None:
     """
     settings = load_settings(config)
     words = reason if reason is not None else f"by {getpass.getuser()}"
+    if until_undone is not None:
+        _only_while_running(settings, "pause --until-undone", "a daemon undoes at its end what is in effect")
+        with told(settings) as telling:
+            pause_until_undone(telling, settings, words, until_undone)
+        return
     file = _state(settings)
     if file is not None:
         click.echo(Stopped(file).pause(words))

@@ -56,8 +56,8 @@ class Telling:
         from kafka_sentinel.adapters.kubernetes.state_configmap import StateConfigMap  # noqa: PLC0415 - as above
 
         self.api = api
-        self._place = f"{namespace}/{name}"
-        self.title = f"ConfigMap {self._place}"
+        self.place = f"{namespace}/{name}"
+        self.title = f"ConfigMap {self.place}"
         self._writer = OrderWriter(api, namespace, name)
         self._state = StateConfigMap(api, namespace, name, writer="", holds=lambda: False)
 
@@ -67,6 +67,22 @@ class Telling:
         if not self._wait(lambda state: state["experiments"]["paused"] == by, TAKEN_WITHIN):
             raise Trouble(f"nobody took note within {TAKEN_WITHIN:g} s: one that is started will", code=RUNTIME_FAILURE)
         click.echo(f"paused: {by}")
+
+    def hold(self, why: str) -> bool:
+        """Pause, unless somebody has done so. Returns whether a running Sentinel took note, and says which it is."""
+        from kafka_sentinel.adapters.kubernetes.errors import ApiError  # noqa: PLC0415 - as above
+
+        try:
+            stands = self._writer.hold(why)
+        except ApiError as error:
+            if error.code != "404":
+                raise
+            click.echo(f"there is no {self.title}: no Kafka Sentinel ever ran with it")
+            return False
+        click.echo(f"the pause stands on {self.title}: {stands}; waiting until a running Sentinel takes note")
+        heard = self._wait(lambda state: state["experiments"]["paused"] == stands, TAKEN_WITHIN)
+        click.echo(f"paused: {stands}" if heard else f"nobody took note within {TAKEN_WITHIN:g} s")
+        return heard
 
     def resume(self) -> None:
         self._writer.unpause()
@@ -83,7 +99,7 @@ class Telling:
         """Take the marks of this Sentinel off nodes. It does so itself whenever it is up."""
         from kafka_sentinel.adapters.kubernetes.node_mark import NodeMarks  # noqa: PLC0415 - as above
 
-        marks = NodeMarks(self.api, self._place)
+        marks = NodeMarks(self.api, self.place)
         found = marks.found()
         for node, value in found:
             marks.remove(node, value)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from kafka_sentinel.adapters.kubernetes.api import Api
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
-from kafka_sentinel.adapters.kubernetes.orders import PAUSE, annotation, order_value
+from kafka_sentinel.adapters.kubernetes.orders import PAUSE, annotation, order_value, read_orders
 from kafka_sentinel.adapters.kubernetes.resources import CONFIG_MAPS
 from kafka_sentinel.core.types import OrderKind
 
@@ -27,6 +27,14 @@ class OrderWriter:
     def pause(self, why: str) -> None:
         """Have Sentinel break nothing until `unpause`. `why` is shown, as "by anna"."""
         self._annotate(PAUSE, why)
+
+    def hold(self, why: str) -> str:
+        """Do the same, but leave a pause that stands. Returns what the pause says."""
+        annotations = (self._api.get(self._resource, self._name).get("metadata") or {}).get("annotations") or {}
+        stands = read_orders(annotations, self._wall()).paused
+        if stands is None:
+            self.pause(why)
+        return why if stands is None else stands
 
     def unpause(self) -> None:
         self._annotate(PAUSE, None)
