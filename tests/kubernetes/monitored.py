@@ -253,7 +253,9 @@ class _Play:
         self.lab.kubectl("delete", "pod", pod["metadata"]["name"], "-n", self.thin.namespace, *forced)
         self._say("the loss was proved, and whoever proved it is dead")
         self.thin.wait_for(
-            lambda status: status["run"] != proved["run"] and status["losses"], "its next life to know of it", CLOSED
+            lambda status: status["health"] != "standby" and status["run"] != proved["run"] and status["losses"],
+            "its next life to know of it",
+            CLOSED,
         )
         return proved, memory
 
