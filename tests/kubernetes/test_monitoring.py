@@ -33,11 +33,13 @@ from tests.kubernetes.deploy.release import Release, installed
 from tests.kubernetes.deploy.shared import SMALL_TEAM, SharedKafka
 from tests.kubernetes.deploy.waiting import say, wait_for
 from tests.kubernetes.monitored import BROKERS, SAFE, THIN, WEAK, Told, play, seen_by
+from tests.kubernetes.pod_record import PodRecord
 
 from kafka_sentinel.adapters.metric_catalogue import CATALOGUE
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1_500)]  # the first of them waits until all of it has happened
 SECONDS = 120.0
+LIMIT = 512 << 20  # bytes of memory: the chart's
 FOUND = 300.0  # seconds; a kubelet takes a minute or two to show a pod its changed Secret
 OF_TARGET = {"namespace", "pod", "container", "endpoint", "job", "instance"}  # labels Prometheus gives a series
 OF_KIND = {"podMonitor": set(), "serviceMonitor": {"service"}}
@@ -125,7 +127,7 @@ def test_afterwards_the_dashboards_show_phases_cause_and_warning_and_that_nothin
     assert strange(after) == []
     assert total(after, "Lost (acks=all)") == total(after, "Lost by reclaims (acks=all)") == 0
     assert by(after, "Incidents, by cause", "cause") == pytest.approx(
-        {**dict.fromkeys(_CAUSES, 0), "spot": 1, "experiment": 1}
+        {**dict.fromkeys(_CAUSES, 0), "spot": 1, "experiment": 1, "rollout": len(rollouts(told))}
     )
     phases = {
         each["metric"]["phase"]: float(each["value"][1])
@@ -168,6 +170,16 @@ def test_a_passed_experiment_told_nobody_but_what_acks_1_lost_by_it(told: Told):
     assert set(told.quiet) <= {OF_A_WEAKER_LOSS}, "a leader that is killed takes what only it had"
 
 
+def test_a_healthy_rolling_restart_of_all_brokers_wakes_nobody(told: Told):
+    assert {broker for one in rollouts(told) for broker in one["brokers"]} == {0, 1, 2}
+    assert {(one["verdict"], one["lost"]) for one in rollouts(told)} == {("passed", 0)}
+    assert {severity for _, severity in told.rolled.delivered} <= {"info"}, told.rolled.delivered
+
+
+def rollouts(told: Told) -> list[dict]:
+    return [one for one in told.rolled.incidents if one["cause"] == "rollout"]
+
+
 def test_an_outage_is_delivered_as_the_rule_says_and_so_is_its_end(told: Told):
     [fired] = told.monitoring.receiver.got("firing", alertname="KafkaSentinelWritesDown", kafka_cluster=SAFE)
     [over] = told.monitoring.receiver.got("resolved", alertname="KafkaSentinelWritesDown", kafka_cluster=SAFE)
@@ -184,21 +196,36 @@ def test_a_real_loss_after_a_real_reclaim_is_delivered_with_its_cause(told: Told
     assert told.monitoring.receiver.got("resolved", alertname=name) == []
 
 
+def test_a_loss_that_was_proved_just_before_the_death_of_its_finder_is_told_by_the_next_life(told: Told):
+    assert told.thin_status["run"] != told.proved["run"]
+    assert records(told.proved) <= records(told.thin_status)
+    newest = max(loss["proved_at"] for loss in told.thin_status["losses"])
+    assert told.last_loss == pytest.approx(newest, abs=1)
+    name = "KafkaSentinelMessageLossAfterSpotReclaim"
+    assert len(told.monitoring.receiver.got("firing", alertname=name)) == 1
+    assert told.monitoring.receiver.got("resolved", alertname=name) == []
+
+
+def records(status: dict) -> set[tuple[int, int, int]]:
+    """Return (partition, run, sequence) of everything that a status says was lost."""
+    return {
+        (loss["partition"], int(loss["run"], 16), loss["first_sequence"] + index)
+        for loss in status["losses"]
+        for index in range(loss["count"])
+    }
+
+
 def test_what_acks_1_lost_is_what_its_log_lacks_and_is_no_more_than_information(told: Told):
     figures = told.status["records"][WEAK]
     assert_identities(figures)
-    lost = {
-        (loss["partition"], int(loss["run"], 16), loss["first_sequence"] + index)
-        for loss in told.status["losses"]
-        for index in range(loss["count"])
-    }
+    lost = records(told.status)
     assert lost <= told.missing
     never = figures["rejected"] + figures["absent"]
     assert (figures["lost"], len(told.missing)) == (len(lost), len(lost) + never)
     assert {loss["acks"] for loss in told.status["losses"]} <= {WEAK}
     say(f"acks=1 lost {len(lost)} of {figures['acked']} acknowledged records")
     fired = {one.labels["cause"]: one for one in told.monitoring.receiver.got("firing", alertname=OF_A_WEAKER_LOSS)}
-    assert set(fired) == {loss["cause"] for loss in told.status["losses"]} <= {"experiment", "spot"}
+    assert set(fired) == {loss["cause"] for loss in told.status["losses"]} <= {"experiment", "rollout", "spot"}
     for cause, one in fired.items():
         check_delivered(one, {"kafka_cluster": SAFE, "cause": cause})
         assert one.labels["severity"] == "info"
@@ -221,6 +248,27 @@ def slowest(told: Told) -> str:
     """Return the phase that took the most times its objective."""
     limits, phases = by(told.after, "Objectives", "phase"), told.incident["phases"]
     return max(limits, key=lambda phase: (phases[phase] or 0) / limits[phase])
+
+
+# --- and Sentinel itself
+
+
+def test_no_pod_of_it_was_started_again_or_wanted_more_memory_than_it_may_use(told: Told):
+    for memory in told.memory:
+        assert (memory.limit, memory.refused, memory.killed) == (LIMIT, 0, 0)
+        assert 0 < memory.peak < LIMIT
+        say(f"memory: {memory.peak >> 20} MiB at most")
+    other, users = sorted(told.pods.names, key=lambda name: not name.startswith("thin"))
+    assert ends(told.pods, users) == set()
+    assert not any(seen.is_going for seen in told.pods.events(users))
+    assert ends(told.pods, other) <= {"Error"}, "it was killed, by the test"
+
+
+def ends(record: PodRecord, name: str) -> set[str]:
+    """Return the reasons for which a container of that pod ended."""
+    containers = [one for seen in record.events(name) for one in seen.pod["status"].get("containerStatuses", [])]
+    states = [one[state] for one in containers for state in ("state", "lastState")]
+    return {state["terminated"]["reason"] for state in states if "terminated" in state}
 
 
 def check_delivered(one: Delivered, labels: dict[str, str]) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
+from tests.chart.helm import MAJORS
 from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.deploy import objects
 from tests.kubernetes.deploy.kafka import Kafka
+from tests.kubernetes.deploy.release import Release, installed
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.injections import (
@@ -22,6 +28,7 @@ from tests.kubernetes.injections import (
     order,
     settled,
 )
+from tests.kubernetes.lab.build import BIN
 from tests.kubernetes.lab.cluster import Cluster
 from tests.kubernetes.phases import PLACED, SECTIONS
 
@@ -66,6 +73,43 @@ def test_h_paused_by_annotation_nothing_is_injected_until_the_pause_is_taken_off
     assert deletion["objectRef"]["name"] == pod["metadata"]["name"]
     assert bound_uid(deletion) == pod["metadata"]["uid"]
     assert annotations(sentinel) == set()
+
+
+def printed(release: Release) -> tuple[str, str]:
+    """Return the lines that pause all experiments and let them go on, as Helm prints them for this release."""
+    lines = [line.strip() for line in release.notes.splitlines()]
+    pause, go_on = [line for line in lines if line.startswith("kubectl annotate")]
+    return pause, go_on
+
+
+def typed(release: Release, line: str) -> None:
+    """Run a line as it stands, in the shell of Anna, who may do everything."""
+    environment = {"PATH": f"{BIN}:{os.defpath}", "KUBECONFIG": str(release.lab.kubeconfig), "USER": "anna"}
+    done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.full
+def test_h_the_lines_that_the_chart_prints_pause_its_experiments_and_let_them_go_on(kafka: Kafka, tmp_path: Path):
+    side = experiment("side", "pod-crash", "entity-operator", grace="2s")
+    wide = {"produce": "10s", "consume": "12s"}  # a slow machine is no incident, which would deny it as well
+    settings = {"experiments": armed(kafka, side), "slo": wide}
+    with installed(kafka, MAJORS[0], tmp_path, forgetting=True, settings=settings) as release:
+        release.wait_for(lambda status: denying(status, "side") == {"schedule"}, "the guards to allow it", 2 * SECONDS)
+        pause, go_on = printed(release)
+        typed(release, pause)
+        paused = release.wait_for(lambda status: denying(status, "side") == {"schedule", "paused"}, pause, SECONDS)
+        assert paused["experiments"]["paused_by"] == "by anna"
+        before = kafka.entity_operators()
+        done = release.exec("kafka-sentinel", "run-now", "side")
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "it did not run: paused: " in done.stdout
+        assert [pod["metadata"]["uid"] for pod in kafka.entity_operators()] == [before[0]["metadata"]["uid"]]
+        typed(release, go_on)
+        free = release.wait_for(lambda status: denying(status, "side") == {"schedule"}, go_on, SECONDS)
+        assert free["experiments"]["paused_by"] is None
+        done = release.exec("kafka-sentinel", "run-now", "side")
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.full

@@ -663,6 +663,20 @@ def test_a_broker_whose_pod_was_removed_does_not_date_the_loss_of_the_node():
     assert world.only.lost == at(60)
 
 
+@pytest.mark.parametrize("known_first", [True, False])
+def test_an_earlier_sign_of_the_silence_that_is_judged_later_dates_the_loss(known_first):
+    world = World(EKS_SPOT)
+    world.node(10, taints=[NTH_NOTICE])
+    world.disruptions.brokers_silent("uid-n1", at(22.5))  # the brokers' session was over
+    if known_first:
+        world.node(60, taints=[NTH_NOTICE, UNREACHABLE], ready="Unknown", since=60)
+    world.disruptions.brokers_silent("uid-n1", at(20.2))  # only now the first bad slot was judged
+    world.disruptions.brokers_silent("uid-n1", at(21))
+    world.node(60, taints=[NTH_NOTICE, UNREACHABLE], ready="Unknown", since=60)
+    world.wait(61)
+    assert world.leads == [(Source.NTH, pytest.approx(10.2))]
+
+
 def test_brokers_that_answered_again_date_nothing():
     world = World(EKS_SPOT)
     world.disruptions.brokers_silent("uid-n1", at(20))

@@ -291,6 +291,22 @@ def test_without_the_right_to_see_nodes_the_pod_tells_of_its_nodes_loss(reason):
     assert world.wait(40) == ["node_failure"]
 
 
+@pytest.mark.parametrize(("given_up", "cause"), [(10, "node_failure"), (41, "pod_deleted")])
+@pytest.mark.parametrize("by_event", [True, False])
+def test_a_pod_whose_node_is_given_up_while_it_ends_was_deleted_all_the_same(world, by_event, given_up, cause):
+    """The taint manager says so of each pod that is still on a node that is silent for a while, also of one going."""
+    world.change(10, deleted=10)
+    if by_event:
+        world.event(given_up, "TaintManagerEviction", message="Marking for deletion Pod kafka/kafka-0")
+        conditions = []
+    else:
+        conditions = [condition("DisruptionTarget", reason="DeletionByTaintManager", since=given_up)]
+    world.change(max(given_up, 11), deleted=10, conditions=conditions)
+    world.drop(55, Kind.POD, world.pod(deleted=10, conditions=conditions))
+    world.replace(60)
+    assert world.wait(80) == [cause]
+
+
 def test_a_taint_eviction_event_tells_the_same(world):
     world.event(9, "TaintManagerEviction", message="Marking for deletion Pod kafka/kafka-0")
     world.remove(10)

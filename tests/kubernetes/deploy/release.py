@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import urllib.request
@@ -43,6 +44,7 @@ class Release:
         self._image = image or images.sentinel_image().name
         self._program = programs.PROGRAMS[major].path
         self._folder = folder
+        self._seen: list[dict] = []  # its pods, as they were last seen
 
     def helm(self, *words: str) -> str:
         command = [str(self._program), *words, "-n", self.namespace, f"--kubeconfig={self.lab.kubeconfig}"]
@@ -74,6 +76,11 @@ class Release:
         (found,) = [each["metadata"]["name"] for each in self.manifest if each["kind"] == kind]
         return found
 
+    @property
+    def notes(self) -> str:
+        """Return what Helm printed when it was installed, or changed last."""
+        return self.helm("get", "notes", self.name)
+
     def pods(self) -> list[dict]:
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         return self.lab.api.list(path, labelSelector=f"app.kubernetes.io/instance={self.name}")
@@ -89,8 +96,13 @@ class Release:
 
     @property
     def address(self) -> str | None:
-        """Where the daemon listens, as host:port; None unless it has one pod, and that an address."""
-        there = self.there()
+        """Where the daemon listens, as host:port; None unless it has one pod, and that an address.
+
+        While the API server is away, as it was.
+        """
+        with contextlib.suppress(LabError):
+            self._seen = self.there()
+        there = self._seen
         found = there[0]["status"].get("podIP") if len(there) == 1 else None
         return None if found is None else f"{found}:{PORT}"
 

@@ -139,9 +139,12 @@ class Disruptions:
         self._boots = {uid: boot for uid, boot in self._boots.items() if uid in present}
 
     def brokers_silent(self, node_uid: str, since: Instant) -> None:
-        """Note that a broker on that node, whose pod nobody deletes, does not answer since `since`."""
+        """Note that a broker on that node, whose pod nobody deletes, does not answer since `since`.
+
+        An earlier sign may be told after a later one: a slot is judged only when its deadline has passed.
+        """
         first = self._silent.get(node_uid)
-        if first is None or since.mono - first.mono > SILENCE:
+        if first is None or since.mono < first.mono or since.mono - first.mono > SILENCE:
             self._silent[node_uid] = since
         record = self._open.get(node_uid)
         if record is not None:

@@ -18,7 +18,7 @@ from kafka_sentinel.core.kubernetes.disruptions import Disruptions
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod, FleetView, Role
 from kafka_sentinel.core.kubernetes.inventory import Change, Inventory
 from kafka_sentinel.core.kubernetes.restart_cause import Evidence, why
-from kafka_sentinel.core.kubernetes.signal_types import SignalKind
+from kafka_sentinel.core.kubernetes.signal_types import Signal, SignalKind
 from kafka_sentinel.core.kubernetes.signals import MANUAL_ROLL, pod_signals
 from kafka_sentinel.core.kubernetes.views import ContainerView, Exit, Kind, PodView, StatefulSetView, View
 from kafka_sentinel.core.types import Instant
@@ -172,7 +172,7 @@ class Restarts:
             Evidence(
                 pod=restart.pod,
                 ended=restart.ended,
-                signals=pod_signals(restart.pod, self._inventory),
+                signals=[one for one in pod_signals(restart.pod, self._inventory) if not _follows(one, restart)],
                 node_cause=disruption.cause if disruption is not None else Cause.UNKNOWN,
                 node_text="; ".join(disruption.reasons) if disruption is not None else "",
                 rolled=self._roll(restart),
@@ -262,6 +262,11 @@ class Restarts:
         if restart.is_broker:
             self._commands.append(Count("broker_restarts_total", (("cause", restart.cause.value),)))
         self._changes.append(RestartChange("counted", at, restart))
+
+
+def _follows(signal: Signal, restart: Restart) -> bool:
+    """Tell whether the node was given up only after the pod was told to go: of such pods it is said, too."""
+    return signal.kind is SignalKind.GONE and signal.since is not None and signal.since > restart.at.wall + CLOCKS
 
 
 def _broker_container(pod: PodView) -> ContainerView | None:
