@@ -37,6 +37,7 @@ def status(scene: Scene = "calm", now: float = NOW) -> dict[str, Any]:
             _partition(acks, number, down=2 if failing else None) for acks in ("all", "1") for number in range(6)
         ],
         "incidents": _incidents(now, scene),
+        "audit_for_reports": None,
         "older_incidents": [in_short(incident(1, now - 900 * HOUR, cause="spot"))],
         "slo": {"availability": 99.9, "produce": 1.0, "consume": 2.0, "recovery": dict.fromkeys(PHASES, 15.0)},
         "days": {
