@@ -394,7 +394,7 @@ def test_a_bad_disruption_is_tied_to_what_the_audit_found(sentinel, saved):
     other = incident(2, phases={**QUICK, "consume": 40.0}, verdict="failed", brokers=[1])
     given = document(incidents=[late, other], audit={"at": NOW, "findings": [SHARED]})
     _, text, _ = sentinel("--from", saved(given))
-    assert "2 disruptions failed, or lost records at acks=all. For 1 of them the last audit found" in text
+    assert "2 disruptions failed, or lost records at acks=all. What the last audit found would explain 1 of 2:" in text
     assert "\n- `shared-node`, 1 of 2: brokers 2 and 3 share a node\n" in text
     assert sum(line.endswith("| `shared-node` |") for line in text.splitlines()) == 1
     made = json.loads(sentinel("--from", saved(given), "--format", "json")[1])
@@ -413,7 +413,9 @@ def test_a_finding_about_what_went_well_is_not_told(sentinel, saved):
 def test_it_says_when_the_audit_found_nothing_and_when_none_is_known(sentinel, saved):
     bad = [incident(phases={**QUICK, "produce": 40.0}, verdict="failed")]
     _, text, _ = sentinel("--from", saved(document(incidents=bad, audit={"at": NOW, "findings": []})))
-    assert "1 disruption failed, or lost records at acks=all. For 0 of them the last audit found" in text
+    assert (
+        "1 disruption failed, or lost records at acks=all. Nothing that the last audit found would explain it." in text
+    )
     _, text, _ = sentinel("--from", saved(document(incidents=bad)))
     assert "Whether an audit found what would explain what went badly is not known here" in text
     assert "| audit |" not in text

@@ -100,13 +100,15 @@ def _explained(report: Report) -> Iterator[Block]:
         return
     counts = Counter(finding for findings in bad.values() for finding in findings)
     tied = sum(bool(findings) for findings in bad.values())
-    yield Paragraph(
-        f"{len(bad)} disruption{'' if len(bad) == 1 else 's'} failed, or lost records at acks=all. For {tied} of them "
-        f"the last audit found what would explain it{':' if tied else '.'}"
-    )
-    if tied:
-        yield Points([f"`{one.id}`, {number} of {len(bad)}: {one.sentence}" for one, number in counts.most_common()])
-        yield Paragraph("`kafka-sentinel audit` says how to mend each. Which explains which is in the table of all.")
+    failed = f"{len(bad)} disruption{'' if len(bad) == 1 else 's'} failed, or lost records at acks=all."
+    if not tied:
+        yield Paragraph(
+            f"{failed} Nothing that the last audit found would explain {'it' if len(bad) == 1 else 'them'}."
+        )
+        return
+    yield Paragraph(f"{failed} What the last audit found would explain {tied} of {len(bad)}:")
+    yield Points([f"`{one.id}`, {number} of {len(bad)}: {one.sentence}" for one, number in counts.most_common()])
+    yield Paragraph("`kafka-sentinel audit` says how to mend each. Which explains which is in the table of all.")
 
 
 def _missed(slow: Slowest | None) -> str:
