@@ -385,6 +385,42 @@ def test_findings_are_told_with_the_weakest_point_they_explain():
     assert "explained" not in json.loads(as_json(rich()))
 
 
+FOUND = {"severity": "warning", "phases": ["produce"], "kinds": ["process-kill"], "loss": False, "several": False}
+SHARED = {"rule": "shared-node", "what": "brokers 2 and 3 share a node", "brokers": [2, 3], **FOUND}
+
+
+def test_a_bad_disruption_is_tied_to_what_the_audit_found(sentinel, saved):
+    late = incident(1, phases={**QUICK, "produce": 40.0}, verdict="failed")
+    other = incident(2, phases={**QUICK, "consume": 40.0}, verdict="failed", brokers=[1])
+    given = document(incidents=[late, other], audit={"at": NOW, "findings": [SHARED]})
+    _, text, _ = sentinel("--from", saved(given))
+    assert "2 disruptions failed, or lost records at acks=all. What the last audit found would explain 1 of 2:" in text
+    assert "\n- `shared-node`, 1 of 2: brokers 2 and 3 share a node\n" in text
+    assert sum(line.endswith("| `shared-node` |") for line in text.splitlines()) == 1
+    made = json.loads(sentinel("--from", saved(given), "--format", "json")[1])
+    assert {name: [one["id"] for one in found] for name, found in made["explained"].items()} == {
+        late["id"]: ["shared-node"],
+        other["id"]: [],
+    }
+
+
+def test_a_finding_about_what_went_well_is_not_told(sentinel, saved):
+    _, text, _ = sentinel("--from", saved(document(audit={"at": NOW, "findings": [SHARED]})))
+    assert "shared-node" not in text
+    assert "the last audit" not in text
+
+
+def test_it_says_when_the_audit_found_nothing_and_when_none_is_known(sentinel, saved):
+    bad = [incident(phases={**QUICK, "produce": 40.0}, verdict="failed")]
+    _, text, _ = sentinel("--from", saved(document(incidents=bad, audit={"at": NOW, "findings": []})))
+    assert (
+        "1 disruption failed, or lost records at acks=all. Nothing that the last audit found would explain it." in text
+    )
+    _, text, _ = sentinel("--from", saved(document(incidents=bad)))
+    assert "Whether an audit found what would explain what went badly is not known here" in text
+    assert "| audit |" not in text
+
+
 def test_json_has_every_number_and_a_schema():
     found = json.loads(as_json(rich()))
     assert found["schema"] == 1

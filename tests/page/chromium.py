@@ -200,6 +200,11 @@ class Tab:
                 found.append(str(given["exceptionDetails"]))
         return found
 
+    def requests(self) -> list[str]:
+        """Return the addresses that were asked for since the domain Network was enabled."""
+        mine = [event for event in self._browser.events if event.get("sessionId") == self._session]
+        return [one["params"]["request"]["url"] for one in mine if one["method"] == "Network.requestWillBeSent"]
+
     def picture(self, file: Path, *, whole: bool = True) -> None:
         """Write what is to be seen as a PNG; `whole`: the page to its end."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]

@@ -262,6 +262,51 @@ def test_an_experiment_that_is_under_way_is_said(chromium: Chromium) -> None:
         assert "under way: injected" in tab.text("experiments")
 
 
+MOODS = "[...document.querySelectorAll('#audit-state span')].map((each) => each.className)"
+
+
+def findings(tab: Tab) -> list[str]:
+    found: list[str] = tab.run(
+        "[...document.querySelectorAll('#audit > li')].map((each) => each.innerText.replace(/\\s+/g, ' '))"
+    )
+    return found
+
+
+def test_the_audit_is_counted_and_its_worst_findings_come_first(chromium: Chromium) -> None:
+    with page(chromium, status()) as tab:
+        told, moods = tab.text("audit-state"), tab.run(MOODS)
+        said, more = findings(tab), tab.run("document.getElementById('audit-more').hidden")
+    assert told == "1 critical, 2 warnings, 6 for information, at 14:01:20. 2 rules could not be judged."
+    assert moods == ["bad", "warn"]
+    assert said[0] == (
+        "critical Several brokers on one node Brokers 1 and 2 are on node ip-10-0-1-12 brokers-share-node"
+    )
+    assert [each.split()[0] for each in said] == ["critical", "warning", "warning", "info", "5"]
+    assert said[-1] == "5 more findings."
+    assert not more
+
+
+def test_an_audit_without_findings_and_none_at_all_are_told_apart(chromium: Chromium) -> None:
+    nothing = {"counts": {"critical": 0, "warning": 0, "info": 0}, "findings": [], "left_out": 0, "not_judged": []}
+    with page(chromium, status() | {"audit": status()["audit"] | nothing}) as tab:
+        assert tab.text("audit-state").startswith("0 critical, 0 warnings, 0 for information, at ")
+        assert tab.run(MOODS) == ["fine", "fine"]
+        assert findings(tab) == []
+        assert tab.run("document.getElementById('audit-more').hidden")
+    with page(chromium, status() | {"audit": None}) as tab:
+        assert tab.text("audit-state") == "None was made yet."
+        assert findings(tab) == []
+
+
+def test_of_many_findings_a_few_are_shown_and_the_rest_is_counted(chromium: Chromium) -> None:
+    audit = status()["audit"]
+    many = audit | {"findings": audit["findings"][:1] * 50, "left_out": 7}
+    with page(chromium, status() | {"audit": many}) as tab:
+        said = findings(tab)
+    assert len(said) == 7
+    assert said[-1] == "51 more findings."
+
+
 def test_the_evidence_of_a_loss_names_where_it_stood_and_what_stands_there(chromium: Chromium) -> None:
     with scene(chromium, "loss") as tab:
         first, second = tab.run("[...document.querySelectorAll('#losses tbody tr')].map((each) => each.innerText)")

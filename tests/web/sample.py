@@ -37,6 +37,8 @@ def status(scene: Scene = "calm", now: float = NOW) -> dict[str, Any]:
             _partition(acks, number, down=2 if failing else None) for acks in ("all", "1") for number in range(6)
         ],
         "incidents": _incidents(now, scene),
+        "audit": _audit(now),
+        "audit_for_reports": None,
         "older_incidents": [in_short(incident(1, now - 900 * HOUR, cause="spot"))],
         "slo": {"availability": 99.9, "produce": 1.0, "consume": 2.0, "recovery": dict.fromkeys(PHASES, 15.0)},
         "days": {
@@ -49,6 +51,29 @@ def status(scene: Scene = "calm", now: float = NOW) -> dict[str, Any]:
         "kubernetes": _kubernetes(now, failing=failing),
     }
     return _starting(result) if scene == "starting" else result
+
+
+def _audit(now: float) -> dict[str, Any]:
+    """Return the worst of nine findings."""
+    found = (
+        ("brokers-share-node", "critical", "Several brokers on one node", "brokers 1 and 2 are on node ip-10-0-1-12"),
+        (
+            "topic-min-isr-1",
+            "warning",
+            "min.insync.replicas 1",
+            "2 topics with min.insync.replicas 1: clicks and audit",
+        ),
+        ("no-drain-cleaner", "warning", "No Strimzi Drain Cleaner", "evictions are answered by the budget alone"),
+        ("acl-for-everything", "info", "Access rules for everything", "User:tool may do everything to all topics"),
+    )
+    return {
+        "at": now - 12 * MINUTE,
+        "counts": {"critical": 1, "warning": 2, "info": 6},
+        "findings": [dict(zip(("rule", "severity", "title", "what"), one, strict=True)) for one in found],
+        "left_out": 5,
+        "not_looked_at": ["access rules: not allowed"],
+        "not_judged": ["acl-for-everybody", "no-authorizer"],
+    }
 
 
 def incident(number: int, started_at: float, *, cause: str = "experiment", scale: float = 1.0) -> dict[str, Any]:

@@ -186,6 +186,7 @@ def test_answers_follow_the_published_schema(site: Site, view: str, scene: Scene
         ("evidence", {"incidents": [{"id": 4}]}),
         ("evidence", {"days": {"since": 1.0, "items": [{"day": "2026-09-20", "counts": {"read_all": 4}}]}}),
         ("evidence", {"schema": 2}),
+        ("evidence", {"audit": {"at": 1.0, "findings": [{"rule": "r"}]}}),
     ],
 )
 def test_the_schema_refuses_what_is_wrong(view: str, change: dict[str, Any]) -> None:

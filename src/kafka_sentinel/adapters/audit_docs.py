@@ -58,7 +58,10 @@ It audits 20 seconds after its start and then every hour (`audit.every`; null: n
 anyway. The gauge `kafka_sentinel_audit_findings` counts findings by severity, the log says the report when it
 differs from the one before, and `audit` in `/api/v1/status` shows what the worst {MAX_SHOWN} findings are and what
 was not looked at. While Kafka does not answer, the last report stands, and the daemon looks again after five
-minutes. Where a right is missing, fewer rules are judged; that is in the status, too.
+minutes. Where a right is missing, fewer rules are judged; that is in the status, too. The page lists the worst
+findings; the alert [KafkaSentinelAuditCritical](runbooks/KafkaSentinelAuditCritical.md), for information, says that
+there have been critical ones for two hours. A [report](report.md) ties disruptions that failed to the findings that
+would explain them (`core/audit/bearing.py`).
 
 ## What it may have to be allowed
 

@@ -13,7 +13,9 @@ from kafka_sentinel.core.report.evidence import SCHEMA as EVIDENCE_SCHEMA
 
 Status = Mapping[str, Any]
 
-FOR_REPORTS = frozenset({"days", "older_incidents"})  # in the evidence alone: too much for what is asked every second
+FOR_REPORTS = frozenset(
+    {"days", "older_incidents", "audit_for_reports"}
+)  # in the evidence alone: too much for what is asked every second
 
 
 class Body(NamedTuple):
@@ -38,6 +40,7 @@ def _evidence(status: Status) -> dict[str, Any]:
         "slo": status["slo"],
         "days": status["days"],
         "incidents": [*map(in_short, status["incidents"]), *status["older_incidents"]],
+        "audit": status["audit_for_reports"],
     }
 
 

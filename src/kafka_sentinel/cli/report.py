@@ -91,6 +91,7 @@ def report(
         zone=zone,
         availability=slo_availability,
         cost=cost,
+        findings=source.evidence.findings,
     )
     made = build(source.evidence, wish)
     _put(_rendered(made, form), output)

@@ -17,6 +17,8 @@ from kafka_sentinel.core.report.evidence import EvidenceError, parse
 from kafka_sentinel.core.report.from_state import document as from_state
 from kafka_sentinel.core.types import Acks, Instant
 
+FINDING = {"rule": "r", "what": "w", "brokers": [], "phases": [], "kinds": [], "loss": False, "several": True}
+
 
 def lived(incidents):
     engine = lived_through(incidents)
@@ -115,12 +117,24 @@ def test_disruptions_come_in_the_order_of_their_start():
         ({"incidents": [incident(cause="gremlins")]}, "incidents[0].cause is 'gremlins'; allowed: unknown, crash"),
         ({"incidents": [incident(verdict="splendid")]}, "incidents[0].verdict is 'splendid'; allowed: passed"),
         ({"slo": {"availability": 99.9}}, "slo.recovery is missing"),
+        ({"audit": []}, "audit is a list, not an object"),
+        ({"audit": {"at": 1.0, "findings": [{}]}}, "audit.findings[0].rule is missing"),
+        ({"audit": {"at": 1.0, "findings": [{**FINDING, "loss": 1}]}}, "findings[0].loss is 1, not true or false"),
     ],
 )
 def test_what_is_wrong_is_named(change, words):
     with pytest.raises(EvidenceError) as error:
         parse({**document(), **change})
     assert words in str(error.value)
+
+
+def test_evidence_of_before_there_were_findings_and_a_state_know_of_none():
+    assert parse(document()).findings is None
+    assert parse(document(audit=None)).findings is None
+    assert parse(saved(Sentinel().engine)).findings is None
+    [one] = parse(document(audit={"at": 1.0, "findings": [FINDING]})).findings
+    assert (one.id, one.sentence, one.several, one.loss) == ("r", "w", True, False)
+    assert parse(document(audit={"at": 1.0, "findings": []})).findings == ()
 
 
 @pytest.mark.parametrize("nothing", [None, 4, "text", [], {}])

@@ -67,5 +67,15 @@ def test_a_finding_does_not_explain_another_broker_or_a_phase_that_was_in_time()
     assert report(FINDINGS, incidents=[bad]).explained == {bad["id"]: (ABOUT_ALL,)}
 
 
+def test_a_finding_may_be_about_one_kind_about_several_brokers_and_about_losses():
+    reclaims = Finding("spot", "all on spot", kinds=frozenset({"spot"}))
+    shared = Finding("shared", "one node", several=True)
+    loses = Finding("thin", "one copy", loss=True)
+    both = slow(1, took={"isr": 400.0}, cause="spot", fault=None, brokers=[1, 2], verdict="failed")
+    lossy = slow(2, took={}, lost_by_acks={"all": 1, "1": 0}, verdict="failed")
+    made = report({"findings": (reclaims, shared, loses)}, incidents=[both, lossy])
+    assert made.explained == {both["id"]: (reclaims, shared), lossy["id"]: (loses,)}
+
+
 def test_only_bad_disruptions_are_explained():
     assert report(FINDINGS, incidents=[slow(took={})]).explained == {}

@@ -1,5 +1,6 @@
 // Asks the daemon once a second and shows what it says. One part that cannot be shown never hides the others.
 
+import * as audit from "./audit.js";
 import { charts } from "./charts.js";
 import { byId, fill, h, setText } from "./dom.js";
 import * as experiments from "./experiments.js";
@@ -72,6 +73,7 @@ function showFacts(status, at) {
   const open = all.filter(incidents.isOpen);
   const lost = list(status.losses);
   const planned = dict(status.experiments);
+  const audited = dict(status.audit);
   const around = dict(status.kubernetes);
   const hasPods = list(around.pods).length > 0;
   const minute = Math.floor((num(status.now) ?? 0) / 60) * 60; // so that "in 5 min" is made again once a minute
@@ -91,6 +93,8 @@ function showFacts(status, at) {
     losses: [[lost, minute], () => views.losses(lost, status.now)],
     experiments: [[planned.items, minute], () => experiments.experimentTable(planned, status.now)],
     "experiments-state": [planned, () => said(experiments.standing(planned))],
+    "audit-state": [[audited, minute], () => audit.standing(audited, status.now)],
+    audit: [audited, () => audit.findings(audited)],
     disruptions: [[around.disruptions, minute], () => nodes.disruptions(around, status.now)],
     nodes: [[around.nodes, around.pods, around.sides, around.stuck], () => nodes.nodes(around)],
     "nodes-notes": [[around.problems, around.watches, around.exposure, around.shared], () => nodes.notes(around)],
@@ -102,6 +106,7 @@ function showFacts(status, at) {
   byId("incident").hidden = open.length === 0;
   byId("loss").hidden = lost.length === 0;
   byId("nodes-part").hidden = byId("glance-nodes-part").hidden = Object.keys(around).length === 0;
+  byId("audit-more").hidden = list(audited.findings).length === 0;
   byId("phase-legend").hidden = all.length === 0;
   for (const [id, [facts, make]] of Object.entries(parts)) showPart(byId(id), facts, make);
   document.querySelectorAll(".scroll").forEach(reach);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from kafka_sentinel.adapters.report import loss, recoveries, service
@@ -83,6 +84,31 @@ def weakest(report: Report) -> Iterator[Block]:
         yield Paragraph(_slowest(one.slowest))
     if one.findings:
         yield Points([f"{finding.id}: {finding.sentence}" for finding in one.findings])
+    yield from _explained(report)
+
+
+def _explained(report: Report) -> Iterator[Block]:
+    """Say of the disruptions that failed or lost something what the audit found that would explain them."""
+    bad = report.explained
+    if not bad:
+        return
+    if not report.audited:
+        yield Paragraph(
+            "Whether an audit found what would explain what went badly is not known here. A running daemon knows: "
+            "`--url`."
+        )
+        return
+    counts = Counter(finding for findings in bad.values() for finding in findings)
+    tied = sum(bool(findings) for findings in bad.values())
+    failed = f"{len(bad)} disruption{'' if len(bad) == 1 else 's'} failed, or lost records at acks=all."
+    if not tied:
+        yield Paragraph(
+            f"{failed} Nothing that the last audit found would explain {'it' if len(bad) == 1 else 'them'}."
+        )
+        return
+    yield Paragraph(f"{failed} What the last audit found would explain {tied} of {len(bad)}:")
+    yield Points([f"`{one.id}`, {number} of {len(bad)}: {one.sentence}" for one, number in counts.most_common()])
+    yield Paragraph("`kafka-sentinel audit` says how to mend each. Which explains which is in the table of all.")
 
 
 def _missed(slow: Slowest | None) -> str:

@@ -11,6 +11,7 @@ from kafka_sentinel.adapters.report.blocks import Answer, Block, Document, Headi
 from kafka_sentinel.adapters.report.charts import Bars, Dots, svg
 
 CODE = re.compile(r"`([^`]*)`")
+LONG = 40  # characters of a cell from which it may be broken over lines
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -76,9 +77,14 @@ def _table(table: Table) -> Iterator[str]:
     yield f"<thead><tr>{head}</tr></thead>"
     yield "<tbody>"
     for first, *rest in table.rows:
-        cells = "".join(f"<td>{_text(cell)}</td>" for cell in rest)
+        cells = "".join(map(_cell, rest))
         yield f'<tr><th scope="row">{_text(first)}</th>{cells}</tr>'
     yield from ("</tbody>", "</table>", "</div>")
+
+
+def _cell(text: str) -> str:
+    kind = ' class="long"' if len(text) > LONG else ""
+    return f"<td{kind}>{_text(text)}</td>"
 
 
 def _text(text: str) -> str:

@@ -8,7 +8,7 @@ from kafka_sentinel.adapters.report.blocks import Block, Heading, Paragraph, Tab
 from kafka_sentinel.adapters.report.charts import Bar, Bars, Dot, Dots, over_time
 from kafka_sentinel.adapters.report.words import NONE, at, share, what
 from kafka_sentinel.core.incident import Verdict
-from kafka_sentinel.core.report.evidence import Disruption
+from kafka_sentinel.core.report.evidence import Disruption, Finding
 from kafka_sentinel.core.report.figures import duration, seconds
 from kafka_sentinel.core.report.recoveries import Phase
 from kafka_sentinel.core.report.report import Report
@@ -157,7 +157,7 @@ def one_by_one(report: Report) -> Iterator[Block]:
     times = ["writes again", "reads again", "all well"]
     yield Table(
         "Newest first",
-        ["when", "what", "verdict", *times, "lost acks=all", "load", "reasons"],
+        ["when", "what", "verdict", *times, "lost acks=all", "load", "reasons", *(["audit"] if report.audited else [])],
         [
             [
                 at(one.started, report.zone),
@@ -167,8 +167,14 @@ def one_by_one(report: Report) -> Iterator[Block]:
                 f"{one.lost[Acks.ALL]:,}",
                 NONE if one.load is None else f"{one.load:,.0f}/s",
                 "; ".join(one.reasons) or NONE,
+                *([_rules(report.explained.get(one.id, ()))] if report.audited else []),
             ]
             for one in reversed(report.disruptions)
         ],
         figures=False,
     )
+
+
+def _rules(findings: Sequence[Finding]) -> str:
+    """Name the rules of the audit that would explain a disruption."""
+    return ", ".join(dict.fromkeys(f"`{one.id}`" for one in findings)) or NONE

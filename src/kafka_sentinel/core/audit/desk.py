@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kafka_sentinel.core.audit.bearing import bearing
 from kafka_sentinel.core.audit.finding import Report, Severity
 from kafka_sentinel.core.audit.words import summary
 from kafka_sentinel.core.commands import Log
@@ -43,3 +44,9 @@ class AuditDesk:
             "not_looked_at": list(dict.fromkeys(gap.why for gap in gaps))[:MAX_SHOWN],
             "not_judged": list(self._report.not_judged),
         }
+
+    def for_reports(self) -> dict[str, object] | None:
+        """Return the findings that would explain a disruption that went badly; None before the first report."""
+        if self._report is None or self._at is None:
+            return None
+        return {"at": self._at.wall, "findings": bearing(self._report)}

@@ -62,7 +62,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`subjects`: at most MAX_SUBJECTS of the `subject_count` there are."""
+    """`subjects`: at most MAX_SUBJECTS of the `subject_count` there are.
+
+    `brokers`: those that are among the subjects, or whose pods are; `probes`: topics of Sentinel are among them.
+    """
 
     rule: str
     severity: Severity
@@ -72,6 +75,8 @@ class Finding:
     mend: str
     subjects: tuple[str, ...]
     subject_count: int
+    brokers: tuple[int, ...] = ()
+    probes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

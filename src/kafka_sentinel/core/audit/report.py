@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kafka_sentinel.core.audit.facts import Facts, Part
 from kafka_sentinel.core.audit.finding import MAX_OF_RULE, MAX_SUBJECTS, Finding, Found, Report, Rule, Severity
@@ -19,6 +19,8 @@ def audit(facts: Facts, rules: Sequence[Rule] = RULES) -> Report:
     more: dict[str, int] = {}
     judged: list[str] = []
     missing = facts.missing()
+    known = _brokers(facts)
+    probes = facts.kafka.probes if facts.kafka is not None else frozenset()
     for rule in rules:
         if rule.where is not None and facts.flavour is not None and rule.where is not facts.flavour:
             continue
@@ -28,7 +30,7 @@ def audit(facts: Facts, rules: Sequence[Rule] = RULES) -> Report:
             continue
         judged.append(rule.id)
         for number, found in enumerate(rule.judge(facts), start=1):
-            finding = _finding(rule, found, facts)
+            finding = _finding(rule, found, facts, known, probes)
             counts[finding.severity] += 1
             if number <= MAX_OF_RULE:
                 findings.append(finding)
@@ -38,7 +40,14 @@ def audit(facts: Facts, rules: Sequence[Rule] = RULES) -> Report:
     return Report(tuple(findings), counts, facts.gaps, not_judged, tuple(judged), more)
 
 
-def _finding(rule: Rule, found: Found, facts: Facts) -> Finding:
+def _brokers(facts: Facts) -> Mapping[str, int]:
+    """Return the brokers by what rules name them by: their id, or their pod."""
+    ids = {str(number): number for number in facts.kafka.known_brokers} if facts.kafka is not None else {}
+    pods = facts.kubernetes.fleet.pods if facts.kubernetes is not None else {}
+    return ids | {pod.name: number for number, pod in pods.items()}
+
+
+def _finding(rule: Rule, found: Found, facts: Facts, known: Mapping[str, int], probes: frozenset[str]) -> Finding:
     severity = found.severity or rule.severities[0]
     assert severity in rule.severities, f"{rule.id} does not give {severity}"
     return Finding(
@@ -50,4 +59,6 @@ def _finding(rule: Rule, found: Found, facts: Facts) -> Finding:
         mend=rule.mending(facts.flavour),
         subjects=found.subjects[:MAX_SUBJECTS],
         subject_count=len(found.subjects),
+        brokers=tuple(sorted({known[name] for name in found.subjects if name in known})),
+        probes=not probes.isdisjoint(found.subjects),
     )

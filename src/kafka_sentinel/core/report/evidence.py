@@ -72,8 +72,29 @@ class Disruption:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What an audit found that would explain a disruption that went badly.
+
+    It is about these `brokers` (none: about the cluster), and in disruptions of these `kinds` (none: in all), with
+    `several` only where more than one broker was struck. It makes these `phases` late, or causes a `loss` at acks=all;
+    without either it bears on anything that went badly. `id`: the rule.
+    """
+
+    id: str
+    sentence: str
+    brokers: frozenset[int] = frozenset()
+    phases: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    loss: bool = False
+    several: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """`until`: when it was taken; `since`: when the days began. Disruptions by their start, oldest first."""
+    """`until`: when it was taken; `since`: when the days began. Disruptions by their start, oldest first.
+
+    `findings`: of the last audit, the worst first; None: none is known.
+    """
 
     version: str
     instance: str
@@ -84,6 +105,7 @@ class Evidence:
     slo: Slo
     days: tuple[Day, ...]
     disruptions: tuple[Disruption, ...]
+    findings: tuple[Finding, ...] | None = None
 
 
 def parse(document: object) -> Evidence:
@@ -104,6 +126,7 @@ def parse(document: object) -> Evidence:
         slo=_slo(top.map("slo")),
         days=tuple(sorted((_day(each) for each in days.maps("items")), key=lambda one: one.day)),
         disruptions=tuple(sorted(found, key=lambda one: (one.started, one.id))),
+        findings=None if top.values.get("audit") is None else tuple(map(_finding, top.map("audit").maps("findings"))),
     )
 
 
@@ -156,6 +179,18 @@ def _disruption(given: _Map) -> Disruption:
     )
 
 
+def _finding(given: _Map) -> Finding:
+    return Finding(
+        id=given.take("rule", str),
+        sentence=given.take("what", str),
+        brokers=frozenset(each for each in given.take("brokers", list) if isinstance(each, int)),
+        phases=frozenset(str(each) for each in given.take("phases", list)),
+        kinds=frozenset(str(each) for each in given.take("kinds", list)),
+        loss=given.flag("loss"),
+        several=given.flag("several"),
+    )
+
+
 class _Map:
     """A JSON object that says where it stands when something in it is wrong."""
 
@@ -182,6 +217,12 @@ class _Map:
 
     def maybe_number(self, key: str) -> float | None:
         return None if self.values.get(key) is None else self.number(key)
+
+    def flag(self, key: str) -> bool:
+        found = self._get(key)
+        if not isinstance(found, bool):
+            raise EvidenceError(f"{self._at(key)} is {_named(found)}, not true or false")
+        return found
 
     def map(self, key: str) -> _Map:
         return _Map(self._get(key), self._at(key))

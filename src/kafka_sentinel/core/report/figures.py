@@ -6,6 +6,7 @@ import math
 
 MOST_DIGITS = 9  # of a percentage
 MINUTE = 60.0
+FEW_MINUTES = 600.0  # seconds below which they are told beside the minutes
 WHOLE, MANY = 10.0, 1_000.0  # seconds from which a second decimal, and then a first, says nothing
 HARDLY = 0.0005  # a share below which "1 in so many" is easier to read than percent
 
@@ -41,12 +42,13 @@ def seconds(value: float | None) -> str:
 
 
 def duration(value: float) -> str:
-    """Return a time in one unit, or two: 45 s, 12 min, 5 h 20 min, 3 d 4 h."""
+    """Return a time in one unit, or two: 45 s, 1 min 54 s, 12 min, 5 h 20 min, 3 d 4 h."""
     if value < MINUTE:
         return seconds(value) if value < WHOLE else f"{value:.0f} s"
-    hours, minutes = divmod(int(value // MINUTE), 60)
+    minutes, rest = divmod(int(value), 60)
+    hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest if value < FEW_MINUTES else 0, "s")]
     while not parts[0][0]:
         parts = parts[1:]
     return " ".join(f"{number} {unit}" for number, unit in parts[:2] if number)

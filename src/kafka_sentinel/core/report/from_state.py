@@ -32,6 +32,7 @@ def document(state: Mapping[str, Any], *, slo: Mapping[str, Any], version: str) 
             "slo": dict(slo),
             "days": {"since": days.since, "items": days.status()},
             "incidents": [*map(_incident, (*book["closed"], *book["open"])), *book.get("older", ())],
+            "audit": None,  # no state holds one: what was found last may be mended by now
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceError(f"the state is not as this version writes it: {type(error).__name__}: {error}") from None

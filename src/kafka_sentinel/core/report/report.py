@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, tzinfo
 
 from kafka_sentinel.core.incident import Verdict
 from kafka_sentinel.core.report import recoveries, totals, weakness
-from kafka_sentinel.core.report.evidence import Day, Disruption, Evidence, Slo
+from kafka_sentinel.core.report.evidence import Day, Disruption, Evidence, Finding, Slo
 from kafka_sentinel.core.report.statistics import share_bound
 from kafka_sentinel.core.report.verdict import Judgement, Rules, Seen, judge, judged
 from kafka_sentinel.core.slots import Operation
@@ -35,7 +35,7 @@ class Cost:
 class Wish:
     """`now`: Unix time; `since`: seconds before it. `availability`: percent, in place of the Sentinel's own objective.
 
-    `zone`: in which instants are shown; days are of UTC.
+    `zone`: in which instants are shown; days are of UTC. `findings`: of an audit; None: none is known.
     """
 
     now: float
@@ -43,7 +43,7 @@ class Wish:
     zone: tzinfo = UTC
     availability: float | None = None
     cost: Cost | None = None
-    findings: tuple[weakness.Finding, ...] = ()
+    findings: tuple[Finding, ...] | None = None
     rules: Rules = field(default_factory=Rules)
 
 
@@ -84,7 +84,7 @@ class Failovers:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Disruptions by their start. `whole`: all days together; None without any. `judgement` is the point of it all."""
+    """Disruptions by their start. `judgement` is the point of it all. `explained`: bad ones by their id."""
 
     instance: str
     cluster_id: str | None
@@ -109,7 +109,8 @@ class Report:
     weeks: tuple[totals.Period, ...]
     months: tuple[totals.Period, ...]
     weakest: weakness.Weakest | None
-    explained: dict[str, tuple[weakness.Finding, ...]]
+    audited: bool
+    explained: dict[str, tuple[Finding, ...]]
     cost: Cost | None
 
 
@@ -156,8 +157,9 @@ def build(evidence: Evidence, wish: Wish) -> Report:
         days=tuple(totals.period((one,), evidence.acks) for one in days),
         weeks=totals.weeks(days, _day(wish.now), evidence.acks),
         months=totals.months(days, evidence.acks),
-        weakest=weakness.weakest(struck, slo.recovery, wish.findings),
-        explained=weakness.explained(struck, slo.recovery, wish.findings),
+        weakest=weakness.weakest(struck, slo.recovery, wish.findings or ()),
+        audited=wish.findings is not None,
+        explained=weakness.explained(struck, slo.recovery, wish.findings or ()),
         cost=wish.cost,
     )
 

@@ -7,22 +7,13 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core.incident import Verdict
 from kafka_sentinel.core.recovery import PHASES
-from kafka_sentinel.core.report.evidence import Disruption
+from kafka_sentinel.core.report.evidence import Disruption, Finding
 from kafka_sentinel.core.report.recoveries import Objectives
 from kafka_sentinel.core.types import Acks
 
 # `detected` tells of Sentinel's sight and not of the cluster, `full` is only the last of the others.
 RANKED = tuple(phase for phase in PHASES if phase not in {"detected", "full"})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What an audit found: about these brokers (none: about the cluster), bearing on these phases (none: on all)."""
-
-    id: str
-    sentence: str
-    brokers: frozenset[int] = frozenset()
-    phases: frozenset[str] = frozenset()
+SEVERAL = 2  # brokers
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +73,17 @@ def explained(
 
 
 def _explains(finding: Finding, disruption: Disruption, objectives: Objectives) -> bool:
-    """Tell whether a finding is about what failed: one of its brokers, and a phase that took too long, or a loss."""
-    about = not finding.brokers or bool(finding.brokers & set(disruption.brokers))
+    """Tell whether a finding is about what was struck, and about what went badly: a phase that was late, or a loss."""
+    struck = set(disruption.brokers)
+    if finding.brokers and not finding.brokers & struck:
+        return False
+    if finding.kinds and disruption.kind not in finding.kinds:
+        return False
+    if finding.several and len(struck) < SEVERAL:
+        return False
     late = {phase for phase in PHASES if _ratio(disruption, phase, objectives) > 1}
-    return about and (not finding.phases or bool(finding.phases & late))
+    lost = finding.loss and disruption.lost[Acks.ALL] > 0
+    return lost or bool(finding.phases & late) or not (finding.phases or finding.loss)
 
 
 def _ratio(disruption: Disruption, phase: str, objectives: Objectives) -> float:
