@@ -133,6 +133,11 @@ def test_nothing_more_is_asked_of_brokers_that_cannot_be_reached_where_they_say_
     assert (found[-1].outcome, found[-1].sentence) == (Outcome.FAIL, "broker 1 advertises a:1")
 
 
+def test_nothing_more_is_asked_once_a_question_was_not_answered_in_time(findings):
+    found = findings(Kafka(topic=Unanswered("no answer within 8 s", reason=Reason.NO_ANSWER)))
+    assert [(one.outcome, one.sentence) for one in found[2:]] == [(Outcome.FAIL, "no answer within 8 s")]
+
+
 def test_a_right_that_is_missing_is_told_from_other_flaws(findings):
     def reasons(**answers):
         return {one.reason for one in findings(Kafka(**answers)) if one.outcome is Outcome.FAIL}

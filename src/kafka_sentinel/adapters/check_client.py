@@ -29,6 +29,7 @@ POLL = 0.1  # seconds between two looks at whether an answer has come
 COMPLAINTS = 20  # of the client are kept
 FIRST_PATIENCE = 0.5  # seconds until the brokers are asked again; each time it doubles
 SETTLING = 2.0  # seconds in which a broker may yet answer where others refuse us
+CONNECTING = 0.75  # of the time for an answer: for connections of our own, so that they have ended by then
 MAX_SERVERS = 8  # of the configured ones, that are connected to by ourselves
 MAX_BROKERS = 64  # likewise of those that metadata names
 Answer = TypeVar("Answer")
@@ -100,13 +101,12 @@ class Unanswered(Exception):  # noqa: N818 - it is an answer, and often not an e
 
 
 class KafkaAnswers:
-    """One admin client for the length of a check, which is at most `timeout` seconds, from its making on."""
+    """One admin client for the length of a check. Every question takes at most `timeout` seconds."""
 
     def __init__(self, kafka: KafkaSettings, *, timeout: float) -> None:
         """Raise Unanswered for properties that the client does not take."""
         self._kafka = kafka
         self._timeout = timeout
-        self._deadline = time.monotonic() + timeout
         self._complaints: deque[Complaint] = deque(maxlen=COMPLAINTS)
         try:
             given: dict[str, Any] = {**client_config(kafka.client_config()), "error_cb": self._on_error}
@@ -126,12 +126,13 @@ class KafkaAnswers:
         Raises Unanswered with the reason, as soon as that is certain.
         """
         begun = time.monotonic()
+        deadline = begun + self._timeout
         servers = self._kafka.bootstrap_servers.split(",")[:MAX_SERVERS]
-        look = handshake.attempts(servers, self._encryption(), min(handshake.SECONDS, self._timeout))
+        look = handshake.attempts(servers, self._encryption(), CONNECTING * self._timeout)
         patience = FIRST_PATIENCE
         while True:
             try:
-                answer = self._admin.list_topics(timeout=min(patience, self._left()))
+                answer = self._admin.list_topics(timeout=max(min(patience, deadline - time.monotonic()), POLL))
             except KafkaException:
                 self._admin.poll(0)  # serves the complaints that have come meanwhile
             else:
@@ -139,7 +140,7 @@ class KafkaAnswers:
                 return Cluster(str(answer.cluster_id), frozenset(addresses), addresses)
             patience *= 2
             tried = look()
-            if self._left() <= POLL or self._is_certain(tried, time.monotonic() - begun):
+            if time.monotonic() >= deadline or self._is_certain(tried, time.monotonic() - begun):
                 trouble = unanswered(tried or [], tuple(self._complaints), self._way())
                 raise Unanswered(trouble.sentence, reason=trouble.reason) from None
 
@@ -152,7 +153,7 @@ class KafkaAnswers:
     def advertised(self, cluster: Cluster) -> Trouble | None:
         """Connect to every broker where it says that it is. Returns what is wrong with that."""
         brokers = sorted(cluster.addresses)[:MAX_BROKERS]
-        seconds = min(handshake.SECONDS, self._left())
+        seconds = CONNECTING * self._timeout
         look = handshake.attempts([cluster.addresses[broker] for broker in brokers], self._encryption(), seconds)
         while (tried := look()) is None:
             time.sleep(POLL)
@@ -175,14 +176,10 @@ class KafkaAnswers:
             cert_file=str(security.cert_file or ""),
         )
 
-    def _left(self) -> float:
-        """Return how many seconds are left, at least as many as a client takes for a time-out."""
-        return max(self._deadline - time.monotonic(), POLL)
-
     def topic(self, name: str) -> Topic | None:
         """Return the topic, or None if there is none of this name."""
         futures = self._admin.describe_topics(
-            TopicCollection([name]), include_authorized_operations=True, request_timeout=self._left()
+            TopicCollection([name]), include_authorized_operations=True, request_timeout=self._timeout
         )
         try:
             answer = self._wait(futures[name], "Describe")
@@ -206,7 +203,7 @@ class KafkaAnswers:
     def _topic_config(self, name: str) -> dict[str, str]:
         """Return the topic's configuration; empty where we may not read it."""
         resource = ConfigResource(ResourceType.TOPIC, name)
-        future = self._admin.describe_configs([resource], request_timeout=self._left())[resource]
+        future = self._admin.describe_configs([resource], request_timeout=self._timeout)[resource]
         try:
             entries = self._wait(future, "DescribeConfigs")
         except Unanswered:
@@ -221,21 +218,22 @@ class KafkaAnswers:
             replication_factor=probe.replication_factor,
             config={"min.insync.replicas": str(probe.min_insync_replicas), "cleanup.policy": "delete"},
         )
-        futures = self._admin.create_topics([topic], validate_only=True, request_timeout=self._left())
+        futures = self._admin.create_topics([topic], validate_only=True, request_timeout=self._timeout)
         self._wait(futures[name], "Create")
 
     def group_rights(self, group: str) -> frozenset[Right] | None:
         """Return what we may do with the group, which need not exist; None if the broker does not say."""
+        deadline = time.monotonic() + self._timeout
         while True:
             futures = self._admin.describe_consumer_groups(
-                [group], include_authorized_operations=True, request_timeout=self._left()
+                [group], include_authorized_operations=True, request_timeout=self._timeout
             )
             try:
                 return _rights(self._wait(futures[group], "Describe").authorized_operations)
             except Unanswered as error:
                 if error.code == KafkaError.GROUP_ID_NOT_FOUND:
                     return None
-                if error.code not in COMING_UP or time.monotonic() > self._deadline:
+                if error.code not in COMING_UP or time.monotonic() > deadline:
                     raise
             self._admin.poll(POLL)
 
@@ -248,7 +246,7 @@ class KafkaAnswers:
         from kafka_sentinel.adapters.quorum import quorum_view  # noqa: PLC0415 - as above
 
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it meets is said in our own sentence
-        milliseconds = round(self._left() * 1000)
+        milliseconds = round(self._timeout * 1000)
         try:
             client = KafkaAdminClient(
                 **self._kafka.quorum_config(), request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
@@ -268,7 +266,7 @@ class KafkaAnswers:
 
     def _wait(self, future: Future[Answer], action: str) -> Answer:
         """Serve the client's callbacks until the answer has come."""
-        deadline = self._deadline + 1  # the client's own time-out comes first
+        deadline = time.monotonic() + self._timeout + 1  # the client's own time-out comes first
         while not future.done() and time.monotonic() < deadline:
             self._admin.poll(POLL)
         if not future.done():

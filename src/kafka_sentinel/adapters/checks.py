@@ -71,6 +71,13 @@ def of_kafka(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Itera
     if unreachable is not None:  # whatever is asked next may go to that broker, and wait
         yield Finding(Outcome.FAIL, "kafka", unreachable.sentence, reason=unreachable.reason)
         return
+    for finding in _usable(settings, kafka, cluster):
+        yield finding
+        if finding.reason is Reason.NO_ANSWER:
+            return  # each of the other questions would wait as long
+
+
+def _usable(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Iterator[Finding]:
     yield from _probe_topic(settings, settings.probe.topic, kafka, cluster)
     if settings.probe.acks_one.enabled:
         yield from _probe_topic(settings, settings.probe.acks_one.topic, kafka, cluster)

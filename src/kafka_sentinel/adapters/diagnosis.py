@@ -13,12 +13,12 @@ from kafka_sentinel.core.connection import Reason, Trouble
 from kafka_sentinel.core.events import CertificatesRead, ConnectionExamined
 from kafka_sentinel.settings import Settings
 
-SECONDS = 8.0  # for one look
+SECONDS = 8.0  # for one answer
 CERTIFICATES_EVERY = 30.0  # seconds; a mounted Secret changes while we run
 
 
 def examine(settings: Settings, seconds: float = SECONDS) -> Trouble | None:
-    """Ask what `check` asks of Kafka. Returns the first thing that is wrong, at most a second later than `seconds`."""
+    """Ask what `check` asks of Kafka. Returns the first thing that is wrong. `seconds`: for each answer."""
     try:
         kafka = KafkaAnswers(settings.kafka, timeout=seconds)
         cluster = kafka.cluster()

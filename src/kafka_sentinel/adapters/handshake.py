@@ -18,7 +18,6 @@ from kafka_sentinel.adapters.certificates import Validity, validity
 from kafka_sentinel.core.connection import Attempt, Reason
 from kafka_sentinel.settings import KafkaSettings
 
-SECONDS = 4.0  # for one connection, all its steps together
 MAX_ANSWER = 1_000_000  # bytes; a broker's list of versions has some hundred
 CORRELATION = 0x5E27  # any number; the answer bears it
 CLIENT = b"kafka-sentinel-check"
@@ -63,9 +62,7 @@ def encryption(kafka: KafkaSettings) -> Encryption | None:
     return Encryption(context, not any(key in properties for key in KEYS_ELSEWHERE))
 
 
-def attempts(
-    servers: Sequence[str], tls: Encryption | None, seconds: float = SECONDS
-) -> Callable[[], list[Attempt] | None]:
+def attempts(servers: Sequence[str], tls: Encryption | None, seconds: float) -> Callable[[], list[Attempt] | None]:
     """Begin to connect to all servers at once. Returns what gives the attempts in that order; None: not all have ended.
 
     Each ends within `seconds`, also where the name service does not answer.
@@ -91,7 +88,7 @@ def attempts(
     return look
 
 
-def attempt(server: str, tls: Encryption | None, seconds: float = SECONDS) -> Attempt:
+def attempt(server: str, tls: Encryption | None, seconds: float) -> Attempt:
     """Connect, and say how far it went. Takes `seconds` at most, besides the name service."""
     try:
         return _attempt(server, tls, time.monotonic() + seconds)
