@@ -28,6 +28,7 @@ from kafka_sentinel.core.commands import (
     AssignReader,
     Command,
     Count,
+    Diagnose,
     EnsureTopic,
     Heal,
     Inject,
@@ -311,7 +312,7 @@ class Runtime:
                 self.metrics.apply(command)
             case Log(level=level, event=event, fields=fields):
                 logs.write(level, event, fields)
-            case Probe() | SetLoad() | AssignReader() | RenewClients() | Recheck() | EnsureTopic():
+            case Probe() | SetLoad() | AssignReader() | RenewClients() | Recheck() | EnsureTopic() | Diagnose():
                 self._adapters.do(command)
             case SaveState():
                 if not self._taken_over:

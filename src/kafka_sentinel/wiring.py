@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kafka_sentinel.adapters.admin import ClusterWatcher, WatchOptions
+from kafka_sentinel.adapters.diagnosis import Diagnosis
 from kafka_sentinel.adapters.ensemble import EnsembleWatcher
 from kafka_sentinel.adapters.group_consumer import GroupConsumer, GroupOptions
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
@@ -14,7 +15,7 @@ from kafka_sentinel.adapters.quorum import QuorumOptions, QuorumWatcher
 from kafka_sentinel.adapters.recheck import Rechecker, RecheckOptions
 from kafka_sentinel.adapters.topics import TopicKeeper, TopicOptions
 from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
-from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, Recheck, RenewClients, SetLoad
+from kafka_sentinel.core.commands import AssignReader, Diagnose, EnsureTopic, Probe, Recheck, RenewClients, SetLoad
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
 
@@ -110,7 +111,7 @@ class KafkaAdapters:
             now=now,
             on_death=on_death,
         )
-
+        self._diagnosis = Diagnosis(settings, post=post, now=now, on_death=on_death)
         servers, often = settings.cluster.zookeeper, settings.cluster.quorum_interval
         watcher = EnsembleWatcher(servers, often, post=post, now=now, on_death=on_death)
         self._ensemble = (watcher,) if servers else ()
@@ -118,11 +119,13 @@ class KafkaAdapters:
     def start(self) -> None:
         for part in self._readers():
             part.start()
+        self._diagnosis.start()
         for producer in self._producers.values():
             producer.start()
 
     def stop(self, timeout: float) -> None:
         """Stop what sends first, then what reads. Each part gets `timeout` seconds."""
+        self._diagnosis.stop(0.0)  # what it still had to say is not waited for
         for producer in self._producers.values():
             producer.stop(timeout)
         for part in self._readers():
@@ -150,7 +153,7 @@ class KafkaAdapters:
         for verifier in self._verifiers.values():
             verifier.begin_run(run)
 
-    def do(self, command: Probe | SetLoad | AssignReader | RenewClients | Recheck | EnsureTopic) -> None:
+    def do(self, command: Probe | SetLoad | AssignReader | RenewClients | Recheck | EnsureTopic | Diagnose) -> None:
         match command:
             case Probe(partitions=partitions):
                 for acks in self._producers:
@@ -170,6 +173,8 @@ class KafkaAdapters:
                 self._rechecker.submit(command)
             case EnsureTopic(acks=acks):
                 self._keeper.ensure(acks)
+            case Diagnose():
+                self._diagnosis.examine()
 
     def _pace(self) -> None:
         """Spread the load over the partitions there are; it only ever raises their rate."""

@@ -10,8 +10,8 @@ from tests.alerts.client import Client
 from kafka_sentinel.adapters.metric_catalogue import CATALOGUE
 from kafka_sentinel.adapters.metric_labels import CLUSTER_LABEL, PREFIX, Kind, Label, Metric
 
-# What the daemon does not tell of yet, though it is in the contract.
-WITHOUT_SOURCE = {"certificate_expiry_timestamp_seconds"}
+# What there is nothing to say about where no file of certificates is given.
+WITHOUT_CERTIFICATES = {"certificate_expiry_timestamp_seconds"}
 # What there is nothing to say about before the first loss, the first incident and the first experiment.
 NOTHING_YET = {
     "last_loss_timestamp_seconds",

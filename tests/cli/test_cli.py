@@ -152,8 +152,7 @@ def test_check_of_an_unreachable_kafka_fails_with_a_sentence(sentinel, monkeypat
     monkeypatch.setenv(SERVERS, server)
     code, out, err = sentinel("check", "--timeout", "1s")
     assert code == 1
-    assert f"FAIL  kafka: none of {server} answered within 1 s: " in out
-    assert "Connection refused" in out
+    assert f"FAIL  kafka: nothing listens at {server} (connection refused): start the broker" in out
     assert err == "kafka-sentinel: 1 of the checks failed\n"
 
 

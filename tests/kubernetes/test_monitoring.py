@@ -15,7 +15,7 @@ from tests.alerts import boards
 from tests.alerts.client import Client
 from tests.alerts.contract import (
     NOTHING_YET,
-    WITHOUT_SOURCE,
+    WITHOUT_CERTIFICATES,
     check_known_in_advance,
     check_labels,
     check_metadata,
@@ -93,7 +93,7 @@ def scraped(prometheus: Client, release: Release, monitor: str) -> dict[str, str
 
 
 def missing(prometheus: Client, target: dict[str, str]) -> set[str]:
-    return unheard(prometheus, **target) - NOTHING_YET - WITHOUT_SOURCE
+    return unheard(prometheus, **target) - NOTHING_YET - WITHOUT_CERTIFICATES
 
 
 def check_dashboards(release: Release) -> None:
@@ -149,7 +149,7 @@ def test_afterwards_no_panel_is_dead(told: Told):
     losses = {"Last loss (acks=all)", "annotation Losses"}
     assert {query.panel for query, found in told.after.items() if not found} == losses
     assert {query.panel for query, found in told.thin.items() if not found} & losses == set()
-    assert told.unheard == WITHOUT_SOURCE
+    assert told.unheard == WITHOUT_CERTIFICATES
     lost = told.thin_status["records"]["all"]["lost"]
     assert total(told.thin, "Lost (acks=all)") == pytest.approx(lost)
     assert lost > 0

@@ -107,6 +107,19 @@ def test_a_standby_says_who_keeps_it_waiting(browser: Browser) -> None:
     assert console == []
 
 
+@pytest.mark.parametrize(("scene", "places"), [("starting", {"summary", "cluster-note"}), ("calm", {"cluster-note"})])
+def test_why_kafka_cannot_be_used_is_on_the_page(browser: Browser, scene: Scene, places: set[str]) -> None:
+    trouble = {"reason": "sign-in-refused", "sentence": "the brokers refuse user <b>anna", "since": 1.79e9}
+
+    def answer(asked: int) -> bytes:
+        facts = status(scene, 1.79e9 + asked)
+        return body(facts | {"kafka": facts["kafka"] | {"trouble": trouble}})
+
+    markup, console = browser.show(answer, 3)
+    said = {place for place in ("summary", "cluster-note") if "refuse user <b>anna." in text_of(markup, place)}
+    assert (said, console) == (places, [])
+
+
 def test_a_loss_that_a_person_has_resumed_from_stays_in_sight(browser: Browser) -> None:
     markup, _ = browser.show(lambda asked: body(status("loss", 1.79e9 + asked) | {"health": "ok"}), 3)
     assert text_of(markup, "headline") == "No further record lost"

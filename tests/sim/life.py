@@ -11,6 +11,7 @@ from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView, 
 from kafka_sentinel.core.commands import (
     AssignReader,
     Count,
+    Diagnose,
     EnsureTopic,
     Heal,
     Inject,
@@ -163,7 +164,7 @@ class Life:
             case StartRun():
                 self._start_run()
             case _:
-                assert isinstance(command, Count | Log | Observe | EnsureTopic), command
+                assert isinstance(command, Count | Log | Observe | EnsureTopic | Diagnose), command
 
     def _in_order(self, channel, delay, action):
         when = self.channels[channel] = max(self.world.now + delay, self.channels.get(channel, 0.0))

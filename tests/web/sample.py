@@ -115,6 +115,8 @@ def _kafka(now: float, *, failing: bool, reachable: bool) -> dict[str, Any]:
         "under_replicated": 61 if failing else 0,
         "under_min_isr": 0,
         "offline": 0,
+        "trouble": None,
+        "certificates": {"ca_file": now + 30 * 86_400.0},
     }
 
 

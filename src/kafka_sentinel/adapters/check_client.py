@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -18,11 +20,18 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # they are it
     ResourceType,
 )
 
-from kafka_sentinel.adapters.kafka_client import client_config, kafka_error
+from kafka_sentinel.adapters import handshake
+from kafka_sentinel.adapters.kafka_client import client_config, error_name, kafka_error
+from kafka_sentinel.core.connection import Attempt, Complaint, Reason, Trouble, Way, advertised, ahead_of, unanswered
 from kafka_sentinel.settings import KafkaSettings, ProbeSettings
 
 POLL = 0.1  # seconds between two looks at whether an answer has come
-REASONS = 4  # of the client's complaints are kept
+COMPLAINTS = 20  # of the client are kept
+FIRST_PATIENCE = 0.5  # seconds until the brokers are asked again; each time it doubles
+SETTLING = 2.0  # seconds in which a broker may yet answer where others refuse us
+CONNECTING = 0.75  # of the time for an answer: for connections of our own, so that they have ended by then
+MAX_SERVERS = 8  # of the configured ones, that are connected to by ourselves
+MAX_BROKERS = 64  # likewise of those that metadata names
 Answer = TypeVar("Answer")
 
 
@@ -54,8 +63,19 @@ COMING_UP = frozenset(  # a coordinator that has only just been asked for, as in
 
 
 class Cluster(NamedTuple):
+    """`addresses`: "host:port" that each broker advertises."""
+
     cluster_id: str
     brokers: frozenset[int]
+    addresses: Mapping[int, str] = MappingProxyType({})
+
+
+class Quorum(NamedTuple):
+    """`ahead`: seconds that our clock is ahead of the leader's; None: it does not say what its clock shows."""
+
+    leader: int
+    voters: tuple[int, ...]
+    ahead: float | None = None
 
 
 class Topic(NamedTuple):
@@ -74,9 +94,10 @@ class Topic(NamedTuple):
 class Unanswered(Exception):  # noqa: N818 - it is an answer, and often not an error of ours
     """A question brought no answer. The message is a sentence without secrets."""
 
-    def __init__(self, sentence: str, code: int | None = None) -> None:
+    def __init__(self, sentence: str, code: int | None = None, reason: Reason = Reason.UNUSABLE) -> None:
         super().__init__(sentence)
         self.code = code
+        self.reason = Reason.ACL if code in NOT_ALLOWED else reason
 
 
 class KafkaAnswers:
@@ -86,7 +107,7 @@ class KafkaAnswers:
         """Raise Unanswered for properties that the client does not take."""
         self._kafka = kafka
         self._timeout = timeout
-        self._reasons: deque[str] = deque(maxlen=REASONS)
+        self._complaints: deque[Complaint] = deque(maxlen=COMPLAINTS)
         try:
             given: dict[str, Any] = {**client_config(kafka.client_config()), "error_cb": self._on_error}
             self._admin = AdminClient(given)
@@ -97,18 +118,63 @@ class KafkaAnswers:
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - its public name; says less than the others
-            self._reasons.append(error.str())
+            self._complaints.append(Complaint(error_name(error.code()), error.str()))
 
     def cluster(self) -> Cluster:
-        """Ask any broker. (`describe_cluster` would wait for a controller, which may be the one that is down.)"""
+        """Ask any broker. (`describe_cluster` would wait for a controller, which may be the one that is down.)
+
+        Raises Unanswered with the reason, as soon as that is certain.
+        """
+        begun = time.monotonic()
+        deadline = begun + self._timeout
+        servers = self._kafka.bootstrap_servers.split(",")[:MAX_SERVERS]
+        look = handshake.attempts(servers, self._encryption(), CONNECTING * self._timeout)
+        patience = FIRST_PATIENCE
+        while True:
+            try:
+                answer = self._admin.list_topics(timeout=max(min(patience, deadline - time.monotonic()), POLL))
+            except KafkaException:
+                self._admin.poll(0)  # serves the complaints that have come meanwhile
+            else:
+                addresses = {broker.id: f"{broker.host}:{broker.port}" for broker in answer.brokers.values()}
+                return Cluster(str(answer.cluster_id), frozenset(addresses), addresses)
+            patience *= 2
+            tried = look()
+            if time.monotonic() >= deadline or self._is_certain(tried, time.monotonic() - begun):
+                trouble = unanswered(tried or [], tuple(self._complaints), self._way())
+                raise Unanswered(trouble.sentence, reason=trouble.reason) from None
+
+    def _is_certain(self, tried: list[Attempt] | None, seconds: float) -> bool:
+        if seconds < SETTLING:
+            return False
+        refused = any(complaint.code == "_AUTHENTICATION" for complaint in self._complaints)
+        return refused or (bool(tried) and all(attempt.reason is not None for attempt in tried or ()))
+
+    def advertised(self, cluster: Cluster) -> Trouble | None:
+        """Connect to every broker where it says that it is. Returns what is wrong with that."""
+        brokers = sorted(cluster.addresses)[:MAX_BROKERS]
+        seconds = CONNECTING * self._timeout
+        look = handshake.attempts([cluster.addresses[broker] for broker in brokers], self._encryption(), seconds)
+        while (tried := look()) is None:
+            time.sleep(POLL)
+        return advertised(zip(brokers, tried, strict=True), self._way())
+
+    def _encryption(self) -> handshake.Encryption | None:
         try:
-            answer = self._admin.list_topics(timeout=self._timeout)
-        except KafkaException as raised:
-            self._admin.poll(0)  # serves the complaints that have come meanwhile
-            reasons = "; ".join(dict.fromkeys(self._reasons)) or kafka_error(raised).str()
-            servers = self._kafka.bootstrap_servers
-            raise Unanswered(f"none of {servers} answered within {self._timeout:g} s: {reasons}") from None
-        return Cluster(str(answer.cluster_id), frozenset(answer.brokers))
+            return handshake.encryption(self._kafka)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise Unanswered(f"a file of kafka.security cannot be used: {handshake.said(error)}") from None
+
+    def _way(self) -> Way:
+        security = self._kafka.security
+        return Way(
+            protocol=security.protocol,
+            now=time.time(),
+            mechanism=security.mechanism or "",
+            user=security.username or "",
+            ca_file=str(security.ca_file or ""),
+            cert_file=str(security.cert_file or ""),
+        )
 
     def topic(self, name: str) -> Topic | None:
         """Return the topic, or None if there is none of this name."""
@@ -171,12 +237,13 @@ class KafkaAnswers:
                     raise
             self._admin.poll(POLL)
 
-    def quorum(self) -> tuple[int, tuple[int, ...]]:
+    def quorum(self) -> Quorum:
         """Return the leader and the voters of the KRaft quorum, which only the other client library can ask for."""
         from kafka.errors import ClusterAuthorizationFailedError  # noqa: PLC0415 - as above
         from kafka.errors import KafkaError as OtherKafkaError  # noqa: PLC0415 - as above
 
         from kafka import KafkaAdminClient  # noqa: PLC0415 - half a second that no other command should pay
+        from kafka_sentinel.adapters.quorum import quorum_view  # noqa: PLC0415 - as above
 
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it meets is said in our own sentence
         milliseconds = round(self._timeout * 1000)
@@ -185,17 +252,17 @@ class KafkaAnswers:
                 **self._kafka.quorum_config(), request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
             )
             try:
-                partition: Any = client.describe_metadata_quorum()["topics"][0]["partitions"][0]
+                asked = time.time()
+                view = quorum_view(client.describe_metadata_quorum())
+                answered = time.time()
             finally:
                 client.close()
-            voters = sorted(voter["replica_id"] for voter in partition["current_voters"])
-            return int(partition["leader_id"]), tuple(voters)
         except ClusterAuthorizationFailedError:
-            raise Unanswered(
-                "we may not ask the KRaft quorum: add an ACL that allows Describe on the cluster"
-            ) from None
+            sentence = "we may not ask the KRaft quorum: add an ACL that allows Describe on the cluster"
+            raise Unanswered(sentence, reason=Reason.ACL) from None
         except (OtherKafkaError, OSError, ValueError, LookupError, TypeError) as error:
             raise Unanswered(f"the KRaft quorum cannot be asked: {type(error).__name__}: {error}") from None
+        return Quorum(view.leader, view.voters, ahead_of(view.leader_time, asked, answered))
 
     def _wait(self, future: Future[Answer], action: str) -> Answer:
         """Serve the client's callbacks until the answer has come."""
@@ -203,7 +270,7 @@ class KafkaAnswers:
         while not future.done() and time.monotonic() < deadline:
             self._admin.poll(POLL)
         if not future.done():
-            raise Unanswered(f"no answer within {self._timeout:g} s")
+            raise Unanswered(f"no answer within {self._timeout:g} s", reason=Reason.NO_ANSWER)
         try:
             return future.result()
         except KafkaException as raised:

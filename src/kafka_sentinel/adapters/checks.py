@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from kafka_sentinel.adapters.check_client import Cluster, KafkaAnswers, Right, Topic, Unanswered
+from kafka_sentinel.core.connection import CLOCK_WRONG, Reason, clock
 from kafka_sentinel.core.kubernetes.fleet import KafkaSays
 from kafka_sentinel.settings import Settings
 from kafka_sentinel.settings.base import format_duration
@@ -26,12 +27,16 @@ class Outcome(StrEnum):
 
 
 class Finding(NamedTuple):
-    """`table`: what was found, if it takes more than a sentence; the first row is its head."""
+    """`table`: what was found, if it takes more than a sentence; the first row is its head.
+
+    `reason`: what kind of trouble it is, where it is one that Kafka's clients meet.
+    """
 
     outcome: Outcome
     check: str
     sentence: str
     table: tuple[tuple[str, ...], ...] = ()
+    reason: Reason = Reason.UNUSABLE
 
 
 Surroundings = Callable[[KafkaSays], Iterator[Finding]]  # what else there is to look at, given what Kafka said
@@ -49,24 +54,36 @@ def run_checks(
         kafka = connect()
         cluster = kafka.cluster()
     except Unanswered as error:
-        yield Finding(Outcome.FAIL, "kafka", str(error))
+        yield Finding(Outcome.FAIL, "kafka", str(error), reason=error.reason)
     else:
         says = KafkaSays(cluster.cluster_id, cluster.brokers)
-        yield from _kafka(settings, kafka, cluster)
+        yield from _armed(settings, cluster)
+        yield from of_kafka(settings, kafka, cluster)
     if surroundings is not None:
         yield from surroundings(says)
 
 
-def _kafka(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Iterator[Finding]:
+def of_kafka(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Iterator[Finding]:
+    """Yield what there is to say of a Kafka that answers: can its brokers be reached, and may we do what we have to?"""
     brokers = f"{len(cluster.brokers)} broker{'s' if len(cluster.brokers) != 1 else ''}"
     yield Finding(Outcome.OK, "kafka", f"cluster {cluster.cluster_id} answers with {brokers}")
-    yield from _armed(settings, cluster)
+    unreachable = kafka.advertised(cluster)
+    if unreachable is not None:  # whatever is asked next may go to that broker, and wait
+        yield Finding(Outcome.FAIL, "kafka", unreachable.sentence, reason=unreachable.reason)
+        return
+    for finding in _usable(settings, kafka, cluster):
+        yield finding
+        if finding.reason is Reason.NO_ANSWER:
+            return  # each of the other questions would wait as long
+
+
+def _usable(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Iterator[Finding]:
     yield from _probe_topic(settings, settings.probe.topic, kafka, cluster)
     if settings.probe.acks_one.enabled:
         yield from _probe_topic(settings, settings.probe.acks_one.topic, kafka, cluster)
     if settings.group_consumer.enabled:
         yield _group(settings.group_consumer.group_id, kafka)
-    yield _quorum(settings, kafka)
+    yield from _quorum(settings, kafka)
 
 
 def _state_file(settings: Settings) -> Iterator[Finding]:
@@ -93,7 +110,7 @@ def _probe_topic(settings: Settings, name: str, kafka: KafkaAnswers, cluster: Cl
     try:
         topic = kafka.topic(name)
     except Unanswered as error:
-        yield Finding(Outcome.FAIL, check, str(error))
+        yield Finding(Outcome.FAIL, check, str(error), reason=error.reason)
         return
     if topic is None:
         yield _creation(settings, name, kafka, cluster)
@@ -121,7 +138,7 @@ def _creation(settings: Settings, name: str, kafka: KafkaAnswers, cluster: Clust
     try:
         kafka.validate_creation(name, probe)
     except Unanswered as error:
-        return Finding(Outcome.FAIL, check, f"does not exist and cannot be created: {error}")
+        return Finding(Outcome.FAIL, check, f"does not exist and cannot be created: {error}", reason=error.reason)
     return Finding(Outcome.OK, check, "does not exist yet and can be created")
 
 
@@ -173,7 +190,8 @@ def _rights(settings: Settings, topic: Topic) -> Finding:
     user = settings.kafka.security.username or "our principal"
     if missing == {Right.ALTER}:
         return Finding(Outcome.WARN, check, f"{user} may not Alter it: Sentinel cannot add partitions for new brokers")
-    return Finding(Outcome.FAIL, check, f"{user} may not {_listed(missing)}: add an ACL that allows it on this topic")
+    sentence = f"{user} may not {_listed(missing)}: add an ACL that allows it on this topic"
+    return Finding(Outcome.FAIL, check, sentence, reason=Reason.ACL)
 
 
 def _listed(rights: frozenset[Right]) -> str:
@@ -185,19 +203,24 @@ def _group(group: str, kafka: KafkaAnswers) -> Finding:
     try:
         rights = kafka.group_rights(group)
     except Unanswered as error:
-        return Finding(Outcome.FAIL, check, str(error))
+        return Finding(Outcome.FAIL, check, str(error), reason=error.reason)
     if rights is None:
         return Finding(Outcome.WARN, check, "the broker does not say what we may do with it; the daemon will find out")
     if Right.READ not in rights:
         sentence = "we may not Read: add an ACL that allows it on this group, or switch group_consumer.enabled off"
-        return Finding(Outcome.FAIL, check, sentence)
+        return Finding(Outcome.FAIL, check, sentence, reason=Reason.ACL)
     return Finding(Outcome.OK, check, "we may Read")
 
 
-def _quorum(settings: Settings, kafka: KafkaAnswers) -> Finding:
+def _quorum(settings: Settings, kafka: KafkaAnswers) -> Iterator[Finding]:
     try:
-        leader, voters = kafka.quorum()
+        quorum = kafka.quorum()
     except Unanswered as error:
         effect = "experiments will be denied" if settings.experiments.items else "the controller will not be shown"
-        return Finding(Outcome.WARN, "quorum", f"{error}; {effect}")
-    return Finding(Outcome.OK, "quorum", f"led by {leader}, voters {', '.join(map(str, voters))}")
+        yield Finding(Outcome.WARN, "quorum", f"{error}; {effect}", reason=error.reason)
+        return
+    yield Finding(Outcome.OK, "quorum", f"led by {quorum.leader}, voters {', '.join(map(str, quorum.voters))}")
+    wrong = clock(quorum.ahead) if quorum.ahead is not None else None
+    if wrong is not None and quorum.ahead is not None:
+        outcome = Outcome.FAIL if abs(quorum.ahead) >= CLOCK_WRONG else Outcome.WARN
+        yield Finding(outcome, "clock", wrong.sentence, reason=wrong.reason)

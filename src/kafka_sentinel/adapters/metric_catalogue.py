@@ -258,7 +258,11 @@ _SELF = (
         " none of them.",
         SEVERITY,
     ),
-    _fact("certificate_expiry_timestamp_seconds", "When a certificate expires, in Unix time.", SECRET),
+    _fact(
+        "certificate_expiry_timestamp_seconds",
+        "When the next certificate in a file that Sentinel uses expires, in Unix time.",
+        SECRET,
+    ),
     _fact("checkpoint_last_success_timestamp_seconds", "When the state was last saved, in Unix time."),
     _fact("recheck_last_success_timestamp_seconds", "When a recheck last succeeded, in Unix time."),
     _gauge("mailbox_depth", "Events that wait for the engine."),

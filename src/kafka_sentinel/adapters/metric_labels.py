@@ -107,7 +107,7 @@ RESOURCE = Label(
     " `operator_pods` and `node_events`",
     limit=16,
 )
-SECRET = Label("secret", rule="names of the Kubernetes Secrets that hold certificates Sentinel uses", limit=32)
+SECRET = Label("secret", ("ca_file", "cert_file"), rule="settings, under kafka.security, that name a file")
 KAFKA_CODE = Label("code", (OTHER,), rule="error names of the Kafka protocol and of librdkafka", limit=100)
 KUBERNETES_CODE = Label(
     "code", (OTHER,), rule="HTTP status of the API server, or the kind of connection error", limit=32

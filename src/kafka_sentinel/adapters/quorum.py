@@ -89,6 +89,7 @@ def quorum_view(answer: Mapping[str, Any]) -> QuorumView:
         raise ValueError(f"the controllers answered {partition.get('error') or partition.get('error_code')}")
     leader, voters = partition["leader_id"], partition["current_voters"]
     newest = max((voter.get("last_caught_up_timestamp", -1) for voter in voters), default=-1)
+    shown = [voter.get("last_caught_up_timestamp", -1) for voter in voters if voter["replica_id"] == leader]
     return QuorumView(
         leader=leader,
         epoch=partition["leader_epoch"],
@@ -100,6 +101,7 @@ def quorum_view(answer: Mapping[str, Any]) -> QuorumView:
                 if voter["replica_id"] == leader or _caught_up(voter, newest, partition["high_watermark"])
             )
         ),
+        leader_time=shown[0] / 1000 if shown and shown[0] > 0 else None,  # a leader is caught up with itself now
     )
 
 

@@ -36,6 +36,7 @@ def status_gauges(status: Mapping[str, Any]) -> Gauges:
         **_experiments(status["experiments"]),
         **_kubernetes(status.get("kubernetes")),
         "audit_findings": _audit(status.get("audit")),
+        "certificate_expiry_timestamp_seconds": {(key,): at for key, at in status["kafka"]["certificates"].items()},
     }
 
 

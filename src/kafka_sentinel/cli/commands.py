@@ -106,7 +106,7 @@ def run(config: Path | None) -> None:
 
 @cli.command(short_help="Would the daemon work here?")
 @config_option
-@click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time for each answer.")
+@click.option("--timeout", type=DurationType(), default="8s", show_default=True, help="Time for each answer.")
 def check(config: Path | None, timeout: float) -> None:
     """Say whether the daemon would work here: configuration, Kafka, topics, rights, quorum, Kubernetes.
 

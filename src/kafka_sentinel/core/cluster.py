@@ -47,13 +47,17 @@ class ClusterView:
 
 @dataclass(frozen=True, slots=True)
 class QuorumView:
-    """The KRaft quorum as its leader describes it. Without voters: the cluster has none, but ZooKeeper."""
+    """The KRaft quorum as its leader describes it. Without voters: the cluster has none, but ZooKeeper.
+
+    `leader_time`: what the leader's clock showed as it answered, Unix time; None: it does not say (before Kafka 3.3).
+    """
 
     leader: int  # -1: none
     epoch: int
     voters: tuple[int, ...]
     caught_up_voters: tuple[int, ...]  # voters at most one second of log behind the leader
     reassigning: frozenset[tuple[str, int]] = field(default_factory=frozenset)
+    leader_time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,11 @@ class LeaveEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnose:
+    """Find out why Kafka cannot be used. Answered with ConnectionExamined."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureTopic:
     """Create the probe topic or add partitions, so that every live broker leads at least one."""
 
@@ -182,6 +187,7 @@ Command = (
     | StandDown
     | LeaveEvent
     | EnsureTopic
+    | Diagnose
     | Count
     | Observe
     | Log

@@ -7,6 +7,7 @@ experiments    what may be broken next               (experiments.py, guards.py)
 control        the Lease, and what people say        (control.py)
 group          what applications feel                (group.py)
 audit          how it is set up and placed           (audit/desk.py)
+connection     why Kafka cannot be used              (connection_desk.py)
 kubernetes     pods and nodes, if there are any      (kubernetes/observer.py)
 """
 
@@ -22,14 +23,17 @@ from kafka_sentinel.core.availability import Availability
 from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.cluster import ClusterView, EnsembleView, ProviderView, QuorumView, diff
 from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState, StandDown
+from kafka_sentinel.core.connection_desk import ConnectionDesk
 from kafka_sentinel.core.control import Control
 from kafka_sentinel.core.days import Days
 from kafka_sentinel.core.events import (
     AdapterError,
     AuditDone,
     BrokerExited,
+    CertificatesRead,
     ClusterObserved,
     ClusterUnreachable,
+    ConnectionExamined,
     EnsembleObserved,
     Event,
     FaultAnnounced,
@@ -152,6 +156,7 @@ class Engine:
         self.control = Control(self.experiments, in_use=config.lease, started=started)
         self.group = GroupAccount()
         self.audit = AuditDesk()
+        self.connection = ConnectionDesk(started, config.probe_interval)
         self.latency = Latency()
         self.days = Days(started.wall)
         self.view: ClusterView | None = None
@@ -184,6 +189,7 @@ class Engine:
         """Take one event. Returns what is to be done, in order."""
         self.now = event.at
         self.hearing.take(event)
+        self._commands += self.connection.take(event)
         self._take(event)
         self._route_findings()
         if self.now.mono >= self._next_tick:
@@ -215,6 +221,8 @@ class Engine:
                 self._controlled(event)
             case ProducerRestarted() | AuditDone() | AdapterError():
                 self._told(event)
+            case ConnectionExamined() | CertificatesRead():
+                pass  # the connection's desk has taken it
 
     def _told(self, event: ProducerRestarted | AuditDone | AdapterError) -> None:
         match event:
@@ -392,6 +400,8 @@ class Engine:
         self._confirm()
         self._commands += self.experiments.on_tick(self.world())
         self._commands += self.control.tick(now)
+        down = any(self.availability.unavailable(operation) for operation in Operation)
+        self._commands += self.connection.tick(now, down=down)
         self._note_healed_faults()
         if self.experiments.needs_save or now.mono >= self._next_checkpoint:
             self.save()
@@ -554,6 +564,8 @@ class Engine:
 
     def _error(self, code: str, *, kubernetes: bool = False) -> None:
         metric = "kubernetes_errors_total" if kubernetes else "kafka_errors_total"
+        if not kubernetes:
+            self.connection.refused(code, self.now)
         self._commands.append(Count(metric, (("code", code),)))
 
     def _count(self, metric: str, amount: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core.audit.finding import Report
 from kafka_sentinel.core.cluster import ClusterView, EnsembleView, ProviderView, QuorumView
+from kafka_sentinel.core.connection import Trouble
 from kafka_sentinel.core.kubernetes.views import Kind, View
 from kafka_sentinel.core.types import Acks, Instant, OrderKind, ProbePartition, Sighting, Span
 
@@ -389,6 +390,22 @@ class RightsObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionExamined:
+    """Answers Diagnose: what keeps us from using Kafka; None if nothing was found."""
+
+    at: Instant
+    trouble: Trouble | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatesRead:
+    """When the next certificate of each file we are given expires: settings key, as ca_file → Unix time."""
+
+    at: Instant
+    expiries: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class AuditDone:
     """What the audit found; judged where it was gathered (docs/architecture.md)."""
 
@@ -460,6 +477,8 @@ Event = (
     | StateSaveFailed
     | LeaseObserved
     | RightsObserved
+    | ConnectionExamined
+    | CertificatesRead
     | AuditDone
     | PauseSeen
     | OrderGiven

@@ -117,6 +117,7 @@ def _kafka(engine: Engine) -> dict[str, object]:
         "under_replicated": len(under_replicated(view)) if view is not None else 0,
         "under_min_isr": len(under_min_isr(view)) if view is not None else 0,
         "offline": len(offline(view)) if view is not None else 0,
+        **engine.connection.status(),
     }
 
 

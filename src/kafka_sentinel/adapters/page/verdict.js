@@ -31,8 +31,9 @@ function present(status, at) {
   if (status.health === "standby") return standby(dict(dict(status.experiments).lease));
   if (status.health === "blind") return blind(past + summary);
   if (status.health === "loss") return { state: "loss", headline: lossHeadline(lost), summary: lastLoss(status) + tail(open, summary, at) };
-  if (status.health === "starting") return { state: "starting", headline: "Starting", summary: `No record was read back yet. ${past}` };
-  if (open || status.health === "incident") return during(open, lost, past + summary, at);
+  const why = trouble(status);
+  if (status.health === "starting") return { state: "starting", headline: "Starting", summary: `${why}No record was read back yet. ${past}` };
+  if (open || status.health === "incident") return during(open, lost, why + past + summary, at);
   // Whoever resumed after a loss has seen it; the total stays in sight.
   return { state: "ok", headline: lost > 0 ? "No further record lost" : "No acknowledged record lost", summary: past + (lost > 0 ? lastLoss(status) : "") + summary };
 }
@@ -45,6 +46,12 @@ function lastLoss(status) {
   if (latest === null) return "";
   const incident = list(status.incidents).find((each) => each.id === latest.incident);
   return `Last proved at ${moment(latest.proved_at, status.now)}${incident ? ` (${cause(incident.cause).toLowerCase()}, ${str(incident.id)})` : ""}. `;
+}
+
+// Why Kafka cannot be used as it should, as a sentence of its own.
+export function trouble(status) {
+  const sentence = str(dict(dict(status.kafka).trouble).sentence);
+  return sentence && `${sentence[0].toUpperCase()}${sentence.slice(1)}. `;
 }
 
 const standby = (lease) => ({

@@ -2,7 +2,7 @@
 
 import { h, table } from "./dom.js";
 import { UNKNOWN, count, dict, int, items, list, moment, num, plural, seconds, share, str, ticking, zoned } from "./format.js";
-import { watchedShare } from "./verdict.js";
+import { trouble, watchedShare } from "./verdict.js";
 
 const SHOWN_PARTITIONS = 48;
 
@@ -75,6 +75,10 @@ function leads(id, partitions) {
 }
 
 export function clusterNote(kafka, at) {
+  return trouble({ kafka }) + partitionsNote(kafka, at);
+}
+
+function partitionsNote(kafka, at) {
   if (num(kafka.observed_at) === null) return "";
   if (!kafka.reachable) return `No broker answers; last seen ${ticking(at - kafka.observed_at)} ago.`;
   const troubles = [[kafka.offline, "offline"], [kafka.under_min_isr, "below min.insync.replicas"], [kafka.under_replicated, "under-replicated"]]
