@@ -50,6 +50,10 @@ KINDS = {
     ),
     "make test": Kind(r"^make test$", None, ((".ci/run", "exec make test"),)),
     "make image": Kind(r"^make image$", None, (("tests/image/built.py::_make", '["make", "image", '),)),
+    "install": Kind(
+        r"^python3 -m venv |^venv/bin/(pip|kafka-sentinel) ",
+        f"{CLI}::test_what_is_installed_from_the_checkout_is_the_command",
+    ),
     "export": Kind(r"^export ", f"{CLI}::test_what_is_exported_is_in_effect"),
     "check": Kind(
         SENTINEL + "check",

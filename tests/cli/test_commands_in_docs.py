@@ -40,6 +40,8 @@ def problem(command: str) -> str | None:
         "curl": curl,
         "helm": helm,
         "kubectl": kubectl,
+        "python3": lambda _: None,  # it and pip are run, and nothing but run
+        "pip": lambda _: None,
     }
     return judges[program](arguments) if program in judges else f"nobody knows what {program} is"
 

@@ -27,9 +27,10 @@ from tests.typed import ROOT, typed
 from tests.web.sample import status
 from tests.web.test_http import Site
 
+from kafka_sentinel import __version__
 from kafka_sentinel.adapters import check_client
 
-SECONDS = 60.0
+SECONDS, INSTALLED_WITHIN = 60.0, 600.0
 PORT = 9464
 BOOTSTRAP = "KAFKA_SENTINEL__KAFKA__BOOTSTRAP_SERVERS"
 
@@ -65,6 +66,26 @@ def test_make_demo_is_the_demo(line: str):
     assert done.returncode == 0, done.stderr
     given = dict(word.split("=", 1) for word in words(line) if "=" in word).get("ARGS", "")
     assert done.stdout.strip() == f".venv/bin/kafka-sentinel demo {given}".strip()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(2 * INSTALLED_WITHIN)
+def test_what_is_installed_from_the_checkout_is_the_command(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "src"):
+        there = ROOT / name
+        if there.is_dir():
+            shutil.copytree(there, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(there, tmp_path)
+    lines = "\n".join(["set -e", *typed("install")])
+    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    command = ["bash", "-c", lines.replace("python3", sys.executable)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=INSTALLED_WITHIN, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith(f"kafka-sentinel {__version__} (librdkafka ")
+    assert (tmp_path / "venv/bin/kafka-sentinel").is_file()
 
 
 @pytest.mark.parametrize("line", typed("export"))
