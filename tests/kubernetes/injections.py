@@ -152,6 +152,13 @@ def marks(cluster: Cluster, node: str) -> list[str]:
     return [key for key in keys if key.startswith("kafka-sentinel.io/")]
 
 
+def of_node(raw: dict) -> dict:
+    """Return what a person can put on a node."""
+    metadata, spec = raw["metadata"], raw["spec"]
+    parts = {"labels": metadata["labels"], "annotations": metadata["annotations"]}
+    return {**parts, "taints": spec.get("taints", []), "closed": spec.get("unschedulable", False)}
+
+
 def refused(sentinel: Sentinel, name: str, guard: str, seconds: float) -> None:
     """Wait until that guard denies, order a run, and see it skipped and a denying guard named."""
     status = sentinel.wait_for(lambda status: guard in denying(status, name), f"guard {guard} to deny", seconds)

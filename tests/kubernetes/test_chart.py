@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,17 +17,20 @@ from tests.alerts.server import Prometheus
 from tests.chart import helm as programs
 from tests.chart.rendering import CHART
 from tests.image import built as dockerfile
+from tests.kubernetes.deploy import prometheus_operator
+from tests.kubernetes.deploy.everything import NOTHING, announced, everything, wait_until_there_is
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.layout import CONTROLLER_NODE
 from tests.kubernetes.deploy.objects import run_in_pod
 from tests.kubernetes.deploy.release import RELEASE, SECONDS, Release, installed
+from tests.kubernetes.deploy.secured import topic_operator, user_operator
 from tests.kubernetes.deploy.waiting import wait_for
-from tests.kubernetes.injections import armed, experiment
+from tests.kubernetes.injections import armed, denying, experiment, marks, of_node
 from tests.kubernetes.lab.cluster import Cluster
 
 from kafka_sentinel.adapters.kubernetes.access_review import Places
 from kafka_sentinel.adapters.kubernetes.permissions import PERMISSIONS, Need, Permission
-from kafka_sentinel.core.faults import Reach, of_reach
+from kafka_sentinel.core.faults import FaultKind, Reach, of_reach
 from kafka_sentinel.lab.errors import LabError
 
 GUARDED = "restricted"  # a namespace that takes pods of the restricted profile alone
@@ -46,6 +51,7 @@ NEVER = (
 def test_installed_with_one_value_it_proves_records_in_a_minute_and_keeps_its_state(
     lab: Cluster, kafka: Kafka, tmp_path: Path, major: str
 ):
+    before = everything(kafka)
     began = time.monotonic()
     with installed(kafka, major, tmp_path) as release:
         wait_for(lambda: release.verified() > 0, "the first verified record", FIRST_RECORD - (time.monotonic() - began))
@@ -59,16 +65,125 @@ def test_installed_with_one_value_it_proves_records_in_a_minute_and_keeps_its_st
         figures = release.status()["records"]["all"]
         assert (figures["lost"], figures["unaccounted"], figures["duplicated"]) == (0, 0, 0)
         assert release.status()["since"] == since, "the state of the old one is gone"
-        every = [experiment(kind.value, kind.value) for kind in of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)]
-        release.helm("upgrade", RELEASE, str(CHART), *release.values(settings={"experiments": armed(kafka, *every)}))
+        release.helm(
+            "upgrade", RELEASE, str(CHART), *release.values(settings={"experiments": armed(kafka, *every_fault())})
+        )
         check_rights(release, breaks=True)
-        state = release.name_of("ConfigMap").removesuffix("-config")
-    wait_for(lambda: release.pods() == [], "its pod to end", SECONDS)
-    listed = lab.kubectl("get", "all,configmap,role,rolebinding,serviceaccount", "-n", kafka.namespace, "-o", "name")
-    left = [line for line in listed.split() if RELEASE in line]
-    assert left == [f"configmap/{state}-state"]
-    assert RELEASE not in lab.kubectl("get", "clusterrole,clusterrolebinding", "-o", "name")
-    lab.kubectl("delete", "configmap,lease", f"{state}-state", "-n", kafka.namespace)
+        notes = release.helm("get", "notes", RELEASE)
+    stays = announced(notes)
+    assert {kind.split()[0] for kind in stays.objects} == {"configmap", "lease"}
+    assert (len(stays.topics), len(stays.groups)) == (1, 1)
+    wait_until_there_is(kafka, before.plus(stays))
+    forget(lab, notes)
+    wait_until_there_is(kafka, before.plus(replace(stays, objects=frozenset())))
+    kafka.delete_topic(*stays.topics)
+
+
+@pytest.mark.full
+def test_uninstalled_with_everything_on_it_leaves_what_its_notes_say_and_nothing_else(
+    lab: Cluster, secured_kafka: Kafka, tmp_path: Path
+):
+    kafka = secured_kafka
+    programs.ensure()
+    with monitoring_defined(lab), ExitStack() as stack:
+        before = everything(kafka)
+        release = Release(kafka, programs.MAJORS[0], tmp_path)
+        values = {
+            "kafka": {"clusterName": kafka.name, "auth": {"type": "tls"}},
+            "strimzi": {"kafkaUser": {"create": True}, "kafkaTopic": {"create": True}},
+            "settings": {"experiments": armed(kafka, *every_fault())},
+            **{key: {"enabled": True} for key in ("podMonitor", "prometheusRule", "dashboards", "networkPolicy")},
+        }
+        release.helm("install", RELEASE, str(CHART), *release.values(**values))
+        stack.callback(release.helm, "uninstall", RELEASE, "--no-hooks", "--ignore-not-found")
+        notes = release.helm("get", "notes", RELEASE)
+        stays = announced(notes)
+        # The Secret that Strimzi makes for the KafkaUser is there until that is deleted.
+        with user_operator(kafka, release.name_of("KafkaUser")):
+            theirs = frozenset(topic_operator(kafka))
+            wait_for(lambda: release.verified() > 0, "the first verified record", SECONDS)
+            assert "Phase:          Succeeded" in release.helm("test", RELEASE)
+            added = {each.split()[0] for each in everything(kafka).minus(before).objects}
+            wanted = {
+                "kafkauser",
+                "kafkatopic",
+                "podmonitor",
+                "prometheusrule",
+                "networkpolicy",
+                "clusterrole",
+                "lease",
+            }
+            assert wanted <= added, wanted - added
+            release.helm("uninstall", RELEASE, "--wait")
+        assert stays.topics == frozenset()
+        # Nobody plays the operator that deletes topics here.
+        wait_until_there_is(kafka, before.plus(stays).plus(replace(NOTHING, topics=theirs)))
+        forget(lab, notes)
+        for topic in theirs:
+            kafka.delete_topic(topic)
+        wait_until_there_is(kafka, before.plus(replace(stays, objects=frozenset())))
+
+
+def test_uninstalled_while_an_experiment_is_in_effect_it_leaves_no_mark_and_a_pause_that_is_said(
+    lab: Cluster, kafka: Kafka, tmp_path: Path
+):
+    reclaim = experiment("reclaim", "node-reclaim", "broker:1", notice="2s", duration="10m", grace="30s")
+    values = {"settings": {"experiments": armed(kafka, reclaim)}}
+    before = [of_node(node) for node in lab.api.list("/api/v1/nodes")]
+    with installed(kafka, programs.MAJORS[0], tmp_path, **values) as release:
+        assert "PAUSED" not in release.helm("get", "notes", RELEASE)
+        release.wait_for(lambda status: denying(status, "reclaim") == {"schedule"}, "the guards to allow it", SECONDS)
+        pod = (kafka.pod(1) or {})["metadata"]["uid"]
+        done = release.exec("kafka-sentinel", "run-now", "reclaim")
+        assert done.returncode == 0, done.stdout + done.stderr
+        wait_for(
+            lambda: ((kafka.pod(1) or {}).get("metadata") or {}).get("uid", pod) != pod, "its broker to go", SECONDS
+        )
+        assert marks(lab, "n2") != []
+    assert [of_node(node) for node in lab.api.list("/api/v1/nodes")] == before
+    kafka.wait_ready()
+    with installed(kafka, programs.MAJORS[0], tmp_path, forgetting=True, **values) as release:
+        notes = release.helm("get", "notes", RELEASE)
+        assert f"taken off as below: helm uninstall {RELEASE}" in notes
+        release.wait_for(lambda status: "paused" in denying(status, "reclaim"), "the pause to hold", SECONDS)
+        (line,) = re.findall(r"kubectl (annotate configmap \S+ -n \S+ kafka-sentinel.io/pause-)", notes)
+        lab.kubectl(*line.split())
+        release.wait_for(lambda status: "paused" not in denying(status, "reclaim"), "the pause to end", SECONDS)
+
+
+@contextmanager
+def monitoring_defined(lab: Cluster) -> Iterator[None]:
+    """Have the Prometheus operator's resources, and nobody who acts on them."""
+    folder, kinds = prometheus_operator.source(prometheus_operator.DEFINITIONS), ("podmonitors", "prometheusrules")
+    files = [folder / f"monitoring.coreos.com_{plural}.yaml" for plural in kinds]
+
+    def served() -> bool:
+        try:
+            return [lab.api.list(f"/apis/monitoring.coreos.com/v1/{plural}") for plural in kinds] == [[], []]
+        except LabError:  # the storage of what was just defined is "(re)initializing" for a while
+            return False
+
+    for file in files:
+        lab.kubectl("create", "-f", str(file))
+    try:
+        wait_for(served, "the Prometheus operator's resources to be served", SECONDS)
+        yield
+    finally:
+        for file in files:
+            lab.kubectl("delete", "-f", str(file))
+
+
+def every_fault() -> list[dict]:
+    """Return an experiment for each fault on pods, which the daemon takes: a roll is of all brokers."""
+    kinds = of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)
+    targets = {FaultKind.ROLLING_RESTART: "all"}
+    return [experiment(kind.value, kind.value, targets.get(kind, "leader:0")) for kind in kinds]
+
+
+def forget(lab: Cluster, notes: str) -> None:
+    """Do what the notes say removes the state."""
+    (line,) = re.findall(r"kubectl (delete \S+ \S+ -n \S+)$", notes, re.MULTILINE)
+    lab.kubectl(*line.split())
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from tests.kube_api.server import Mailbox
 from tests.kubernetes.deploy import objects, rbac
 from tests.kubernetes.deploy.waiting import wait_for
+from tests.kubernetes.injections import of_node
 from tests.kubernetes.lab import images
 from tests.kubernetes.lab.cluster import Cluster
 
@@ -104,13 +105,6 @@ class Brokers:
     @property
     def node_ref(self) -> NodeRef:
         return NodeRef(NODE, self.node["metadata"]["uid"])
-
-
-def of_node(raw: dict) -> dict:
-    """Return what a person can put on a node."""
-    metadata, spec = raw["metadata"], raw["spec"]
-    parts = {"labels": metadata["labels"], "annotations": metadata["annotations"]}
-    return {**parts, "taints": spec.get("taints", []), "closed": spec.get("unschedulable", False)}
 
 
 @pytest.fixture
