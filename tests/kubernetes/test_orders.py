@@ -92,7 +92,7 @@ def typed(release: Release, line: str) -> None:
 @pytest.mark.full
 def test_h_the_lines_that_the_chart_prints_pause_its_experiments_and_let_them_go_on(kafka: Kafka, tmp_path: Path):
     side = experiment("side", "pod-crash", "entity-operator", grace="2s")
-    wide = {"produce": "10s", "consume": "12s"}  # a slow machine is no incident, which would deny it as well
+    wide = {"produce": "6s", "consume": "9s"}  # a slow machine is no incident, which would deny it as well
     settings = {"experiments": armed(kafka, side), "slo": wide}
     with installed(kafka, MAJORS[0], tmp_path, forgetting=True, settings=settings) as release:
         release.wait_for(lambda status: denying(status, "side") == {"schedule"}, "the guards to allow it", 2 * SECONDS)
