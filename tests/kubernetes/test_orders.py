@@ -82,9 +82,10 @@ def printed(release: Release) -> tuple[str, str]:
     return pause, go_on
 
 
-def typed(release: Release, line: str) -> None:
+def typed(release: Release, line: str, home: Path) -> None:
     """Run a line as it stands, in the shell of Anna, who may do everything."""
-    environment = {"PATH": f"{BIN}:{os.defpath}", "KUBECONFIG": str(release.lab.kubeconfig), "USER": "anna"}
+    environment = {"PATH": f"{BIN}:{os.defpath}", "HOME": str(home), "USER": "anna"}
+    environment["KUBECONFIG"] = str(release.lab.kubeconfig)
     done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
 
@@ -92,12 +93,12 @@ def typed(release: Release, line: str) -> None:
 @pytest.mark.full
 def test_h_the_lines_that_the_chart_prints_pause_its_experiments_and_let_them_go_on(kafka: Kafka, tmp_path: Path):
     side = experiment("side", "pod-crash", "entity-operator", grace="2s")
-    wide = {"produce": "10s", "consume": "12s"}  # a slow machine is no incident, which would deny it as well
+    wide = {"produce": "6s", "consume": "9s"}  # a slow machine is no incident, which would deny it as well
     settings = {"experiments": armed(kafka, side), "slo": wide}
     with installed(kafka, MAJORS[0], tmp_path, forgetting=True, settings=settings) as release:
         release.wait_for(lambda status: denying(status, "side") == {"schedule"}, "the guards to allow it", 2 * SECONDS)
         pause, go_on = printed(release)
-        typed(release, pause)
+        typed(release, pause, tmp_path)
         paused = release.wait_for(lambda status: denying(status, "side") == {"schedule", "paused"}, pause, SECONDS)
         assert paused["experiments"]["paused_by"] == "by anna"
         before = kafka.entity_operators()
@@ -105,7 +106,7 @@ def test_h_the_lines_that_the_chart_prints_pause_its_experiments_and_let_them_go
         assert done.returncode == 1, done.stdout + done.stderr
         assert "it did not run: paused: " in done.stdout
         assert [pod["metadata"]["uid"] for pod in kafka.entity_operators()] == [before[0]["metadata"]["uid"]]
-        typed(release, go_on)
+        typed(release, go_on, tmp_path)
         free = release.wait_for(lambda status: denying(status, "side") == {"schedule"}, go_on, SECONDS)
         assert free["experiments"]["paused_by"] is None
         done = release.exec("kafka-sentinel", "run-now", "side")
