@@ -277,7 +277,9 @@ class KafkaAnswers:
             error = kafka_error(raised)
             reason = f"{error.str().strip(' :')} ({error.name()})"
             sentence = NOT_ALLOWED.get(error.code(), "{reason}").format(action=action, reason=reason)
-            raise Unanswered(sentence, error.code()) from None
+            late = error.code() == KafkaError._TIMED_OUT  # noqa: SLF001 - its public name
+            why = Reason.NO_ANSWER if late else Reason.UNUSABLE
+            raise Unanswered(sentence, error.code(), why) from None
 
 
 def _number(text: str | None) -> int | None:

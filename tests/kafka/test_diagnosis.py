@@ -1,0 +1,199 @@
+"""Six ways in which Kafka cannot be used, on real brokers: `check` says which, and `run` goes on until it is mended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AclOperation, ResourceType
+from sentinel import Sentinel, configuration, wait_for
+from tests.certificates import Authority
+from ways_in import (
+    ALL_RIGHTS,
+    GROUP,
+    NOWHERE,
+    PASSWORD,
+    TOPIC,
+    USER,
+    WaysIn,
+    authority_of_brokers,
+    build_clock,
+    check,
+    on,
+)
+
+ANSWER = 30.0  # seconds for each answer, `--timeout`: by default 8, which a machine full of brokers may not keep
+IN_TIME = 2 * ANSWER + 60.0  # for one answer that does not come, the others, and the start of Python
+HOUR = 3_600
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return authority_of_brokers(tmp_path_factory.mktemp("tls") / "brokers")
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls") / "others", "others")
+
+
+@pytest.fixture(scope="module")
+def cluster(kafka_ready, authority):
+    with WaysIn(authority) as cluster:
+        cluster.set_password(PASSWORD)
+        cluster.make_topic()
+        cluster.have_coordinators()
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def clock(tmp_path_factory) -> Path:
+    built = build_clock(tmp_path_factory.mktemp("clock"))
+    if built is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("a wrong clock is made by a C compiler, and there is no cc", pytrace=False)
+        pytest.skip("a wrong clock is made by a C compiler, and there is no cc")
+    return built
+
+
+@pytest.fixture
+def well(cluster):
+    """The user has its password and its rights."""
+    cluster.set_password(PASSWORD)
+    cluster.allow(ALL_RIGHTS)
+    return cluster
+
+
+def settings(cluster, authority, listener="SECURE", *, password=PASSWORD) -> dict:
+    group = {"enabled": True, "group_id": GROUP}
+    config = configuration(cluster.servers(listener), TOPIC, group_consumer=group)
+    if listener != "ELSEWHERE":
+        config["kafka"]["security"] = {
+            "protocol": "SASL_SSL",
+            "mechanism": "SCRAM-SHA-512",
+            "username": USER,
+            "password": password,
+            "ca_file": authority.path("ca.crt"),
+        }
+    return config
+
+
+@pytest.fixture
+def fails(tmp_path):
+    """Run `check`; it fails, in time, with one sentence that has these words and no secret."""
+
+    def fails(config, *words, **options):
+        said = check(tmp_path, config, ANSWER, IN_TIME, **options)
+        assert said.code == 1, said
+        (failure,) = said.failures()
+        for word in words:
+            assert word in failure
+        assert config["kafka"].get("security", {}).get("password", "no password") not in said.out + said.err
+        assert "Traceback" not in said.err
+
+    return fails
+
+
+# --- check
+
+
+def test_where_nothing_is_wrong_nothing_is_said(well, authority, tmp_path):
+    config = settings(well, authority) | {"state": {"file": str(tmp_path / "state")}}
+    said = check(tmp_path, config, ANSWER, IN_TIME)
+    assert (said.code, said.failures(), "WARN" in said.out) == (0, [], False), said
+
+
+def test_check_tells_a_wrong_ca(well, stranger, fails):
+    config = settings(well, stranger)
+    fails(config, "is signed by no authority in kafka.security.ca_file", stranger.path("ca.crt"))
+
+
+def test_check_tells_an_expired_certificate(well, authority, fails):
+    fails(settings(well, authority, "EXPIRED"), "the certificate of 127.0.0.1:", "expired on 20", "renew it")
+
+
+def test_check_tells_a_wrong_password(well, authority, fails):
+    fails(settings(well, authority, password="not-the-right-one"), "refuse user sentinel: the password is wrong")
+
+
+def test_check_tells_a_clock_that_is_an_hour_ahead(well, authority, clock, fails):
+    fails(settings(well, authority), "clock: this machine's clock is ", "ahead of", clock=clock, shift=HOUR)
+
+
+def test_check_tells_a_clock_that_is_an_hour_behind(well, authority, clock, fails):
+    """The brokers' certificate is minutes old."""
+    words = ("becomes valid only on", "one of the two clocks is wrong")
+    fails(settings(well, authority), *words, clock=clock, shift=-HOUR)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        (on(ResourceType.TOPIC, TOPIC, AclOperation.WRITE), "topic probe: sentinel may not Write: add an ACL"),
+        (on(ResourceType.TOPIC, TOPIC, AclOperation.READ), "topic probe: sentinel may not Read: add an ACL"),
+        (
+            {right for right in ALL_RIGHTS if right[0] is ResourceType.GROUP},
+            "group sentinel-group: we may not Describe: allow Describe and Read on this group by ACLs",
+        ),
+    ],
+)
+def test_check_tells_a_missing_acl(well, authority, fails, missing, words):
+    well.allow(ALL_RIGHTS - missing)
+    fails(settings(well, authority), words)
+
+
+def test_check_warns_of_a_missing_acl_on_the_cluster(well, authority, tmp_path):
+    well.allow({right for right in ALL_RIGHTS if right[0] is not ResourceType.BROKER})
+    said = check(tmp_path, settings(well, authority), ANSWER, IN_TIME)
+    assert said.code == 0, said
+    assert "WARN  quorum: we may not ask the KRaft quorum: add an ACL that allows Describe on the cluster" in said.out
+
+
+def test_check_tells_of_brokers_that_advertise_an_address_that_cannot_be_reached(well, authority, fails):
+    config = settings(well, authority, "ELSEWHERE")
+    fails(config, f"broker 1 advertises {NOWHERE}:9093", "correct advertised.listeners")
+
+
+# --- run
+
+
+def trouble(sentinel) -> dict:
+    return sentinel.status.get("kafka", {}).get("trouble") or {}
+
+
+def test_run_says_that_the_password_is_wrong_and_goes_on_once_it_is_right(well, authority):
+    with Sentinel(settings(well, authority, password="a-new-one")) as sentinel:
+        wait_for(lambda: trouble(sentinel).get("reason") == "sign-in-refused", 60, lambda: trouble(sentinel))
+        assert "refuse user sentinel: the password is wrong" in trouble(sentinel)["sentence"]
+        assert len(sentinel.said("Kafka cannot be used as it should")) == 1
+        assert "a-new-one" not in str(sentinel.status)
+        well.set_password("a-new-one")
+        sentinel.wait_verified(10)
+        wait_for(lambda: not trouble(sentinel), 60, lambda: trouble(sentinel))
+        assert set(sentinel.status["kafka"]["certificates"]) == {"ca_file"}
+
+
+def test_run_says_which_acl_is_missing_and_goes_on_once_it_is_there(well, authority):
+    well.allow(ALL_RIGHTS - on(ResourceType.TOPIC, TOPIC, AclOperation.WRITE))
+    with Sentinel(settings(well, authority)) as sentinel:
+        wait_for(lambda: trouble(sentinel).get("reason") == "acl-missing", 60, lambda: trouble(sentinel))
+        assert "topic probe: sentinel may not Write" in trouble(sentinel)["sentence"]
+        well.allow(ALL_RIGHTS)
+        sentinel.wait_verified(10)
+        wait_for(lambda: not trouble(sentinel), 90, lambda: trouble(sentinel))
+
+
+@pytest.mark.parametrize(
+    ("listener", "trusted", "reason"),
+    [
+        ("SECURE", "stranger", "wrong-ca"),
+        ("EXPIRED", "authority", "certificate-expired"),
+        ("ELSEWHERE", "authority", "advertised-address"),
+    ],
+)
+def test_run_goes_on_trying_with_the_reason_in_its_status(well, request, listener, trusted, reason):
+    with Sentinel(settings(well, request.getfixturevalue(trusted), listener)) as sentinel:
+        wait_for(lambda: trouble(sentinel).get("reason") == reason, 60, lambda: trouble(sentinel))
+        assert sentinel.exit_code is None
+        assert sentinel.status["health"] in {"starting", "incident"}

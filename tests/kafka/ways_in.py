@@ -1,0 +1,231 @@
+"""Three real brokers with listeners that are wrong in one way each, and one that is right: SCRAM over TLS with ACLs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+from tests.certificates import DAY, Authority
+
+from kafka_sentinel.lab.cluster import LabCluster
+from kafka_sentinel.lab.node import Node
+from kafka_sentinel.lab.ports import HOST
+from kafka_sentinel.lab.topology import NodeSpec, configuration, properties
+
+USER, PASSWORD = "sentinel", "the-right-one"
+TOPIC, GROUP = "probe", "sentinel-group"
+NOWHERE = "kafka-of-another-network.invalid"  # a name that is never known (RFC 6761)
+SECURITY = "org.apache.kafka.common.security"
+PROTOCOLS = {"SECURE": "SASL_SSL", "EXPIRED": "SASL_SSL", "ELSEWHERE": "PLAINTEXT"}
+REQUEST = 30.0
+
+Right = tuple[ResourceType, str, AclOperation]
+
+
+def on(kind: ResourceType, name: str, *operations: AclOperation) -> set[Right]:
+    return {(kind, name, operation) for operation in operations}
+
+
+ALL_RIGHTS = {
+    *on(ResourceType.TOPIC, TOPIC, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS, AclOperation.READ),
+    *on(ResourceType.TOPIC, TOPIC, AclOperation.WRITE, AclOperation.CREATE, AclOperation.ALTER),
+    *on(ResourceType.TOPIC, "*", AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS),
+    *on(ResourceType.GROUP, GROUP, AclOperation.DESCRIBE, AclOperation.READ),
+    *on(ResourceType.GROUP, "*", AclOperation.DESCRIBE, AclOperation.READ),
+    *on(ResourceType.BROKER, "kafka-cluster", AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS),
+}
+
+
+class WaysIn(LabCluster):
+    """Who comes in plain text by the lab's own listener may do everything, and mends what a test has broken."""
+
+    def __init__(self, authority: Authority) -> None:
+        super().__init__()
+        self._authority = authority
+        self._extra: dict[str, list[int]] = {name: [] for name in PROTOCOLS}
+
+    def servers(self, listener: str) -> str:
+        return ",".join(f"{HOST}:{port}" for port in self._extra[listener])
+
+    def admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+
+    def make_topic(self) -> None:
+        admin = self.admin()
+        new = NewTopic(TOPIC, num_partitions=6, replication_factor=3, config={"min.insync.replicas": "2"})
+        admin.create_topics([new], request_timeout=REQUEST)[TOPIC].result(REQUEST)
+
+    def have_coordinators(self) -> None:
+        """Have Kafka make the topic of its consumer groups, which takes long and is begun by the first question."""
+        admin, deadline = self.admin(), time.monotonic() + 4 * REQUEST
+        while True:
+            try:
+                admin.describe_consumer_groups([GROUP], request_timeout=REQUEST)[GROUP].result(REQUEST)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                    return
+                assert time.monotonic() < deadline, error
+            else:
+                return
+
+    def set_password(self, password: str) -> None:
+        mechanism = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4_096)
+        admin = self.admin()
+        change = UserScramCredentialUpsertion(USER, mechanism, password.encode())
+        admin.alter_user_scram_credentials([change], request_timeout=REQUEST)[USER].result(REQUEST)
+
+    def allow(self, rights: Iterable[Right]) -> None:
+        """Allow the user this, and nothing else."""
+        admin = self.admin()
+        anything = (ResourceType.ANY, None, ResourcePatternType.ANY, f"User:{USER}", None)
+        every = AclBindingFilter(*anything, AclOperation.ANY, AclPermissionType.ANY)
+        admin.delete_acls([every], request_timeout=REQUEST)[every].result(REQUEST)
+        bindings = [
+            AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{USER}", "*", operation, AclPermissionType.ALLOW)
+            for kind, name, operation in rights
+        ]
+        for future in admin.create_acls(bindings, request_timeout=REQUEST).values():
+            future.result(REQUEST)
+
+    def _new_node(self, spec: NodeSpec) -> Node:
+        assert self._installation is not None
+        assert spec.broker_port is not None
+        ports = {name: self._ports.take() for name in PROTOCOLS}
+        for name, port in ports.items():
+            self._extra[name].append(port)
+        folder = self.folder / f"node-{spec.id}"
+        found = configuration(spec, self._specs, folder, {})
+        extra = [f"{name}://{HOST}:{port}" for name, port in ports.items()]
+        protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **PROTOCOLS}
+        shown = [f"PLAINTEXT://{HOST}:{spec.broker_port}", *extra[:2], f"ELSEWHERE://{NOWHERE}:{9_092 + spec.id}"]
+        found |= {
+            "listeners": ",".join([found["listeners"], *extra]),
+            "advertised.listeners": ",".join(shown),
+            "listener.security.protocol.map": ",".join(f"{name}:{one}" for name, one in protocols.items()),
+            "inter.broker.listener.name": "PLAINTEXT",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        }
+        for listener, name in (("secure", "good"), ("expired", "expired")):
+            scram = f"{SECURITY}.scram.ScramLoginModule required;"
+            found[f"listener.name.{listener}.scram-sha-512.sasl.jaas.config"] = scram
+            found[f"listener.name.{listener}.ssl.keystore.type"] = "PEM"
+            found[f"listener.name.{listener}.ssl.keystore.location"] = str(self._key_store(name))
+        return Node(spec.id, self._installation, properties(found))
+
+    def _key_store(self, name: str) -> Path:
+        store = self.folder / f"{name}.pem"
+        store.write_text("".join(Path(self._authority.path(f"{name}.{part}")).read_text() for part in ("key", "crt")))
+        return store
+
+
+def authority_of_brokers(folder: Path) -> Authority:
+    """Its certificate `good` was signed a moment ago: a clock that is an hour behind finds it not yet valid."""
+    now = time.time()
+    made = Authority(folder, "brokers")
+    made.sign("good", begins=now - 60, ends=now + 9 * DAY)
+    made.sign("expired", begins=now - 9 * DAY, ends=now - 3 * DAY)
+    return made
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    def failures(self) -> list[str]:
+        return [line for line in self.out.splitlines() if line.startswith("FAIL")]
+
+
+def check(
+    folder: Path, config: dict, answer: float, seconds: float, *, clock: Path | None = None, shift: int = 0
+) -> Said:
+    """Run `kafka-sentinel check --timeout ANSWER` for at most `seconds`. `clock`: what `build_clock` built."""
+    file = folder / "check.yaml"
+    file.write_text(yaml.safe_dump(json.loads(json.dumps(config))))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KAFKA_SENTINEL")}
+    if clock is not None:
+        environment |= {"LD_PRELOAD": str(clock), "CLOCK_SHIFT": str(shift)}
+    command = [sys.executable, "-m", "kafka_sentinel", "check", "--config", str(file), "--timeout", f"{answer:g}s"]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=seconds, env=environment, cwd=folder
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+CLOCK = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+static long shift(void) { const char *by = getenv("CLOCK_SHIFT"); return by ? atol(by) : 0; }
+int clock_gettime(clockid_t clock, struct timespec *out) {
+    int failed = syscall(SYS_clock_gettime, clock, out);
+    if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) out->tv_sec += shift();
+    return failed;
+}
+int gettimeofday(struct timeval *restrict out, void *restrict zone) {
+    struct timespec now;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &now);
+    out->tv_sec = now.tv_sec;
+    out->tv_usec = now.tv_nsec / 1000;
+    return 0;
+}
+time_t time(time_t *out) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (out) *out = now.tv_sec;
+    return now.tv_sec;
+}
+/* Who waits until a time by the wrong clock waits by the right one. By the monotonic clock times are small. */
+int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until) {
+    struct timespec right = *until;
+    if (until->tv_sec < 1000000000) return pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &right);
+    right.tv_sec -= shift();
+    return pthread_cond_clockwait(condition, mutex, CLOCK_REALTIME, &right);
+}
+int cnd_timedwait(cnd_t *condition, mtx_t *mutex, const struct timespec *until) {
+    int failed = pthread_cond_timedwait((pthread_cond_t *)condition, (pthread_mutex_t *)mutex, until);
+    return failed == ETIMEDOUT ? thrd_timedout : failed ? thrd_error : thrd_success;
+}
+"""
+
+
+def build_clock(folder: Path) -> Path | None:
+    """Build what makes a process's clock wrong, by CLOCK_SHIFT seconds; None: there is no C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    source, built = folder / "clock.c", folder / "clock.so"
+    source.write_text(CLOCK)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(built), str(source)], check=True, timeout=60)
+    return built
