@@ -24,6 +24,7 @@ from tests.kubernetes.deploy.layout import CONTROLLER_NODE
 from tests.kubernetes.deploy.objects import run_in_pod
 from tests.kubernetes.deploy.release import RELEASE, SECONDS, Release, installed
 from tests.kubernetes.deploy.secured import topic_operator, user_operator
+from tests.kubernetes.deploy.sentinel import sample
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.injections import armed, denying, experiment, marks, of_node
 from tests.kubernetes.lab.cluster import Cluster
@@ -103,6 +104,8 @@ def test_uninstalled_with_everything_on_it_leaves_what_its_notes_say_and_nothing
             theirs = frozenset(topic_operator(kafka))
             wait_for(lambda: release.verified() > 0, "the first verified record", SECONDS)
             assert "Phase:          Succeeded" in release.helm("test", RELEASE)
+            committed = "commit_latency_seconds_count"  # without an offset a group goes with its last member
+            wait_for(lambda: sample(release.metrics(), committed) > 0, "the group to commit", SECONDS)
             added = {each.split()[0] for each in everything(kafka).minus(before).objects}
             wanted = {
                 "kafkauser",
