@@ -83,10 +83,11 @@ class WaysIn(LabCluster):
         while True:
             try:
                 admin.describe_consumer_groups([GROUP], request_timeout=REQUEST)[GROUP].result(REQUEST)
-            except KafkaException as error:
-                if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            except (KafkaException, TimeoutError) as error:
+                if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                     return
-                assert time.monotonic() < deadline, error
+                if time.monotonic() > deadline:
+                    raise
             else:
                 return
 
