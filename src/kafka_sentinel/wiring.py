@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kafka_sentinel.adapters.admin import ClusterWatcher, WatchOptions
+from kafka_sentinel.adapters.connection import Connection
 from kafka_sentinel.adapters.ensemble import EnsembleWatcher
 from kafka_sentinel.adapters.group_consumer import GroupConsumer, GroupOptions
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
@@ -40,7 +41,8 @@ class KafkaAdapters:
         on_death: OnDeath,
     ) -> None:
         timeout = {"socket.timeout.ms": int(settings.probe.socket_timeout * 1000)}
-        common: ClientProperties = {**timeout, **settings.kafka.client_config()}
+        connection = Connection(settings.kafka)
+        common: ClientProperties = {**timeout, **connection.librdkafka()}
         topics = probe_topics(settings)
         probe = settings.probe
         self._usual_rate = self._rate = probe.records_per_interval / probe.interval  # records per second and partition
@@ -105,7 +107,7 @@ class KafkaAdapters:
             for _ in range(group.enabled)
         ]
         self._quorum = QuorumWatcher(
-            QuorumOptions(client=settings.kafka.quorum_config(), interval=settings.cluster.quorum_interval),
+            QuorumOptions(client=connection.kafka_python(), interval=settings.cluster.quorum_interval),
             post=post,
             now=now,
             on_death=on_death,

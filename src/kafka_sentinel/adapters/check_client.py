@@ -18,7 +18,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # they are it
     ResourceType,
 )
 
+from kafka_sentinel.adapters.connection import Connection
 from kafka_sentinel.adapters.kafka_client import client_config, kafka_error
+from kafka_sentinel.adapters.tokens import MissingSignerError
 from kafka_sentinel.settings import KafkaSettings, ProbeSettings
 
 POLL = 0.1  # seconds between two looks at whether an answer has come
@@ -88,10 +90,13 @@ class KafkaAnswers:
         self._timeout = timeout
         self._reasons: deque[str] = deque(maxlen=REASONS)
         try:
-            given: dict[str, Any] = {**client_config(kafka.client_config()), "error_cb": self._on_error}
+            self._connection = Connection(kafka)
+            given: dict[str, Any] = {**client_config(self._connection.librdkafka()), "error_cb": self._on_error}
             self._admin = AdminClient(given)
         except KafkaException as error:
             raise Unanswered(f"the Kafka client does not take its configuration: {kafka_error(error).str()}") from None
+        except MissingSignerError as error:
+            raise Unanswered(str(error)) from None
         except OSError as error:
             raise Unanswered(f"{error.filename} cannot be read: {error.strerror}") from None
 
@@ -182,7 +187,7 @@ class KafkaAnswers:
         milliseconds = round(self._timeout * 1000)
         try:
             client = KafkaAdminClient(
-                **self._kafka.quorum_config(), request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
+                **self._connection.kafka_python(), request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
             )
             try:
                 partition: Any = client.describe_metadata_quorum()["topics"][0]["partitions"][0]
