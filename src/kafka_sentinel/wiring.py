@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kafka_sentinel.adapters.admin import ClusterWatcher, WatchOptions
 from kafka_sentinel.adapters.connection import Connection
+from kafka_sentinel.adapters.credentials import Client, CredentialsWatcher
 from kafka_sentinel.adapters.ensemble import EnsembleWatcher
 from kafka_sentinel.adapters.group_consumer import GroupConsumer, GroupOptions
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
@@ -42,7 +43,7 @@ class KafkaAdapters:
     ) -> None:
         timeout = {"socket.timeout.ms": int(settings.probe.socket_timeout * 1000)}
         connection = Connection(settings.kafka)
-        common: ClientProperties = {**timeout, **connection.librdkafka()}
+        common = connection.librdkafka(timeout)
         topics = probe_topics(settings)
         probe = settings.probe
         self._usual_rate = self._rate = probe.records_per_interval / probe.interval  # records per second and partition
@@ -113,6 +114,9 @@ class KafkaAdapters:
             on_death=on_death,
         )
 
+        clients: list[Client] = [*self._producers.values(), *self._verifiers.values(), *self._groups]
+        clients += [self._cluster, self._quorum]
+        self._credentials = CredentialsWatcher(connection, clients, post=post, now=now, on_death=on_death)
         servers, often = settings.cluster.zookeeper, settings.cluster.quorum_interval
         watcher = EnsembleWatcher(servers, often, post=post, now=now, on_death=on_death)
         self._ensemble = (watcher,) if servers else ()
@@ -143,6 +147,7 @@ class KafkaAdapters:
             self._keeper,
             self._cluster,
             self._quorum,
+            self._credentials,
             *self._ensemble,
         ]
 

@@ -79,13 +79,20 @@ class Keys:
         )
         self.jwks.write_text(json.dumps({"keys": [_public(self.signing_key)]}))
 
-    def show(self, name: str) -> None:
+    def replace(self, place: Path, text: str) -> None:
+        """Change a file as Kubernetes changes a Secret: at once."""
+        new = place.with_name(f".{place.name}")
+        new.write_text(text)
+        new.rename(place)
+
+    def show(self, name: str, authority: Authority | None = None) -> None:
         """Have brokers that start from now on show this certificate. Kafka 3.2 wants its key to have a password."""
-        key = self.brokers.folder / f"{name}.key"
+        signed = authority or self.brokers
+        key = signed.folder / f"{name}.key"
         hide = ["-topk8", "-v1", "PBE-SHA1-3DES", "-passout", f"pass:{self.secrets.super_password}"]
         command = ["openssl", "pkcs8", "-in", str(key), *hide]
         hidden = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-        (self.folder / "broker.pem").write_text(hidden + self.brokers.text(f"{name}.crt"))
+        (self.folder / "broker.pem").write_text(hidden + signed.text(f"{name}.crt"))
 
     @property
     def signing_key(self) -> Path:

@@ -21,9 +21,18 @@ def load() -> dict[str, list[str]]:
 
 
 def note(version: Version, proved: Iterable[Security]) -> None:
-    """Write down what a full run has just proved of one version, and nothing else of it."""
-    known = load() | {str(version): [one.value for one in Security if one in set(proved)]}
-    kept = {str(one): known[str(one)] for one in VERSIONS if str(one) in known}
+    """Write down what a full run has just proved of one version."""
+    known = {*load().get(str(version), ()), *(one.value for one in proved)}
+    _save(load() | {str(version): [one.value for one in Security if one.value in known]})
+
+
+def forget(version: Version) -> None:
+    """A full run of this version begins: nothing of it is proved yet."""
+    _save(load() | {str(version): []})
+
+
+def _save(found: dict[str, list[str]]) -> None:
+    kept = {str(one): found[str(one)] for one in VERSIONS if str(one) in found}
     FILE.write_text(json.dumps(kept, indent=1) + "\n")
 
 

@@ -14,7 +14,7 @@ from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wai
 from kafka_sentinel.core.events import AdapterError, GroupCommitted, QuorumObserved
 from kafka_sentinel.core.types import Acks
 
-MANY = 150  # records
+MANY = 60  # records
 SECONDS = 120.0  # on a busy machine
 
 
@@ -24,6 +24,8 @@ def config_of(cluster: SecuredCluster, security: Security, **sections: dict) -> 
         "kafka": cluster.settings(security),
         "group_consumer": {"group_id": GROUP},
         "kubernetes": {"enabled": False},
+        # Seldom, and with patience: several run side by side, and what is looked for is not speed.
+        "probe": {"interval": 0.5, "records_per_interval": 2, "delivery_timeout": 60},
     }
     return configuration(cluster.bootstrap(security), topic_of(security), **{**base, **sections})
 
@@ -58,16 +60,16 @@ def prove(cluster: SecuredCluster, ways: Sequence[Security], victim: int) -> Non
     """Probe, kill the broker `victim` and bring it back. What each Sentinel says of its records, the log confirms."""
     with running(cluster, ways) as sentinels:
         cluster.kill(victim)
-        _go_on(sentinels)
+        go_on(sentinels)
         cluster.start(victim)
         cluster.wait_ready([victim])
         for sentinel in sentinels.values():
             wait_for(lambda one=sentinel: one.isr(0) == [1, 2, 3], SECONDS, lambda one=sentinel: f"sync: {one.isr(0)}")
-        _go_on(sentinels)
+        go_on(sentinels)
         for security, sentinel in sentinels.items():
             wait_for(lambda one=sentinel: _commits(one), SECONDS, lambda one=sentinel: _group(one))
             assert sentinel.heard(QuorumObserved), f"{security}: nobody answers the other library"
-            _judge(cluster, topic_of(security), sentinel)
+            judge(cluster, topic_of(security), sentinel)
 
 
 def _commits(sentinel: Sentinel) -> bool:
@@ -79,13 +81,13 @@ def _group(sentinel: Sentinel) -> str:
     return f"the group to commit: {sentinel.heard(GroupCommitted)[-3:]} {errors[-5:]}"
 
 
-def _go_on(sentinels: dict[Security, Sentinel]) -> None:
+def go_on(sentinels: dict[Security, Sentinel]) -> None:
     marks = {security: sentinel.records()["verified"] + MANY for security, sentinel in sentinels.items()}
     for security, sentinel in sentinels.items():
         sentinel.wait_verified(marks[security], SECONDS)
 
 
-def _judge(cluster: SecuredCluster, topic: str, sentinel: Sentinel) -> None:
+def judge(cluster: SecuredCluster, topic: str, sentinel: Sentinel) -> None:
     """Compare its figures with an independent reading of the log. Nothing that was acknowledged may be missing."""
     figures = sentinel.quiesce(SECONDS)
     assert_identities(figures)
@@ -100,5 +102,6 @@ def _judge(cluster: SecuredCluster, topic: str, sentinel: Sentinel) -> None:
     assert (figures["lost"], figures["unaccounted"], figures["corrupted_acked"]) == (0, 0, 0), figures
     assert figures["sent"] == sum(sentinel.runtime.sent[Acks.ALL, number] for number in numbers)
     assert figures["acked"] == figures["verified"] == sum(map(len, acked)), figures
-    assert figures["present"] == sum(len(found - keys) for keys, found in zip(acked, there, strict=True)), figures
+    unasked = sum(len(found - keys) for keys, found in zip(acked, there, strict=True))
+    assert figures["present"] <= unasked <= figures["present"] + figures["unresolved"], figures
     assert figures["duplicated"] == sum(map(truth.extra_copies, logs)), figures

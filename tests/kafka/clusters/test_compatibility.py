@@ -26,19 +26,19 @@ SAMPLE = dict(
         strict=True,
     )
 )
-EVERY = [list(Security)[:4], list(Security)[4:]]  # how many the machine can run side by side
+EVERY = [list(Security)[at : at + 2] for at in range(0, len(Security), 2)]  # two at a time, for small machines
 
 
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
 def test_a_version_is_proved_in_each_way_in_while_a_broker_dies(kafka_ready, version: Version):
-    proved: list[Security] = []
-    with SecuredCluster(version) as cluster:
-        for victim, ways in enumerate(EVERY if FULL else SAMPLE[version], start=1):
-            prove(cluster, ways, victim)
-            proved += ways
     if FULL:
-        results.note(version, proved)
+        results.forget(version)
+    with SecuredCluster(version) as cluster:
+        for victim, ways in enumerate(EVERY if FULL else SAMPLE[version]):
+            prove(cluster, ways, victim % 3 + 1)
+            if FULL:
+                results.note(version, ways)
 
 
 def test_the_sample_has_each_version_and_each_way_in_once():
