@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kafka_sentinel.adapters.audit import Auditor, Gathered, gather
 from kafka_sentinel.adapters.audit_kafka import AuditOptions, KafkaAudit, Progress
+from kafka_sentinel.adapters.connection import Connection
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post
 from kafka_sentinel.core.audit.placed import Listed
 from kafka_sentinel.settings import Settings
@@ -21,9 +22,10 @@ def look(
 
     Raises OSError if the file of a secret has gone.
     """
+    connection = Connection(settings.kafka)
     options = AuditOptions(
-        common=settings.kafka.client_config(),
-        quorum=settings.kafka.quorum_config(),
+        common=connection.librdkafka(),
+        quorum=connection.kafka_python(),
         probes=frozenset(probe_topics(settings).values()),
         timeout=timeout,
         everything=everything,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from kafka_sentinel.adapters.admin import ClusterWatcher, WatchOptions
+from kafka_sentinel.adapters.connection import Connection
+from kafka_sentinel.adapters.credentials import Client, CredentialsWatcher
 from kafka_sentinel.adapters.diagnosis import Diagnosis
 from kafka_sentinel.adapters.ensemble import EnsembleWatcher
 from kafka_sentinel.adapters.group_consumer import GroupConsumer, GroupOptions
@@ -41,7 +43,8 @@ class KafkaAdapters:
         on_death: OnDeath,
     ) -> None:
         timeout = {"socket.timeout.ms": int(settings.probe.socket_timeout * 1000)}
-        common: ClientProperties = {**timeout, **settings.kafka.client_config()}
+        connection = Connection(settings.kafka)
+        common = connection.librdkafka(timeout)
         topics = probe_topics(settings)
         probe = settings.probe
         self._usual_rate = self._rate = probe.records_per_interval / probe.interval  # records per second and partition
@@ -106,12 +109,16 @@ class KafkaAdapters:
             for _ in range(group.enabled)
         ]
         self._quorum = QuorumWatcher(
-            QuorumOptions(client=settings.kafka.quorum_config(), interval=settings.cluster.quorum_interval),
+            QuorumOptions(client=connection.kafka_python(), interval=settings.cluster.quorum_interval),
             post=post,
             now=now,
             on_death=on_death,
         )
         self._diagnosis = Diagnosis(settings, post=post, now=now, on_death=on_death)
+
+        clients: list[Client] = [*self._producers.values(), *self._verifiers.values(), *self._groups]
+        clients += [self._cluster, self._quorum]
+        self._credentials = CredentialsWatcher(connection, clients, post=post, now=now, on_death=on_death)
         servers, often = settings.cluster.zookeeper, settings.cluster.quorum_interval
         watcher = EnsembleWatcher(servers, often, post=post, now=now, on_death=on_death)
         self._ensemble = (watcher,) if servers else ()
@@ -144,6 +151,7 @@ class KafkaAdapters:
             self._keeper,
             self._cluster,
             self._quorum,
+            self._credentials,
             *self._ensemble,
         ]
 

@@ -88,6 +88,10 @@ IMPOSSIBLE = {
         {"settings": {"kafka": {"security": {"password": "hunter2"}}}},
         "settings.kafka.security.password would stand in a ConfigMap",
     ),
+    "a token endpoint's secret for all to read": (
+        {"settings": {"kafka": {"security": {"client_secret": "hunter2"}}}},
+        "settings.kafka.security.client_secret would stand in a ConfigMap",
+    ),
     "a key's password for all to read": (
         {"settings": {"kafka": {"security": {"key_password": "hunter2"}}}},
         "settings.kafka.security.key_password would stand in a ConfigMap",

@@ -14,6 +14,9 @@ from kafka_sentinel.settings.describe import allowed, keys, variables
 from kafka_sentinel.settings.kafka import MASK, OWN_KEYS, REFUSED_KEYS
 
 SERVERS = {"KAFKA_SENTINEL__KAFKA__BOOTSTRAP_SERVERS": "a:9092,b:9093"}
+BEARER = {"protocol": "SASL_SSL", "mechanism": "OAUTHBEARER"}
+ASKED = {"token_url": "https://a/token", "client_id": "sentinel", "client_secret": "hunter2"}
+MSK = {"protocol": "SASL_SSL", "mechanism": "AWS_MSK_IAM", "aws_region": "eu-north-1"}
 SASL = {"protocol": "SASL_SSL", "mechanism": "SCRAM-SHA-512", "username": "sentinel"}
 
 
@@ -176,7 +179,7 @@ def test_masks_hide_every_secret():
             "kafka": {
                 "bootstrap_servers": "a:1",
                 "security": {**SASL, "password": "hunter2"},
-                "properties": {"ssl.keystore.password": "hunter2", "sasl.oauthbearer.client.secret": "hunter2"},
+                "properties": {"ssl.keystore.password": "hunter2", "sasl.oauthbearer.config": "hunter2"},
             }
         }
     )
@@ -195,6 +198,17 @@ def test_masks_hide_every_secret():
         ({"password": "hunter2"}, "not used with protocol PLAINTEXT"),
         ({"ca_file": "/dev/null"}, "not used with protocol PLAINTEXT"),
         ({"protocol": "SSL", "cert_file": "/dev/null"}, "belong together"),
+        (BEARER, "OAUTHBEARER needs token_file, or token_url, client_id and client_secret"),
+        ({**BEARER, **ASKED, "token_file": "/dev/null"}, "OAUTHBEARER needs token_file, or token_url"),
+        ({**BEARER, **ASKED, "client_secret_file": "/dev/null"}, "client_secret or client_secret_file, not both"),
+        ({**BEARER, **ASKED, "username": "x"}, "username and password are not used with mechanism OAUTHBEARER"),
+        ({**BEARER, **ASKED, "aws_region": "x"}, "aws_region is for AWS_MSK_IAM, found OAUTHBEARER"),
+        ({**SASL, "password": "hunter2", **ASKED}, "token_file, token_url and client_id are for OAUTHBEARER"),
+        ({**SASL, "mechanism": "AWS_MSK_IAM", "username": None}, "AWS_MSK_IAM needs aws_region"),
+        ({**MSK, "protocol": "SASL_PLAINTEXT"}, "AWS_MSK_IAM needs protocol SASL_SSL"),
+        ({"aws_region": "eu-north-1"}, "not used with protocol PLAINTEXT"),
+        ({"token_file": "/dev/null"}, "not used with protocol PLAINTEXT"),
+        ({**BEARER, **ASKED, "token_url": "https://me:hunter2@a"}, "should match pattern"),
     ],
 )
 def test_security_that_does_not_fit_together_is_refused(security, words):
@@ -210,6 +224,14 @@ def test_security_that_fits_is_taken(tmp_path):
     config = kafka(security={"protocol": "SSL", **both}).client_config()
     assert config["ssl.certificate.location"] == config["ssl.key.location"] == config["ssl.ca.location"] == str(file)
     assert config["ssl.key.password"] == "hunter2"
+
+
+@pytest.mark.parametrize("security", [{**BEARER, **ASKED}, {**BEARER, "token_file": "/dev/null"}, MSK])
+def test_who_signs_in_by_token_is_a_bearer_of_one_to_both_libraries(security):
+    config = kafka(security=security)
+    assert config.client_config()["sasl.mechanism"] == config.quorum_config()["sasl_mechanism"] == "OAUTHBEARER"
+    assert config.secrets() == (("hunter2",) if "client_secret" in security else ())
+    assert "hunter2" not in json.dumps(Settings.model_validate({"kafka": config.model_dump()}).masked())
 
 
 def test_groups_by_protocol():

@@ -88,11 +88,11 @@ def parse(offset: int, value: bytes | None) -> LogRecord:
     )
 
 
-def read_log(bootstrap: str, topic: str, partition: int = 0, seconds: float = 60.0) -> LogCopy:
+def read_log(bootstrap: str, topic: str, partition: int = 0, seconds: float = 60.0, **client: str) -> LogCopy:
     """Read a partition from its log start to its end as it was when the read began, whatever isolation others prefer.
 
-    Fails if the end is not reached within `seconds`, or if the log ends lower afterwards than before: then what was
-    read is not what the log holds now.
+    `client`: how to sign in. Fails if the end is not reached within `seconds`, or if the log ends lower afterwards than
+    before: then what was read is not what the log holds now.
     """
     where = TopicPartition(topic, partition)
     deadline = time.monotonic() + seconds
@@ -103,6 +103,7 @@ def read_log(bootstrap: str, topic: str, partition: int = 0, seconds: float = 60
         auto_offset_reset="none",
         allow_auto_create_topics=False,
         check_crcs=True,
+        **client,
     )
     try:
         consumer.assign([where])

@@ -32,7 +32,7 @@
 
 {{- define "kafka-sentinel.validateSecrets" -}}
 {{- $auth := .Values.kafka.auth }}
-{{- range $key := list "password" "key_password" }}
+{{- range $key := list "password" "key_password" "client_secret" }}
 {{- if dig "kafka" "security" $key "" $.Values.settings }}
 {{- fail (printf "settings.kafka.security.%s would stand in a ConfigMap for all to read: use kafka.auth.existingSecret, or a variable from a Secret in extraEnv" $key) }}
 {{- end }}

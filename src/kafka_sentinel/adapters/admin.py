@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # all public,
     TopicMetadata,
 )
 
+from kafka_sentinel.adapters.connection import Login
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, adapter_error, describe
 from kafka_sentinel.adapters.topics import CONFIG_BATCH, admin_client, partition_views, topic_configs, topic_ids
 from kafka_sentinel.core.cluster import ClusterView, TopicView
@@ -77,6 +78,7 @@ class ClusterWatcher:
         self._now = now
         self._worker = Worker("admin", self._run, on_death)
         self._client: AdminClient | None = None
+        self._login: Login | None = None  # that is to be used from now on
         self._settings = _Settings(options.refresh)
         self._ids: dict[str, str | None] = {}
         self._took = options.timeout  # seconds, the latest answer
@@ -88,6 +90,10 @@ class ClusterWatcher:
     def stop(self, timeout: float) -> bool:
         """Return whether the thread has ended within `timeout` seconds. May be called again."""
         return self._worker.stop(timeout)
+
+    def sign_in(self, login: Login) -> None:
+        """Ask by a new client from the next time on."""
+        self._login = login
 
     def _run(self) -> None:
         while not self._worker.stopping.is_set():
@@ -102,11 +108,13 @@ class ClusterWatcher:
         once. So one that is not answered soon, by the measure of the answer before, is replaced.
         """
         patience = self._patience()
+        if self._login is not None:
+            self._client = self._login = None
         while True:
             asked = self._now()
             left = begun.mono + self._options.timeout - asked.mono
-            client, self._client = self._client or self._new_client(), None
             try:
+                client, self._client = self._client or self._new_client(), None
                 metadata = client.list_topics(timeout=max(min(patience, left), 0.01))
             except KafkaException as error:
                 if patience >= left or self._worker.stopping.is_set():

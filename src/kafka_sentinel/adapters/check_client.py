@@ -21,7 +21,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # they are it
 )
 
 from kafka_sentinel.adapters import handshake
+from kafka_sentinel.adapters.connection import Connection
 from kafka_sentinel.adapters.kafka_client import client_config, error_name, kafka_error
+from kafka_sentinel.adapters.tokens import MissingSignerError
 from kafka_sentinel.core.connection import Attempt, Complaint, Reason, Trouble, Way, advertised, ahead_of, unanswered
 from kafka_sentinel.settings import KafkaSettings, ProbeSettings
 
@@ -109,10 +111,13 @@ class KafkaAnswers:
         self._timeout = timeout
         self._complaints: deque[Complaint] = deque(maxlen=COMPLAINTS)
         try:
-            given: dict[str, Any] = {**client_config(kafka.client_config()), "error_cb": self._on_error}
+            self._connection = Connection(kafka)
+            given: dict[str, Any] = {**client_config(self._connection.librdkafka()), "error_cb": self._on_error}
             self._admin = AdminClient(given)
         except KafkaException as error:
             raise Unanswered(f"the Kafka client does not take its configuration: {kafka_error(error).str()}") from None
+        except MissingSignerError as error:
+            raise Unanswered(str(error)) from None
         except OSError as error:
             raise Unanswered(f"{error.filename} cannot be read: {error.strerror}") from None
 
@@ -249,7 +254,7 @@ class KafkaAnswers:
         milliseconds = round(self._timeout * 1000)
         try:
             client = KafkaAdminClient(
-                **self._kafka.quorum_config(), request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
+                **self._connection.kafka_python(), request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
             )
             try:
                 asked = time.time()

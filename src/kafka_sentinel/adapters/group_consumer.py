@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from kafka_sentinel.adapters.connection import Login
 from kafka_sentinel.adapters.kafka_client import (
     ClientProperties,
     Now,
@@ -79,6 +80,7 @@ class GroupConsumer:
         self._next_commit = 0.0
         self._called_back: list[Event] = []
         self._errors: list[KafkaError] = []
+        self._login: Login | None = None  # that is to be used from now on
 
     def start(self) -> None:
         self._worker.start()
@@ -87,10 +89,24 @@ class GroupConsumer:
         """Leave the group. Returns whether the thread has ended within `timeout` seconds. May be called again."""
         return self._worker.stop(timeout)
 
+    def sign_in(self, login: Login) -> None:
+        """Use another password from the next connection on; with other certificates, join as another member."""
+        self._login = login
+
+    def _sign_in(self) -> None:
+        login, self._login = self._login, None
+        if login is None or self._consumer is None:
+            return
+        if login.certificates:
+            self._close()
+        elif login.username is not None and login.password is not None:
+            self._consumer.set_sasl_credentials(login.username, login.password)
+
     def _run(self) -> None:
         try:
             while not self._worker.stopping.is_set():
                 try:
+                    self._sign_in()
                     self._step(self._consumer or self._build())
                 except KafkaException as error:
                     self._post([adapter_error(self._now(), "group", error)])

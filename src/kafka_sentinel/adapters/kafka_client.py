@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from kafka_sentinel.core.events import AdapterError, Event
 from kafka_sentinel.core.types import Instant
 
-ClientValue = str | int | float | bool
+ClientValue = str | int | float | bool | Callable[..., object]  # the last: what the client calls back
 ClientProperties = Mapping[str, ClientValue]
 Post = Callable[[Sequence[Event]], None]  # hands a batch of events to the mailbox, in order; may block
 Now = Callable[[], Instant]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO, cast
 
@@ -22,6 +23,8 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line ends and what 
 FIRST = ("timestamp", "level", "event")
 MAX_TEXT = 4_000  # characters of one value; a longer one is cut, so that no line grows without bound
 MAX_DEPTH = 6  # of lists and maps inside a value; deeper ones are written as text
+_tidy: deque[_Tidy] = deque(maxlen=1)  # of the log as it is set up
+_hidden: deque[str] = deque(maxlen=32)  # besides those of the configuration
 FRAMES = 12  # of a traceback, the innermost
 
 
@@ -34,7 +37,7 @@ def configure(settings: LogSettings, *, secrets: Sequence[str] = (), stream: Tex
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _flatten_exception,
-        _Tidy(secrets),
+        _set_tidy(_Tidy(secrets)),
     ]
     last: Processor = (
         structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False)
@@ -96,6 +99,21 @@ def _frames(error: BaseException) -> str:
     return " > ".join(frames[-FRAMES:])
 
 
+def hide(secrets: Sequence[str]) -> None:
+    """Replace these too from now on: passwords that were changed while the process runs. The latest are remembered."""
+    _hidden.extend(secret for secret in secrets if secret and secret not in _hidden)
+
+
+def masked(text: str) -> str:
+    """Return a text of several lines without the secrets, for what is not written through the log."""
+    return _tidy[-1].mask(text) if _tidy else text
+
+
+def _set_tidy(tidy: _Tidy) -> _Tidy:
+    _tidy.append(tidy)
+    return tidy
+
+
 class _Tidy:
     """Masks secrets, keeps every value on one line and cuts those that are too long."""
 
@@ -119,9 +137,15 @@ class _Tidy:
             return [self._value(item, depth + 1) for item in value]
         return self._text(str(value))
 
-    def _text(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         if self._secrets is not None:
             text = self._secrets.sub(MASK, text)
+        for secret in tuple(_hidden):
+            text = text.replace(secret, MASK)
+        return text
+
+    def _text(self, text: str) -> str:
+        text = self.mask(text)
         if len(text) > MAX_TEXT:
             text = f"{text[:MAX_TEXT]}… ({len(text)} characters)"
         return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)

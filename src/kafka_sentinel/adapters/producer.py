@@ -12,6 +12,9 @@ from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from confluent_kafka import KafkaException
+
+from kafka_sentinel.adapters.connection import Login
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker, adapter_error
 from kafka_sentinel.adapters.producer_client import ProducerClient, ProducerOptions, Reports
 from kafka_sentinel.adapters.spans import delivered, failed
@@ -38,6 +41,7 @@ ABANDON = 5.0  # seconds to collect the reports of an abandoned client
 # that is not ready refuses the first and takes a later one, whatever its sequence; the client then believes that the
 # first was written too (KAFKA-15591). The next follows after this many seconds, or Sentinel would seem to stand still.
 FIRST_CONTACT = 2.0
+MOST_DEATHS = 10  # that are counted
 BACKOFF = (0.5, 5.0)  # seconds between two clients, doubled from the first to the last while they keep dying
 
 
@@ -104,6 +108,10 @@ class ProbeProducer:
         A client keeps to the leaders of the old topic for as long as their epochs are higher than those of the new.
         """
         self._commands.put(lambda: self._renew(code))
+
+    def sign_in(self, login: Login) -> None:
+        """Use another password from the next connection on; with other certificates, go on with a new incarnation."""
+        self._commands.put(lambda: self._sign_in(login))
 
     # --- the thread
 
@@ -293,10 +301,15 @@ class ProbeProducer:
         """Bury a client that died, wait a little, and go on with a new incarnation of the same run."""
         self._abandon(code, ABANDON)
         least, most = BACKOFF
-        pause = min(least * 2**self._deaths, most) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, nothing secret
-        self._deaths += 1
-        if not self._worker.stopping.wait(max(pause, least)):
-            self._reincarnate(code)
+        while self._client is None:
+            pause = min(least * 2**self._deaths, most) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, nothing secret
+            self._deaths = min(self._deaths + 1, MOST_DEATHS)
+            if self._worker.stopping.wait(max(pause, least)):
+                return
+            try:
+                self._reincarnate(code)
+            except KafkaException as error:  # a certificate that is just being written does not fit its key
+                self._post([adapter_error(self._now(), self._subject, error)])
 
     def _renew(self, code: str) -> None:
         if self._client is not None:
@@ -305,9 +318,24 @@ class ProbeProducer:
                 partition.claims.start_over()
             self._reincarnate(code)
 
+    def _sign_in(self, login: Login) -> None:
+        """Nothing is in flight between two clients, unless Kafka is away: what that is becomes uncertain."""
+        if self._client is None:
+            return
+        if not login.certificates:
+            if login.username is not None and login.password is not None:
+                self._client.sign_in(login.username, login.password)
+            return
+        self._drain()
+        self._abandon("CREDENTIALS_CHANGED", ABANDON)
+        try:
+            self._reincarnate("CREDENTIALS_CHANGED")
+        except KafkaException:
+            self._replace("CREDENTIALS_CHANGED")
+
     def _reincarnate(self, code: str) -> None:
-        self._incarnation += 1
         self._client = ProducerClient(self._options)
+        self._incarnation += 1
         self._post([ProducerRestarted(self._now(), self._options.acks, self._incarnation, code)])
 
     def _named(self, partition: int) -> ProbePartition:

@@ -90,6 +90,10 @@ class ProducerClient:
         """Return the number of messages handed over and not reported yet."""
         return len(self._producer)
 
+    def sign_in(self, username: str, password: str) -> None:
+        """Use another password from the next connection on."""
+        self._producer.set_sasl_credentials(username, password)
+
     def send(self, partition: int, messages: list[dict[str, Any]]) -> list[tuple[int, str]]:
         """Hand over `messages`. Returns (index, code) of those the client refused, which were certainly not written.
 

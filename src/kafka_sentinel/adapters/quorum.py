@@ -10,6 +10,7 @@ from typing import Any
 from kafka.errors import UnsupportedVersionError
 
 from kafka import KafkaAdminClient
+from kafka_sentinel.adapters.connection import Login
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker
 from kafka_sentinel.core.cluster import QuorumView
 from kafka_sentinel.core.events import QuorumObserved, QuorumUnreachable
@@ -36,6 +37,7 @@ class QuorumWatcher:
         self._now = now
         self._worker = Worker("quorum", self._run, on_death)
         self._client: KafkaAdminClient | None = None
+        self._login: Login | None = None  # that is to be used from now on
         logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its failures are posted; it would log each retry too
 
     def start(self) -> None:
@@ -44,6 +46,10 @@ class QuorumWatcher:
     def stop(self, timeout: float) -> bool:
         """Return whether the thread has ended within `timeout` seconds. May be called again."""
         return self._worker.stop(timeout)
+
+    def sign_in(self, login: Login) -> None:
+        """Ask by a new client from the next time on."""
+        self._login = login
 
     def _run(self) -> None:
         try:
@@ -56,6 +62,9 @@ class QuorumWatcher:
 
     def _observe(self) -> None:
         asked = self._now()
+        if self._login is not None:
+            self._login = None
+            self._close()
         try:
             view = self._ask()
         except Exception as error:  # noqa: BLE001 - a view beside the proof: whatever that library meets, it is "unknown"

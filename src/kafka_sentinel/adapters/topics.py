@@ -62,7 +62,8 @@ class TopicOptions:
 
 
 def admin_client(common: ClientProperties) -> AdminClient:
-    return AdminClient(client_config({"socket.timeout.ms": 2_000}, common, {"client.id": "kafka-sentinel-admin"}))
+    config: dict[str, Any] = client_config({"socket.timeout.ms": 2_000}, common, {"client.id": "kafka-sentinel-admin"})
+    return AdminClient(config)
 
 
 def settled(future: Future[T], timeout: float) -> T:

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from kafka_sentinel.adapters.connection import Login
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, adapter_error
 from kafka_sentinel.adapters.pulse import REPORTING, Pulse, hung, leave_behind
 from kafka_sentinel.adapters.reader import BEGINNING, END_OF_PARTITION, LOST, reader_config, spans_of, watermarks
@@ -93,6 +94,10 @@ class Verifier:
         A client keeps to the leaders of the old topic for as long as their epochs are higher than those of the new.
         """
         self._commands.put(self._renew)
+
+    def sign_in(self, login: Login) -> None:
+        """Use another password from the next connection on; with other certificates, go on with a new client."""
+        self._commands.put(lambda: self._sign_in(login))
 
     # --- the thread
 
@@ -189,6 +194,12 @@ class Verifier:
         if self._consumer is not None:
             self._consumer.incremental_assign([self._place(partition, offset)])
         self._positions[partition], self._heard[partition] = offset, self._now().mono
+
+    def _sign_in(self, login: Login) -> None:
+        if login.certificates:
+            self._close()
+        elif self._consumer is not None and login.username is not None and login.password is not None:
+            self._consumer.set_sasl_credentials(login.username, login.password)
 
     def _renew(self) -> None:
         self._positions.clear()

@@ -224,7 +224,9 @@ def _exit_code() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
         return 0
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own exit code 1 would mean a failed check
-        traceback.print_exc()
+        from kafka_sentinel.adapters import logs  # noqa: PLC0415 - as above
+
+        click.echo(logs.masked(traceback.format_exc()), err=True, nl=False)
         click.echo(f"kafka-sentinel: internal failure: {type(error).__name__}", err=True)
         return RUNTIME_FAILURE
     return result if isinstance(result, int) else 0

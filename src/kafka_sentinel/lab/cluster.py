@@ -54,16 +54,13 @@ class LabCluster:
         self._installation: Installation | None = None
 
     def __enter__(self) -> Self:
-        java, jars = find_java(), fetch_kafka(self._cache)
+        java, jars = self._find()
         folder = Path(tempfile.mkdtemp(prefix="kafka-sentinel-lab-")).resolve()
         self._installation = Installation(java, jars, folder, self.cluster_id)
         try:
             self._guardian = _start_guardian(folder)
             self._specs = plan(self.topology, self._ports)
-            for spec in self._specs:
-                self._nodes[spec.id] = self._new_node(spec)
-            _together(self._format_and_start, self._nodes.values())
-            self.wait_ready()
+            self._bring_up()
         except BaseException:
             self.close()
             raise
@@ -76,7 +73,7 @@ class LabCluster:
 
     def close(self) -> None:
         """Kill every node and remove the folder. May be called twice."""
-        _together(Node.close, self._nodes.values())
+        together(Node.close, self._nodes.values())
         self._ports.release()
         watcher, self._guardian = self._guardian, None
         if watcher is not None:
@@ -177,6 +174,17 @@ class LabCluster:
                     raise LabError(f"node {node.id} is not ready after {timeout:.0f} s\n{node.tail()}")
                 time.sleep(_POLL_SECONDS)
 
+    def _find(self) -> tuple[Path, Path]:
+        """Return a Java, and the folder of the jars."""
+        return find_java(), fetch_kafka(self._cache)
+
+    def _bring_up(self) -> None:
+        """Make and start all nodes, and wait until they are ready."""
+        for spec in self._specs:
+            self._nodes[spec.id] = self._new_node(spec)
+        together(self._format_and_start, self._nodes.values())
+        self.wait_ready()
+
     def _node(self, node: int) -> Node:
         try:
             return self._nodes[node]
@@ -196,7 +204,7 @@ class LabCluster:
         node.start()
 
 
-def _together(work: Callable[[Node], None], nodes: Iterable[Node]) -> None:
+def together(work: Callable[[Node], None], nodes: Iterable[Node]) -> None:
     """Do `work` for all nodes at once; raise the first error after all have ended."""
     with ThreadPoolExecutor(thread_name_prefix="lab") as pool:
         for future in [pool.submit(work, node) for node in list(nodes)]:

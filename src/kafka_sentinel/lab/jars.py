@@ -1,4 +1,4 @@
-"""Fetch the jars of Apache Kafka, pinned by SHA-256, once."""
+"""Fetch the jars of Apache Kafka, pinned by SHA-256, once: one version for the lab, others for the tests."""
 
 from __future__ import annotations
 
@@ -57,22 +57,27 @@ def default_cache() -> Path:
 
 
 def fetch_kafka(cache: Path | None = None) -> Path:
-    """Return the folder with exactly the pinned jars, fetching them into `cache` if they are not there yet.
+    """Return the folder with exactly the pinned jars of KAFKA_VERSION; see `fetch`."""
+    return fetch(f"kafka-{KAFKA_VERSION}", _PINNED, cache)
+
+
+def fetch(name: str, pinned: Path, cache: Path | None = None) -> Path:
+    """Return the folder with exactly the jars of `pinned`, fetching them into `cache` if they are not there yet.
 
     By Maven where it is on the PATH, else (or if that fails) straight from Maven Central. The folder appears under its
     name only when every sum is right. Raises LabError.
     """
-    text = _PINNED.joinpath("jars.txt").read_text()
+    text = pinned.joinpath("jars.txt").read_text()
     jars = parse_pins(text)
     cache = cache or default_cache()
-    target = cache / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    target = cache / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     if target.is_dir():
         return target
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _alone(cache / "kafka.lock"):
             if not target.is_dir():
-                _fetch(jars, cache, target)
+                _fetch(name, pinned, jars, cache, target)
     except OSError as error:
         raise LabError(f"cannot keep Kafka's jars in {cache}: {error}") from error
     return target
@@ -97,23 +102,23 @@ def verify(jars: tuple[Jar, ...], folder: Path) -> list[str]:
     return sorted(wrong)
 
 
-def _fetch(jars: tuple[Jar, ...], cache: Path, target: Path) -> None:
+def _fetch(name: str, pinned: Path, jars: tuple[Jar, ...], cache: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=cache) as work:
         fetched = Path(work, "jars")
         fetched.mkdir()
         maven = shutil.which("mvn")
-        if maven is None or not _by_maven(maven, Path(work), fetched):
-            _straight(jars, fetched)
+        if maven is None or not _by_maven(maven, name, pinned, Path(work), fetched):
+            _straight(name, jars, fetched)
         wrong = verify(jars, fetched)
         if wrong:
-            raise LabError(f"the jars of Kafka {KAFKA_VERSION} are not what they should be: {'; '.join(wrong)}")
+            raise LabError(f"the jars of {name} are not what they should be: {'; '.join(wrong)}")
         fetched.rename(target)
 
 
-def _by_maven(maven: str, work: Path, fetched: Path) -> bool:
+def _by_maven(maven: str, name: str, pinned: Path, work: Path, fetched: Path) -> bool:
     """Resolve with Maven's own checks on (`-C`: a wrong checksum is an error). Return whether it worked."""
-    _say(f"fetching Apache Kafka {KAFKA_VERSION} with Maven")
-    command = [maven, "-B", "-q", "-C", "-f", str(_PINNED / "pom.xml"), "dependency:copy-dependencies"]
+    _say(f"fetching {name} with Maven")
+    command = [maven, "-B", "-q", "-C", "-f", str(pinned / "pom.xml"), "dependency:copy-dependencies"]
     command += [f"-DoutputDirectory={fetched}", f"-Dmaven.repo.local={work / 'repository'}"]
     try:
         done = subprocess.run(  # noqa: S603  fixed arguments to the user's Maven
@@ -132,13 +137,13 @@ def _by_maven(maven: str, work: Path, fetched: Path) -> bool:
     return False
 
 
-def _straight(jars: tuple[Jar, ...], fetched: Path) -> None:
+def _straight(name: str, jars: tuple[Jar, ...], fetched: Path) -> None:
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="fetch") as pool:
         futures = [pool.submit(_download, jar, fetched / jar.name) for jar in jars]
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 future.result()
-                _say(f"fetching Apache Kafka {KAFKA_VERSION}: {done} of {len(jars)} jars", last=done == len(jars))
+                _say(f"fetching {name}: {done} of {len(jars)} jars", last=done == len(jars))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -22,7 +22,7 @@ def find_java() -> Path:
     """
     found: list[str] = []
     for where, path in _candidates():
-        version = _version(path)
+        version = version_of(path)
         if version is not None and version >= MINIMUM_VERSION:
             return path
         found.append(f"{where} has {'no working Java' if version is None else f'Java {version}'} ({path})")
@@ -56,7 +56,7 @@ def _candidates() -> list[tuple[str, Path]]:
     return candidates
 
 
-def _version(java: Path) -> int | None:
+def version_of(java: Path) -> int | None:
     command = [str(java), "-version"]
     try:
         done = subprocess.run(  # noqa: S603  a fixed argument to a runtime the user chose

@@ -16,7 +16,6 @@ from kafka_sentinel.lab.guardian import mark
 from kafka_sentinel.lab.process import ChildProcess, ProcessState
 
 _LOG_CONFIGURATION = Path(__file__).with_name("kafka") / "log4j2.properties"
-_READY = b"Kafka Server started"  # what Kafka says once the broker is unfenced and takes requests
 _FORMAT_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _SIGNAL_SECONDS = 10.0
@@ -33,12 +32,20 @@ _JVM = (
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What to run Kafka with. `lab` is the folder of the whole lab, its mark on every process."""
+    """What to run Kafka with. `lab` is the folder of the whole lab, its mark on every process.
+
+    `classes` is a folder of more classes, `options` are further ones of the Java machine, and `ready` is what the
+    program logs once it takes requests.
+    """
 
     java: Path
     jars: Path
     lab: Path
     cluster_id: str
+    classes: Path | None = None
+    options: tuple[str, ...] = ()
+    program: str = "kafka.Kafka"
+    ready: bytes = b"Kafka Server started"  # once the broker is unfenced
 
 
 class Node:
@@ -122,7 +129,7 @@ class Node:
             for old in self.folder.glob(f"start-{self._starts - _LOGS_KEPT}.*"):
                 old.unlink()
             self._ready = False
-            command = [*self._command(self._log, "kafka.Kafka"), str(self._properties)]
+            command = [*self._command(self._log, self._installation.program), str(self._properties)]
             self._process = ChildProcess(
                 command, folder=self.folder, environment=_environment(), output=self._log.with_suffix(".out")
             )
@@ -155,7 +162,7 @@ class Node:
         """Tell whether the node has started up since it was last started. Raises LabError if it ended instead."""
         with self._lock:
             if not self._ready:
-                self._ready = self._log.exists() and _READY in self._log.read_bytes()
+                self._ready = self._log.exists() and self._installation.ready in self._log.read_bytes()
             if not self._ready and self.state is ProcessState.STOPPED:
                 raise LabError(
                     f"node {self.id} ended with status {self.exit_status} before it was ready\n{self.tail()}"
@@ -191,8 +198,9 @@ class Node:
             f"-Djava.io.tmpdir={self.folder / 'tmp'}",
             f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION}",
             f"-Dkafka.sentinel.log={log}",
+            *own.options,
             "-cp",
-            f"{own.jars}/*",
+            f"{own.jars}/*" if own.classes is None else f"{own.jars}/*{os.pathsep}{own.classes}",
             main,
         ]
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 from kafka_sentinel.settings.base import Section, Words, text_values
 
 SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+ENDPOINT = r"^https?://[^\s@]+$"
 MASK = "**********"
 SENSITIVE = re.compile(r"password|secret|token|\.pem$|oauthbearer\.config")
 
@@ -23,6 +24,11 @@ OWN_KEYS = {
     "sasl.mechanisms": "kafka.security.mechanism",
     "sasl.username": "kafka.security.username",
     "sasl.password": "kafka.security.password",
+    "sasl.oauthbearer.method": "kafka.security.token_url",
+    "sasl.oauthbearer.client.id": "kafka.security.client_id",
+    "sasl.oauthbearer.client.secret": "kafka.security.client_secret",
+    "sasl.oauthbearer.token.endpoint.url": "kafka.security.token_url",
+    "sasl.oauthbearer.scope": "kafka.security.scope",
     "ssl.ca.location": "kafka.security.ca_file",
     "ssl.certificate.location": "kafka.security.cert_file",
     "ssl.key.location": "kafka.security.key_file",
@@ -102,8 +108,9 @@ class SecuritySettings(Section):
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="How connections are encrypted (SSL) and authenticated (SASL)."
     )
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        default=None, description="SASL mechanism; needed with SASL_PLAINTEXT and SASL_SSL."
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"] | None = Field(
+        default=None,
+        description="SASL mechanism; needed with SASL_PLAINTEXT and SASL_SSL. AWS_MSK_IAM needs the extra `msk`.",
     )
     username: str | None = Field(default=None, description="SASL user name.")
     password: SecretStr | None = Field(
@@ -111,7 +118,30 @@ class SecuritySettings(Section):
         description="SASL password. Better a `password_file` (a mounted Secret) or the variable than the file.",
     )
     password_file: ReadableFile | None = Field(
-        default=None, description="File that holds the SASL password; read again at each new connection."
+        default=None, description="File that holds the SASL password; one that changes is taken up within seconds."
+    )
+    token_file: ReadableFile | None = Field(
+        default=None, description="For OAUTHBEARER: file that holds a token (JWT); read again before it runs out."
+    )
+    token_url: str | None = Field(
+        default=None,
+        pattern=ENDPOINT,
+        description="For OAUTHBEARER: token endpoint (OAuth 2.0 client credentials), instead of `token_file`.",
+    )
+    client_id: str | None = Field(default=None, description="Who asks the token endpoint.")
+    client_secret: SecretStr | None = Field(default=None, description="Secret of `client_id`.")
+    client_secret_file: ReadableFile | None = Field(
+        default=None, description="File that holds the secret of `client_id`; read again for each token."
+    )
+    scope: str | None = Field(default=None, description="Scope that the token endpoint is asked for.")
+    token_ca_file: ReadableFile | None = Field(
+        default=None,
+        description="Certificates (PEM) that the token endpoint is verified with. Null: those of the system.",
+    )
+    aws_region: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]{1,40}$",
+        description="For AWS_MSK_IAM: region of the cluster. Keys and roles come from where boto3 finds them.",
     )
     ca_file: ReadableFile | None = Field(
         default=None, description="Certificates (PEM) that brokers are verified with. Null: those of the system."
@@ -126,19 +156,14 @@ class SecuritySettings(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> SecuritySettings:
         sasl, ssl = self.protocol.startswith("SASL"), self.protocol.endswith("SSL")
-        has_password = self.password is not None or self.password_file is not None
-        rules = (
+        for broken, sentence in (
             (self.password is not None and self.password_file is not None, "set password or password_file, not both"),
             (
                 self.key_password is not None and self.key_password_file is not None,
                 "set key_password or key_password_file, not both",
             ),
             (
-                sasl and not (self.mechanism and self.username and has_password),
-                f"{self.protocol} needs mechanism, username and password (or password_file)",
-            ),
-            (
-                not sasl and (self.mechanism is not None or self.username is not None or has_password),
+                not sasl and (self.mechanism is not None or self._has_login or self._has_token or self._has_region),
                 f"mechanism, username and password are not used with protocol {self.protocol}: set SASL_SSL",
             ),
             (
@@ -146,15 +171,68 @@ class SecuritySettings(Section):
                 f"ca_file, cert_file and key_file are not used with protocol {self.protocol}: set SSL or SASL_SSL",
             ),
             ((self.cert_file is None) != (self.key_file is None), "cert_file and key_file belong together"),
-        )
-        for broken, sentence in rules:
+        ):
             if broken:
                 raise ValueError(sentence)
+        if sasl:
+            self._mechanism_fits()
         return self
+
+    def _mechanism_fits(self) -> None:
+        """Raise ValueError if what is set is not what the mechanism takes."""
+        name, secret = self.mechanism, self.client_secret is not None or self.client_secret_file is not None
+        asks = bool(self.token_url and self.client_id and secret)
+        asks_in_part = any((self.token_url, self.client_id, secret, self.scope, self.token_ca_file))
+        bearer, aws = name == "OAUTHBEARER", name == "AWS_MSK_IAM"
+        password = self.password is not None or self.password_file is not None
+        for broken, sentence in (
+            (
+                not bearer and not aws and not (name and self.username and password),
+                f"{self.protocol} needs mechanism, username and password (or password_file)",
+            ),
+            ((bearer or aws) and self._has_login, f"username and password are not used with mechanism {name}"),
+            (not bearer and self._has_token, f"token_file, token_url and client_id are for OAUTHBEARER, found {name}"),
+            (
+                self.client_secret is not None and self.client_secret_file is not None,
+                "set client_secret or client_secret_file, not both",
+            ),
+            (
+                bearer and (asks_in_part if self.token_file else not asks),
+                "OAUTHBEARER needs token_file, or token_url, client_id and client_secret (or client_secret_file)",
+            ),
+            (aws and self.aws_region is None, "AWS_MSK_IAM needs aws_region, such as eu-central-1"),
+            (not aws and self._has_region, f"aws_region is for AWS_MSK_IAM, found {name}"),
+            (aws and self.protocol != "SASL_SSL", "AWS_MSK_IAM needs protocol SASL_SSL"),
+        ):
+            if broken:
+                raise ValueError(sentence)
+
+    @property
+    def _has_login(self) -> bool:
+        return any(one is not None for one in (self.username, self.password, self.password_file))
+
+    @property
+    def _has_token(self) -> bool:
+        secret = (self.client_secret, self.client_secret_file)
+        asked = (self.token_file, self.token_url, self.client_id, self.scope, self.token_ca_file)
+        return any(one is not None for one in (*secret, *asked))
+
+    @property
+    def _has_region(self) -> bool:
+        return self.aws_region is not None
+
+    @property
+    def sasl_mechanism(self) -> str | None:
+        """What Kafka calls it: MSK's IAM tokens are bearer tokens."""
+        return "OAUTHBEARER" if self.mechanism == "AWS_MSK_IAM" else self.mechanism
 
     def read_password(self) -> str | None:
         """Return the SASL password. Raises OSError if its file has gone."""
         return _secret_of(self.password, self.password_file)
+
+    def read_client_secret(self) -> str | None:
+        """Return the secret that the token endpoint wants. Raises OSError if its file has gone."""
+        return _secret_of(self.client_secret, self.client_secret_file)
 
     def read_key_password(self) -> str | None:
         """Return the private key's password. Raises OSError if its file has gone."""
@@ -179,12 +257,15 @@ class KafkaSettings(Section):
     )
 
     def client_config(self) -> dict[str, str]:
-        """Return what every librdkafka client is given. Holds secrets. Raises OSError if a secret's file has gone."""
+        """Return what every librdkafka client is given, but for tokens. Holds secrets.
+
+        Raises OSError if a secret's file has gone.
+        """
         security = self.security
         config = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": security.protocol,
-            "sasl.mechanism": security.mechanism,
+            "sasl.mechanism": security.sasl_mechanism,
             "sasl.username": security.username,
             "sasl.password": security.read_password(),
             "ssl.ca.location": security.ca_file,
@@ -200,7 +281,9 @@ class KafkaSettings(Section):
 
     def secrets(self) -> tuple[str, ...]:
         """Return the values that must never be shown. Raises OSError if a secret's file has gone."""
-        return tuple(value for key, value in self.client_config().items() if SENSITIVE.search(key) and value)
+        own = tuple(value for key, value in self.client_config().items() if SENSITIVE.search(key) and value)
+        asked = self.security.read_client_secret()
+        return (*own, asked) if asked else own
 
     def quorum_config(self) -> dict[str, object]:
         """Return the same connection in the words of kafka-python, which asks the KRaft quorum. Holds secrets."""
@@ -208,7 +291,7 @@ class KafkaSettings(Section):
         config: dict[str, object] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "security_protocol": security.protocol,
-            "sasl_mechanism": security.mechanism,
+            "sasl_mechanism": security.sasl_mechanism,
             "sasl_plain_username": security.username,
             "sasl_plain_password": security.read_password(),
             "ssl_cafile": security.ca_file and str(security.ca_file),
