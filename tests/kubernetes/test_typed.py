@@ -20,6 +20,7 @@ from tests.chart import helm as programs
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.release import SECONDS, Release, installed
 from tests.kubernetes.deploy.waiting import wait_for
+from tests.kubernetes.injections import experiment
 from tests.kubernetes.lab.build import BIN
 from tests.kubernetes.lab.cluster import Cluster
 from tests.typed import typed
@@ -35,7 +36,8 @@ NOTHING = {"taints": [], "labels": [], "annotations": []}
 @pytest.mark.full
 def test_what_is_typed_to_kubectl_is_done(lab: Cluster, kafka: Kafka, tmp_path: Path):
     assert kafka.namespace == "kafka", "as the documents have it"
-    with installed(kafka, programs.MAJORS[0], tmp_path, forgetting=True) as release:
+    settings = {"experiments": {"items": [experiment("kill", "pod-delete", "leader:0")]}}
+    with installed(kafka, programs.MAJORS[0], tmp_path, forgetting=True, settings=settings) as release:
         wait_for(lambda: release.verified() > 0, "the first verified record", SECONDS)
         restarted(release)
         with marked(lab):

@@ -34,7 +34,8 @@ NOTHING = Everything(frozenset(), frozenset(), frozenset())
 
 
 def everything(kafka: Kafka) -> Everything:
-    groups = kafka.admin().list_consumer_groups().result(30).valid
+    admin = kafka.admin()  # without anybody who holds it, nobody would answer
+    groups = admin.list_consumer_groups().result(30).valid
     return Everything(
         frozenset(_objects(kafka.cluster)), frozenset(kafka.topics()), frozenset(each.group_id for each in groups)
     )
