@@ -1,18 +1,19 @@
-"""Make sure of a Java and of the jars of Kafka, with progress on stdout, and on stderr why they are not there."""
+"""Make sure of Java, its compiler, and the jars of each Kafka; progress goes to stdout, why not to stderr."""
 
 import contextlib
 import sys
 
+from tests.kafka.clusters.versions import VERSIONS, find_compiler
 from tests.needs import problem
-
-from kafka_sentinel.lab import jars, java
 
 
 def ensure() -> None:
-    """Have both. Raises LabError."""
+    """Have all of it. Raises LabError."""
     with contextlib.redirect_stderr(sys.stdout):
-        java.find_java()
-        jars.fetch_kafka()
+        find_compiler()
+        for version in VERSIONS:
+            version.java()
+            version.jars()
 
 
 if __name__ == "__main__":

@@ -13,19 +13,6 @@ from tests.kafka.clusters.listeners import Security
 from tests.kafka.clusters.run import prove
 from tests.kafka.clusters.versions import VERSIONS, Version
 
-SAMPLE = dict(
-    zip(
-        VERSIONS,
-        (
-            [[Security.SCRAM, Security.PLAINTEXT]],
-            [[Security.PLAIN]],
-            [[Security.MTLS]],
-            [[Security.OAUTHBEARER]],
-            [[Security.MSK_IAM, Security.TLS]],
-        ),
-        strict=True,
-    )
-)
 EVERY = [list(Security)[at : at + 2] for at in range(0, len(Security), 2)]  # two at a time, for small machines
 
 
@@ -35,12 +22,12 @@ def test_a_version_is_proved_in_each_way_in_while_a_broker_dies(kafka_ready, ver
     if FULL:
         results.forget(version)
     with SecuredCluster(version) as cluster:
-        for victim, ways in enumerate(EVERY if FULL else SAMPLE[version]):
+        for victim, ways in enumerate(EVERY if FULL else results.SAMPLE[version]):
             prove(cluster, ways, victim % 3 + 1)
             if FULL:
                 results.note(version, ways)
 
 
 def test_the_sample_has_each_version_and_each_way_in_once():
-    assert sorted(way for groups in SAMPLE.values() for ways in groups for way in ways) == sorted(Security)
+    assert sorted(way for groups in results.SAMPLE.values() for ways in groups for way in ways) == sorted(Security)
     assert sorted(way for ways in EVERY for way in ways) == sorted(Security)
