@@ -73,7 +73,7 @@ IMPOSSIBLE = {
     ),
     "an alert that is not there": (
         {"prometheusRule": {"enabled": True, "without": ["KafkaSentinelDown"]}},
-        "prometheusRule.without: there is no alert KafkaSentinelDown; there are KafkaSentinelBlind, ",
+        "prometheusRule.without: there is no alert KafkaSentinelDown; there are KafkaSentinelAuditCritical, ",
     ),
     "any port": ({"settings": {"http": {"port": 0}}}, "settings.http.port cannot be 0"),
     "user of no kind": (

@@ -11,7 +11,7 @@ from tests.core.engine_world import BROKERS, INTERVAL, ONE, RUN, ZERO, Sentinel,
 from tests.core.ledger_world import RECORD, THEM, US, Entry, World, mine
 
 from kafka_sentinel.core.account import State
-from kafka_sentinel.core.commands import AssignReader, EnsureTopic, Probe, StartRun
+from kafka_sentinel.core.commands import AssignReader, Diagnose, EnsureTopic, Probe, StartRun
 from kafka_sentinel.core.events import (
     AdapterError,
     GroupCommitted,
@@ -401,7 +401,7 @@ def test_sentinel_moves_nothing_while_brokers_go_come_and_change_the_lead():
     ):
         sentinel.sees(cluster)
         sentinel.wait(30)
-    assert sentinel.commands == []
+    assert set(sentinel.commands) <= {Diagnose()}, "it may look why"
 
 
 # --- a run that vanished with its memory

@@ -79,7 +79,8 @@ def test_what_the_documents_tell_to_type_is_taken(sentinel, command):
         assert "Usage" not in err
         assert out
         if words[0] == "pause":
-            sentinel.wait(lambda status: status["experiments"]["paused_by"] == "release on Tuesday")
+            why = words[words.index("--reason") + 1]
+            sentinel.wait(lambda status, why=why: status["experiments"]["paused_by"] == why)
         if words[0] == "resume":
             sentinel.wait(lambda status: not status["experiments"]["paused"])
     assert ended == {"pause": 0, "resume": 0, "run-now": 1, "heal": 0}, "not armed, so nothing is run"

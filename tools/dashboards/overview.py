@@ -195,6 +195,18 @@ def now(board: dashboard.Dashboard) -> None:
             see="KafkaSentinelBrokerStuck",
         )
     )
+    board.with_panel(
+        figure(
+            "Critical findings",
+            "What the last audit found that loses acknowledged records, or stops writes at the first broker that goes."
+            " `kafka-sentinel audit` says what, and how to mend it.",
+            Query(f"max({series('audit_findings', severity='critical')})"),
+            steps=NONE_IS_BETTER,
+            see="KafkaSentinelAuditCritical audit.md",
+            nothing="not audited yet",
+            decimals=0,
+        )
+    )
     for metric, title, text, yes, no, page in (
         (
             "armed",
@@ -228,6 +240,7 @@ def now(board: dashboard.Dashboard) -> None:
                 Query(f"max({series(f'experiments_{metric}')})"),
                 words={"0": (no, GREEN), "1": yes},
                 see=f"KafkaSentinelExperimentsSkipped {page}",
+                width=3,
             )
         )
     board.with_panel(
@@ -240,5 +253,6 @@ def now(board: dashboard.Dashboard) -> None:
             steps=STATE,
             see="operating.md#its-own-restarts",
             nothing="never",
+            width=3,
         )
     )
