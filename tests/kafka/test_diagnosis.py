@@ -184,6 +184,7 @@ def test_run_says_which_acl_is_missing_and_goes_on_once_it_is_there(well, author
         wait_for(lambda: not trouble(sentinel), 90, lambda: trouble(sentinel))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("listener", "trusted", "reason"),
     [

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -29,6 +28,8 @@ from confluent_kafka.admin import (
 )
 from tests.certificates import DAY, Authority
 
+from kafka import KafkaAdminClient
+from kafka_sentinel.adapters.check_groups import describe
 from kafka_sentinel.lab.cluster import LabCluster
 from kafka_sentinel.lab.node import Node
 from kafka_sentinel.lab.ports import HOST
@@ -79,17 +80,11 @@ class WaysIn(LabCluster):
 
     def have_coordinators(self) -> None:
         """Have Kafka make the topic of its consumer groups, which takes long and is begun by the first question."""
-        admin, deadline = self.admin(), time.monotonic() + 4 * REQUEST
-        while True:
-            try:
-                admin.describe_consumer_groups([GROUP], request_timeout=REQUEST)[GROUP].result(REQUEST)
-            except (KafkaException, TimeoutError) as error:
-                if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                    return
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return
+        client = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers.split(","))
+        try:
+            assert describe(client, GROUP, 4 * REQUEST).error is None
+        finally:
+            client.close()
 
     def set_password(self, password: str) -> None:
         mechanism = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4_096)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -20,7 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # they are it
     ResourceType,
 )
 
-from kafka_sentinel.adapters import handshake
+from kafka_sentinel.adapters import check_groups, handshake
 from kafka_sentinel.adapters.connection import Connection
 from kafka_sentinel.adapters.kafka_client import client_config, error_name, kafka_error
 from kafka_sentinel.adapters.tokens import MissingSignerError
@@ -55,13 +56,7 @@ NOT_ALLOWED = {
     KafkaError.GROUP_AUTHORIZATION_FAILED: "we may not {action}: allow Describe and Read on this group by ACLs",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "we may not {action}: allow it on the cluster by an ACL",
 }
-COMING_UP = frozenset(  # a coordinator that has only just been asked for, as in a cluster without any group yet
-    {
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
+LATE = frozenset({"KafkaTimeoutError", "RequestTimedOutError", *check_groups.COMING_UP})
 
 
 class Cluster(NamedTuple):
@@ -228,43 +223,52 @@ class KafkaAnswers:
 
     def group_rights(self, group: str) -> frozenset[Right] | None:
         """Return what we may do with the group, which need not exist; None if the broker does not say."""
-        deadline = time.monotonic() + self._timeout
-        while True:
-            futures = self._admin.describe_consumer_groups(
-                [group], include_authorized_operations=True, request_timeout=self._timeout
-            )
-            try:
-                return _rights(self._wait(futures[group], "Describe").authorized_operations)
-            except Unanswered as error:
-                if error.code == KafkaError.GROUP_ID_NOT_FOUND:
-                    return None
-                if error.code not in COMING_UP or time.monotonic() > deadline:
-                    raise
-            self._admin.poll(POLL)
+        with self._other_client() as client:
+            said = check_groups.describe(client, group, self._timeout)
+        if said.error is None:
+            operations = said.operations
+            return None if operations is None else frozenset(each for each in Right if each.name in operations)
+        name, text = said.error
+        if name == check_groups.FORBIDDEN:
+            sentence = NOT_ALLOWED[KafkaError.GROUP_AUTHORIZATION_FAILED].format(action="Describe")
+            raise Unanswered(sentence, reason=Reason.ACL)
+        late = name in LATE
+        raise Unanswered(f"{name}: {text}", reason=Reason.NO_ANSWER if late else Reason.UNUSABLE)
+
+    @contextmanager
+    def _other_client(self) -> Iterator[Any]:
+        """Give an admin client of kafka-python. Raises Unanswered."""
+        from kafka.errors import KafkaError as OtherKafkaError  # noqa: PLC0415 - half a second that few need to pay
+
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it meets is said in our own sentence
+        milliseconds = round(self._timeout * 1000)
+        limits = {"request_timeout_ms": milliseconds, "bootstrap_timeout_ms": milliseconds}
+        try:
+            client = check_groups.admin_client({**self._connection.kafka_python(), **limits})
+        except (OtherKafkaError, OSError, ValueError, LookupError, TypeError) as error:
+            raise Unanswered(f"{type(error).__name__}: {error}", reason=Reason.NO_ANSWER) from None
+        try:
+            yield client
+        finally:
+            client.close()
 
     def quorum(self) -> Quorum:
         """Return the leader and the voters of the KRaft quorum, which only the other client library can ask for."""
         from kafka.errors import ClusterAuthorizationFailedError  # noqa: PLC0415 - as above
         from kafka.errors import KafkaError as OtherKafkaError  # noqa: PLC0415 - as above
 
-        from kafka import KafkaAdminClient  # noqa: PLC0415 - half a second that no other command should pay
         from kafka_sentinel.adapters.quorum import quorum_view  # noqa: PLC0415 - as above
 
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it meets is said in our own sentence
-        milliseconds = round(self._timeout * 1000)
         try:
-            client = KafkaAdminClient(
-                **self._connection.kafka_python(), request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
-            )
-            try:
+            with self._other_client() as client:
                 asked = time.time()
                 view = quorum_view(client.describe_metadata_quorum())
                 answered = time.time()
-            finally:
-                client.close()
         except ClusterAuthorizationFailedError:
             sentence = "we may not ask the KRaft quorum: add an ACL that allows Describe on the cluster"
             raise Unanswered(sentence, reason=Reason.ACL) from None
+        except Unanswered as error:
+            raise Unanswered(f"the KRaft quorum cannot be asked: {error}") from None
         except (OtherKafkaError, OSError, ValueError, LookupError, TypeError) as error:
             raise Unanswered(f"the KRaft quorum cannot be asked: {type(error).__name__}: {error}") from None
         return Quorum(view.leader, view.voters, ahead_of(view.leader_time, asked, answered))
