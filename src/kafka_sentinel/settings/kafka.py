@@ -86,7 +86,7 @@ def _check_readable(value: Path) -> Path:
 
 
 def _secret_of(value: SecretStr | None, file: Path | None) -> str | None:
-    """Return the secret. A file is read at each call, so that a rotated one counts at the next connection."""
+    """Return the secret. A file is read at each call."""
     if value is not None:
         return value.get_secret_value()
     return file.read_text(encoding="utf-8").strip("\r\n") if file is not None else None
