@@ -182,11 +182,9 @@ def test_the_inventory_has_every_setting_with_its_source_and_default(lab_combine
     assert (lag["value"], lag["source"], lag["default"]) == ("4000", "file", "30000")
     assert (segment["value"], segment["source"], segment["default"]) == ("1073741824", "default", "1073741824")
     of_topics = [one for one in made["topic_settings"] if one["name"] == "min.insync.replicas"]
-    own = [one for one in of_topics if one["source"] == "topic"]
-    assert {(one["value"], tuple(one["topics"])) for one in own} == {
-        ("1", (bad["single"], bad["thin"])),
-        ("2", (bad["tight"],)),
-    }
+    # Kafka gives its topic of transactions a setting of its own, too, and tests before may have had that made.
+    own = {(one["value"], topic) for one in of_topics if one["source"] == "topic" for topic in one["topics"]}
+    assert own - {("2", "__transaction_state")} == {("1", bad["single"]), ("1", bad["thin"]), ("2", bad["tight"])}
     inherited = [one for one in of_topics if bad["good"] in one["topics"]]
     assert [(one["value"], one["default"]) for one in inherited] == [("2", "1")]
     assert inherited[0]["source"] in {"file", "all brokers"}  # where replicas are eligible leaders, Kafka copies it

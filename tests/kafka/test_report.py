@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 
+import pytest
 from click.testing import CliRunner
 from tests.cli.same_numbers import Scrape, same_records, same_recoveries, same_service, same_sight, same_verdicts
 from tests.kafka.sentinel import Sentinel, configuration, wait_for
@@ -15,6 +16,7 @@ from kafka_sentinel.core.engine import Engine
 SESSION = {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5}
 
 
+@pytest.mark.full
 def test_the_report_of_a_running_sentinel_says_what_its_metrics_say(lab_combined, make_topic):
     topic = make_topic(lab_combined)
     config = configuration(lab_combined.bootstrap_servers, topic, probe={"manage_topic": False}, cluster=SESSION)
