@@ -9,7 +9,8 @@ from tests.alerts.lives import Life
 from tests.alerts.server import JOB, Prometheus
 from tests.alerts.shown import answers, empty, strange, values
 
-from kafka_sentinel.core.events import OrderGiven
+from kafka_sentinel.core.audit.finding import Report, Severity
+from kafka_sentinel.core.events import AuditDone, OrderGiven
 from kafka_sentinel.core.types import OrderKind
 
 VARIABLES = {"__range": "2m", "__rate_interval": "5s", "kafka_cluster": "stage", "job": JOB}
@@ -45,6 +46,8 @@ def go_on(life, seconds, passing):
 
 
 def test_every_panel_has_something_to_show_and_is_sane_before_there_was_anything(life, prometheus):
+    nothing = Report(findings=(), counts=dict.fromkeys(Severity, 0), gaps=())
+    life.step(AuditDone(life.now(), nothing))  # a daemon looks soon after its start
     go_on(life, 60, SCRAPES)
     calm = answers(prometheus, LATELY, **VARIABLES)
     assert empty({query: result for query, result in calm.items() if not query.waits}) == []
