@@ -166,7 +166,7 @@ class World:
         """The verifier reads on, in one batch; where it cannot, it does as the engine would have it do."""
         self.wait(0.01)
         if self.reader < self.log_start:
-            self.ledger.log_starts_at(self.log_start)
+            self.ledger.said_to_start_at(self.log_start)
             self.ledger.reposition(self.log_start)
         elif self.reader > len(self.log):
             self.ledger.regressed(len(self.log), self.now())

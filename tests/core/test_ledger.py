@@ -1617,6 +1617,28 @@ def test_an_acknowledgement_that_comes_after_the_log_start_has_passed_it_has_exp
     assert (world.count("awaiting"), world.count("expired")) == (0, 2)
 
 
+def test_the_word_of_a_broker_that_leads_no_more_takes_nothing_for_expired():
+    world = World()
+    world.produce(5)
+    world.read(3)
+    world.ledger.said_to_start_at(50)  # its log went on where this one ended
+    assert (world.count("expired"), world.count("awaiting")) == (0, 2)
+    world.judge()
+    assert (world.lost, world.count("expired"), world.count("suspected")) == (set(), 0, 0)
+
+
+def test_what_the_log_start_has_passed_unread_has_expired_once_a_recheck_says_so_too():
+    world = World()
+    world.produce(5)
+    world.read(3)
+    world.put(*[Entry(FOREIGN)] * 3)
+    world.retain_from(len(world.log) - 1)
+    world.ledger.said_to_start_at(world.log_start)
+    assert (world.count("expired"), world.count("awaiting")) == (0, 2)
+    world.judge()
+    assert (world.lost, world.count("expired"), world.count("awaiting")) == (set(), 2, 0)
+
+
 def test_an_acknowledgement_that_comes_after_its_offset_was_passed_unseen_is_a_suspicion():
     world = World()
     sent = world.send(2)

@@ -267,7 +267,7 @@ class Truth:
             ledger.position = position
             return
         if position < event.log_start:
-            ledger.log_starts_at(event.log_start)
+            ledger.said_to_start_at(event.log_start)
             ledger.reposition(event.log_start)
         elif event.log_end < position:
             ledger.regressed(event.log_end, event.at)
