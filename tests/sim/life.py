@@ -149,6 +149,7 @@ class Life:
             case Recheck():
                 self.rechecker.submit(command)
             case RenewClients(acks=acks):
+                world.oracle.told_of_new_topic(acks)
                 producer = next(one for one in self.producers if one.acks is acks)
                 reader = next(one for one in self.readers if one.acks is acks)
                 self._in_order("assign", delay, reader.renew)

@@ -96,6 +96,7 @@ class Card:
     was_damaged: bool = False  # on its way into the log
     called_lost_damaged: bool = False  # while it stood there damaged, which is all that a reader can have seen of it
     alone: bool = False  # retention took it damaged, and what follows it was not there to tell whose place that was
+    of_either: bool = False  # sent before Sentinel knew that the topic was made anew: perhaps the deleted one had it
 
     def describe(self):
         words = ("rejected", "gave_up", "acked", "written", "gone", "expired", "deleted")
@@ -204,6 +205,12 @@ class Oracle:
                     if not card.deleted:
                         card.deleted, card.expired_before = True, self.expired_any[partition]
                         card.truncated_before = self.truncated[partition]
+
+    def told_of_new_topic(self, acks):
+        """Sentinel knows now that the topic was made anew. Of what was sent before nobody told it in which it stands."""
+        for (where, _), cards in self.cards.items():
+            for card in cards if where.acks is acks else ():
+                card.of_either = True
 
     def was_read(self, life, partition, start, entries, *, stale):
         """A reader was given these, from offset `start` on. `stale`: by a broker that only believed to lead."""
@@ -433,6 +440,8 @@ class Oracle:
         verdicts = self._of_acked(card) if card.acked else self._of_others(card)
         if self.deleted_topics[card.partition] and not card.standing:
             verdicts.append({"unaccounted"})  # perhaps acknowledged by the topic that was deleted
+            if card.of_either and card.acked:  # and perhaps read in it; `verified` only if it was read, says safety
+                verdicts.append({"verified"})
         if not own:
             verdicts += [{"unaccounted"}, {"present"}, {"folded"}]
         if not card.standing and (verdicts[0] != {"lost"} or {"unaccounted"} in verdicts or {"corrupted"} in verdicts):
