@@ -207,7 +207,7 @@ class Oracle:
                         card.truncated_before = self.truncated[partition]
 
     def told_of_new_topic(self, acks):
-        """Sentinel knows now that the topic was made anew. Of what was sent before nobody told it in which it stands."""
+        """Sentinel knows that the topic was made anew. Of what was sent before, nobody told in which it stands."""
         for (where, _), cards in self.cards.items():
             for card in cards if where.acks is acks else ():
                 card.of_either = True
