@@ -1602,6 +1602,24 @@ def test_one_truncation_is_told_once_however_many_records_were_under_way():
     assert world.lost == mine(world, range(5, 10))
 
 
+def test_what_was_written_after_the_truncation_and_acknowledged_before_its_proof_may_have_expired():
+    world = World()
+    old = world.produce(5)
+    world.read(3)
+    first, second = world.send(2), world.send(2)
+    world.truncate(3)
+    at, above = world.append(*first), world.append(*second)
+    world.ack((second.start, 2, above))  # above all that was known when it was sent: it proves nothing
+    world.ack((first.start, 2, at))
+    assert [regression.divergence for regression in world.regressions] == [3]
+    world.put(*[Entry(FOREIGN)] * 3)
+    world.retain_from(len(world.log) - 1)
+    world.read()
+    world.judge()
+    assert world.lost == mine(world, old[3:])
+    assert (world.count("expired"), world.count("awaiting")) == (4, 0)
+
+
 def test_an_acknowledgement_that_comes_after_the_log_start_has_passed_it_has_expired():
     world = World()
     world.produce(5)
