@@ -9,6 +9,8 @@ from tests.alerts import promtool
 from tests.alerts.lives import SCRAPE, Life
 from tests.alerts.promtool import ROOT
 
+from kafka_sentinel.core.commands import SaveState
+
 PAGE = (ROOT / "docs/alerts.md").read_text()
 QUIET = ("n1", "n2", "n3")
 # All brokers are on spot nodes of one zone: known, said, and nobody's alarm.
@@ -156,3 +158,30 @@ def test_what_fires_together_is_what_the_page_says(tmp_path):
     }
     found = dict(zip(moments, fired(life, tmp_path, *moments.values()), strict=True))
     assert found == {moment: expected(moment) for moment in moments}
+
+
+class Kept(Life):
+    """`saved`: the losses in the state that was asked to be kept last."""
+
+    saved: tuple[dict, ...] = ()
+
+    def step(self, event):
+        commands = super().step(event)
+        for command in commands:
+            if isinstance(command, SaveState):
+                self.saved = tuple(command.state["losses"])
+        return commands
+
+
+def test_what_is_proved_to_be_lost_is_kept_at_once_for_its_finder_may_die():
+    """The first of them latches the experiments, which is kept at once as well; the next one changes nothing there."""
+    life = Kept(places=QUIET)
+    life.run(60)
+    for times in (1, 2):
+        life.truncate(10)
+        known = len(life.saved)
+        while len(life.status["losses"]) == known:
+            life.run(1)
+        life.run(1)
+        assert life.saved == tuple(life.status["losses"]), f"loss {times}"
+        life.run(10)

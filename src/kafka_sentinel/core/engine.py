@@ -358,6 +358,7 @@ class Engine:
                 case CopiesFound(partition=partition, count=count):
                     self.days.add(f"duplicated_{partition.acks.value}", count, self.now.wall)
                 case LossesProved(losses=losses):
+                    self._next_checkpoint = self.now.mono  # whoever proved them may be gone a moment later
                     for loss in losses:
                         self.days.add(f"lost_{loss.partition.acks.value}", loss.count, self.now.wall)
                         if loss.seen == "before":
