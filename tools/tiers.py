@@ -29,6 +29,8 @@ BUDGET = 25 * 60.0  # seconds that all tiers of `make test` may take together
 CLOSING = re.compile(r"\d+ (passed|failed|error|deselected)|no tests ran")
 CORE = ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools")
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+FAILURE = re.compile(r"(?:FAILED|ERROR) (\S+::.*)")  # a line of pytest's short summary
+WIDTH = 240  # characters of such a line that are said again under the table
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -61,7 +63,11 @@ TIERS = (*(tier for lane in LANES for tier in lane), *SHARED)
 
 @dataclass(frozen=True)
 class Result:
-    """`seconds`: with its preparation. `passed` and `failed`: tests. `over`: it took longer than its budget."""
+    """What became of a tier.
+
+    `seconds`: with its preparation. `passed` and `failed`: tests. `over`: it took longer than its budget. `failures`:
+    the tests that failed, each with its first words of why.
+    """
 
     tier: str
     seconds: float
@@ -70,6 +76,7 @@ class Result:
     passed: int = 0
     failed: int = 0
     over: str = ""
+    failures: tuple[str, ...] = ()
 
 
 class Runner:
@@ -103,7 +110,7 @@ class Runner:
             words = f"NOT RUN: {reason}"
             self._say(tier, words)
             return Result(tier.name, prepared, words, good=os.environ.get("CI") != "true")
-        code, closing = self._stream(tier)
+        code, closing, failures = self._stream(tier)
         good = code == 0 or (code == NO_TESTS and bool(self._arguments))  # -k may well choose from another tier alone
         words = f"{'passed' if good else f'FAILED (pytest exit code {code})'}: {closing}"
         tested = time.monotonic() - began
@@ -115,14 +122,15 @@ class Runner:
             _count("passed", closing),
             _count("failed|error", closing),
             _over(f"tier {tier.name}", tested, tier.budget),
+            failures,
         )
 
-    def _stream(self, tier: Tier) -> tuple[int, str]:
-        """Run pytest, pass on what it prints, and return its exit code and its closing line."""
+    def _stream(self, tier: Tier) -> tuple[int, str, tuple[str, ...]]:
+        """Run pytest, pass on what it prints, and return its exit code, its closing line and what failed."""
         colour = "yes" if sys.stdout.isatty() else "no"
         detail = "-v" if tier.slow else "-q"  # of a slow tier each test is said as it ends: it takes minutes
         command = [sys.executable, "-m", "pytest", f"--color={colour}", detail, "--durations=3", *tier.paths]
-        closing = "it printed no closing line"
+        closing, failures = "it printed no closing line", []
         with subprocess.Popen(
             [*command, *self._arguments],
             cwd=ROOT,
@@ -137,7 +145,9 @@ class Runner:
                 plain = COLOUR.sub("", line).strip()
                 if CLOSING.search(plain):
                     closing = plain.strip("= ")
-        return process.returncode, closing
+                elif failure := FAILURE.match(plain):
+                    failures.append(failure[1][:WIDTH])
+        return process.returncode, closing, tuple(failures)
 
     def _say(self, tier: Tier, line: str) -> None:
         print(f"{tier.name:<10} | {line}" if self._beside else line, flush=True)
@@ -189,6 +199,8 @@ def conclude(results: Sequence[Result], total: float) -> int:
     print(f"\n--- all tiers: {total:.0f} s")
     for result in results:
         print(f"{result.tier:<10} {result.seconds:6.0f} s  {result.words}")
+    for result in results:
+        print("".join(f"failed: {failure}\n" for failure in result.failures), end="")
     slow = (*(result.over for result in results), _over("all tiers", total, BUDGET))
     print("".join(f"{words}\n" for words in slow if words), end="")
     missing = all(result.words.startswith("NOT RUN") for result in results)

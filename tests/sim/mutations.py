@@ -52,6 +52,9 @@ OFTEN_REFILLED = {
     "lost_response": 0.2,
 }
 
+# Much is damaged and foreign, and Sentinel dies often, with a state that is a second old.
+OFTEN_DAMAGED = {**PROFILES["mortal"], "corrupt": 0.1, "foreign": 0.1, "retention": 0.0, "detects_truncation": True}
+
 
 def skip_barrier_check(patch):
     """An acknowledgement below an earlier one raises no suspicion, and nothing is re-read in the background."""
@@ -232,6 +235,6 @@ MUTATIONS = {
         (forget_proofs_at_restart, 180, OFTEN_INTERRUPTED),
         (look_at_everything_once, 230, OFTEN_REFILLED),
         (attribute_all_damage, 319, PROFILES["ageing"]),
-        (count_from_where_the_reader_stands, 72, PROFILES["ageing"]),
+        (count_from_where_the_reader_stands, 131, OFTEN_DAMAGED),
     )
 }

@@ -148,3 +148,15 @@ def test_what_takes_longer_than_its_budget_is_said_but_at_full_length(
     monkeypatch.setenv("FULL", "1")
     assert judged([[slow]]) == 0
     assert "over its budget" not in capfd.readouterr().out
+
+
+def test_what_failed_is_named_again_under_the_table(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert judged([[tier(tmp_path, "one", PASSES)], [tier(tmp_path, "two", FAILS)]]) == 1
+    _, after = capfd.readouterr().out.split("--- all tiers")
+    [named] = [line for line in after.splitlines() if line.startswith("failed: ")]
+    assert "test_two.py::test_b - AssertionError" in named
+
+
+def test_where_nothing_failed_nothing_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert judged([[tier(tmp_path, "one", PASSES)]]) == 0
+    assert "failed: " not in capfd.readouterr().out
