@@ -66,7 +66,7 @@ class Result:
     """What became of a tier.
 
     `seconds`: with its preparation. `passed` and `failed`: tests. `over`: it took longer than its budget. `failures`:
-    the tests that failed, each with its first words of why.
+    the tests that failed, with as much of why as pytest says in a line.
     """
 
     tier: str
