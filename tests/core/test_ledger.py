@@ -1830,6 +1830,24 @@ def test_an_earlier_life_of_which_the_state_left_nothing_open_is_accounted_for_u
     assert run.count(State.VERIFIED, State.PRESENT) == 10 + 3
 
 
+def test_what_a_recheck_met_of_a_run_before_it_was_known_is_verified_once_it_is():
+    world = World()
+    world.produce(2)
+    world.read()
+    state = world.saved()
+    second = world.restart(state=state)
+    second.truncate(0)
+    for _ in range(4):
+        second.produce()
+    third = second.restart(state=state)  # which knows nothing of the second
+    third.rechecks.background(third.ledger.partition, 0, 2, third.now())
+    for command in third.ask():
+        third.hand_in(third.look(command))
+    third.settle()
+    assert {third.state_of(sequence, run=2) for sequence in range(3)} == {State.VERIFIED}
+    assert third.count("awaiting") == third.count("suspected") == 0
+
+
 @pytest.mark.parametrize("gone", [3, 17])
 def test_what_an_earlier_life_lost_above_the_state_is_proved_though_the_log_start_has_moved(gone):
     world = World()

@@ -8,7 +8,7 @@ proved; what nobody witnesses is our own blind spot.
 from __future__ import annotations
 
 from kafka_sentinel.core.account import Account, State
-from kafka_sentinel.core.book import Book
+from kafka_sentinel.core.book import NOWHERE, Book
 from kafka_sentinel.core.ranges import Piece, RangeSet
 from kafka_sentinel.core.types import Claims, Sighting
 
@@ -51,6 +51,9 @@ class Orphans(Book):
         self.reposition(self.first_read)
 
     def _adopt(self, run: int) -> Account:
+        """Account for a run from here on. What a recheck met of it before is forgotten: it is to be met as its own."""
+        for place in self.log.places(run, 0, NOWHERE):
+            self.log.remove(place.value, place.count)
         account = Account(self.partition, run, orphan=True)
         self.accounts[run] = account
         self._bound_accounts()
