@@ -10,7 +10,8 @@ from kafka_sentinel.adapters.checks import Outcome, run_checks
 from kafka_sentinel.core.connection import Reason, Trouble
 from kafka_sentinel.settings import Settings
 
-RIGHTS = frozenset({Right.READ, Right.WRITE, Right.DESCRIBE, Right.ALTER})
+LOOK = frozenset({Right.DESCRIBE, Right.DESCRIBE_CONFIGS})
+RIGHTS = LOOK | {Right.READ, Right.WRITE, Right.ALTER, Right.CREATE}
 SOUND = Topic(
     name="kafka-sentinel-probe",
     replicas=(3, 3, 3),
@@ -32,7 +33,10 @@ class Kafka:
             "topic": SOUND,
             "creation": None,
             "group": frozenset({Right.READ}),
+            "readers": frozenset({Right.READ}),
             "quorum": Quorum(1, (1, 2, 3), 0.1),
+            "others": LOOK,
+            "rights": LOOK,
             "advertised": None,
         } | answers
 
@@ -56,7 +60,13 @@ class Kafka:
         self._answer("creation")
 
     def group_rights(self, group):
-        return self._answer("group")
+        return self._answer("readers" if group.startswith("kafka-sentinel-") else "group")
+
+    def topic_rights(self, name):
+        return self._answer("others")
+
+    def cluster_rights(self):
+        return self._answer("rights")
 
     def quorum(self):
         return self._answer("quorum")
@@ -79,7 +89,10 @@ def test_a_sound_cluster_passes_without_a_warning(findings):
         "topic kafka-sentinel-probe",
         "topic kafka-sentinel-probe",
         "group kafka-sentinel",
+        "groups kafka-sentinel-*",
         "quorum",
+        "other topics",
+        "cluster",
     ]
 
 
@@ -97,7 +110,13 @@ def test_a_sound_cluster_passes_without_a_warning(findings):
         ({"topic": SOUND._replace(max_bytes=250)}, Outcome.FAIL, "max.message.bytes is 250"),
         ({"topic": SOUND._replace(leaders=frozenset({1, 3}))}, Outcome.WARN, "led by broker 2"),
         ({"topic": SOUND._replace(rights=RIGHTS - {Right.WRITE})}, Outcome.FAIL, "may not Write: add an ACL"),
-        ({"topic": SOUND._replace(rights=RIGHTS - {Right.ALTER})}, Outcome.WARN, "cannot add partitions"),
+        ({"topic": SOUND._replace(rights=RIGHTS - {Right.ALTER})}, Outcome.WARN, "adds no partitions for new"),
+        ({"topic": SOUND._replace(rights=RIGHTS - {Right.CREATE})}, Outcome.WARN, "may not Create: add an ACL"),
+        (
+            {"topic": SOUND._replace(rights=RIGHTS - {Right.ALTER, Right.DESCRIBE_CONFIGS})},
+            Outcome.WARN,
+            "on this topic; Sentinel adds no partitions for new brokers and does not see its settings",
+        ),
         ({"topic": SOUND._replace(rights=None)}, Outcome.WARN, "does not say"),
         ({"topic": None, "creation": Unanswered("we may not Create")}, Outcome.FAIL, "cannot be created: we may not"),
         (
@@ -109,6 +128,16 @@ def test_a_sound_cluster_passes_without_a_warning(findings):
         ({"group": frozenset({Right.DESCRIBE})}, Outcome.FAIL, "we may not Read"),
         ({"group": Unanswered("we may not Describe")}, Outcome.FAIL, "we may not Describe"),
         ({"group": None}, Outcome.WARN, "does not say"),
+        ({"readers": Unanswered("no", reason=Reason.ACL)}, Outcome.WARN, "on groups with the prefix kafka-sentinel-"),
+        ({"readers": Unanswered("GroupError: no")}, Outcome.WARN, "GroupError: no"),
+        (
+            {"others": frozenset()},
+            Outcome.WARN,
+            "may not Describe, DescribeConfigs: add an ACL that allows it on topic",
+        ),
+        ({"others": LOOK - {Right.DESCRIBE_CONFIGS}}, Outcome.WARN, "may not DescribeConfigs: add an ACL"),
+        ({"rights": LOOK - {Right.DESCRIBE_CONFIGS}}, Outcome.WARN, "allows it on the cluster; without it the audit"),
+        ({"rights": Unanswered("UNSUPPORTED")}, Outcome.WARN, "UNSUPPORTED"),
         ({"quorum": Unanswered("the KRaft quorum cannot be asked")}, Outcome.WARN, "the controller will not be shown"),
         ({"quorum": Quorum(1, (1, 2, 3), 3600.0)}, Outcome.FAIL, "clock is 1 h ahead of that of the cluster's"),
         ({"quorum": Quorum(1, (1, 2, 3), -3600.0)}, Outcome.FAIL, "clock is 1 h behind that of the cluster's"),

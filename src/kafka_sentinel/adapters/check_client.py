@@ -46,6 +46,7 @@ class Right(StrEnum):
     DESCRIBE = "Describe"
     ALTER = "Alter"
     CREATE = "Create"
+    DESCRIBE_CONFIGS = "DescribeConfigs"
 
 
 RIGHTS = {getattr(AclOperation, right.name): right for right in Right}
@@ -220,6 +221,27 @@ class KafkaAnswers:
         )
         futures = self._admin.create_topics([topic], validate_only=True, request_timeout=self._timeout)
         self._wait(futures[name], "Create")
+
+    def topic_rights(self, name: str) -> frozenset[Right] | None:
+        """Return what we may do with any topic; None if there is none of this name, or the broker does not say."""
+        futures = self._admin.describe_topics(
+            TopicCollection([name]), include_authorized_operations=True, request_timeout=self._timeout
+        )
+        try:
+            answer = self._wait(futures[name], "Describe")
+        except Unanswered as error:
+            if error.code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                return frozenset()
+            if error.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise
+        return _rights(answer.authorized_operations)
+
+    def cluster_rights(self) -> frozenset[Right] | None:
+        """Return what we may do with the cluster itself; None if the broker does not say."""
+        future = self._admin.describe_cluster(include_authorized_operations=True, request_timeout=self._timeout)
+        operations = self._wait(future, "Describe").authorized_operations
+        return None if operations is None else _rights(operations) or frozenset()
 
     def group_rights(self, group: str) -> frozenset[Right] | None:
         """Return what we may do with the group, which need not exist; None if the broker does not say."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 from kafka_sentinel.adapters.check_client import Cluster, KafkaAnswers, Right, Topic, Unanswered
@@ -18,6 +19,14 @@ from kafka_sentinel.settings.base import format_duration
 
 MAX_OVERHEAD = 100  # bytes a record batch adds to one value, at most
 TOPIC_RIGHTS = frozenset({Right.READ, Right.WRITE, Right.DESCRIBE})
+LOOK = frozenset({Right.DESCRIBE, Right.DESCRIBE_CONFIGS})
+WITHOUT = {  # what Sentinel goes on without
+    Right.ALTER: "adds no partitions for new brokers",
+    Right.CREATE: "does not make it anew once it was deleted",
+    Right.DESCRIBE_CONFIGS: "does not see its settings",
+}
+OF_READERS = "kafka-sentinel-"  # what the groups begin with whose coordinator readers ask for, though they join none
+OTHER = "__consumer_offsets"  # which every cluster has, once a group has read
 
 
 class Outcome(StrEnum):
@@ -83,7 +92,9 @@ def _usable(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Iterat
         yield from _probe_topic(settings, settings.probe.acks_one.topic, kafka, cluster)
     if settings.group_consumer.enabled:
         yield _group(settings.group_consumer.group_id, kafka)
+    yield _readers(kafka)
     yield from _quorum(settings, kafka)
+    yield from _view(kafka)
 
 
 def _state_file(settings: Settings) -> Iterator[Finding]:
@@ -183,15 +194,17 @@ def _rights(settings: Settings, topic: Topic) -> Finding:
     check = f"topic {topic.name}"
     if topic.rights is None:
         return Finding(Outcome.WARN, check, "the broker does not say what we may do with it; the daemon will find out")
-    needed = TOPIC_RIGHTS | ({Right.ALTER} if settings.probe.manage_topic else set())
+    managed = {Right.ALTER, Right.CREATE} if settings.probe.manage_topic else set()
+    needed = TOPIC_RIGHTS | {Right.DESCRIBE_CONFIGS} | managed
     missing = needed - topic.rights
     if not missing:
         return Finding(Outcome.OK, check, f"we may {_listed(needed)}")
     user = settings.kafka.security.username or "our principal"
-    if missing == {Right.ALTER}:
-        return Finding(Outcome.WARN, check, f"{user} may not Alter it: Sentinel cannot add partitions for new brokers")
     sentence = f"{user} may not {_listed(missing)}: add an ACL that allows it on this topic"
-    return Finding(Outcome.FAIL, check, sentence, reason=Reason.ACL)
+    if missing & TOPIC_RIGHTS:
+        return Finding(Outcome.FAIL, check, sentence, reason=Reason.ACL)
+    effects = " and ".join(WITHOUT[right] for right in sorted(missing))
+    return Finding(Outcome.WARN, check, f"{sentence}; Sentinel {effects}")
 
 
 def _listed(rights: frozenset[Right]) -> str:
@@ -210,6 +223,37 @@ def _group(group: str, kafka: KafkaAnswers) -> Finding:
         sentence = "we may not Read: add an ACL that allows it on this group, or switch group_consumer.enabled off"
         return Finding(Outcome.FAIL, check, sentence, reason=Reason.ACL)
     return Finding(Outcome.OK, check, "we may Read")
+
+
+def _readers(kafka: KafkaAnswers) -> Finding:
+    check = f"groups {OF_READERS}*"
+    try:
+        kafka.group_rights(f"{OF_READERS}verifier")
+    except Unanswered as error:
+        if error.reason is not Reason.ACL:
+            return Finding(Outcome.WARN, check, str(error), reason=error.reason)
+        sentence = f"we may not Describe: add an ACL that allows it on groups with the prefix {OF_READERS}"
+        return Finding(Outcome.WARN, check, f"{sentence}; without it readers complain, and go on")
+    return Finding(Outcome.OK, check, "we may Describe")
+
+
+def _view(kafka: KafkaAnswers) -> Iterator[Finding]:
+    """Say what guards and the audit would not see."""
+    for check, where, blind, rights in (
+        ("other topics", "topic *", "guards and the audit do not see all topics", partial(kafka.topic_rights, OTHER)),
+        ("cluster", "the cluster", "the audit does not see what brokers are set to", kafka.cluster_rights),
+    ):
+        try:
+            allowed = rights()
+        except Unanswered as error:
+            yield Finding(Outcome.WARN, check, str(error), reason=error.reason)
+            return
+        missing = frozenset() if allowed is None else LOOK - allowed
+        if missing:
+            sentence = f"we may not {_listed(missing)}: add an ACL that allows it on {where}; without it {blind}"
+            yield Finding(Outcome.WARN, check, sentence)
+        elif allowed is not None:
+            yield Finding(Outcome.OK, check, "we may Describe, DescribeConfigs")
 
 
 def _quorum(settings: Settings, kafka: KafkaAnswers) -> Iterator[Finding]:
