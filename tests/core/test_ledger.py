@@ -1688,6 +1688,24 @@ def test_a_damaged_record_of_unknown_place_is_known_by_its_neighbours(restarted)
     assert world.state_of(sent[2], run=1) is State.CORRUPTED
 
 
+def test_a_damaged_record_where_a_later_leaders_log_begins_is_not_taken_for_the_one_that_was_there_before():
+    """Without a state nobody knows at which offset the missing ones were acknowledged."""
+    world = World()
+    world.produce(10)
+    gone = world.produce(1)
+    world.truncate(10)
+    late, early = world.send(1), world.send(1)
+    world.put(Entry(CORRUPTED, epoch=world.epoch))
+    world.ack((early.start, 1, 10))
+    world.ack((late.start, 1, world.append(*late)))
+    world.produce(1)
+    world.produce(1)
+    after = world.restart()
+    after.settle()
+    assert after.lost == {(1, gone[0]), (1, early[0])}
+    assert after.state_of(gone[0], run=1) is State.LOST
+
+
 def test_a_damaged_record_without_a_neighbour_of_ours_is_lost_as_far_as_anybody_can_tell():
     world = World()
     world.produce(1)

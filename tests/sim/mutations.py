@@ -201,7 +201,7 @@ def look_at_everything_once(patch):
 
 def attribute_all_damage(patch):
     """Whatever is damaged is the record that was acknowledged there."""
-    patch.setattr(PartitionLedger, "corroborated", lambda self, *given: True)
+    patch.setattr(PartitionLedger, "corroborated", lambda self, *given, **how: True)
 
 
 def count_from_where_the_reader_stands(patch):

@@ -140,7 +140,7 @@ def _condemn(
         offset = suspected.low + rest[0] - suspected.first if suspected.placed else -1
         place = offset if offset >= 0 else _just_above(account, rest[0], by.answer)
         if offset >= 0 or not _went_back_to(by, place):
-            _damaged(ledger, account, rest, place, by)
+            _damaged(ledger, account, rest, place, by, inferred=offset < 0)
         for condemned in account.suspected.covered(*rest):
             at = offset + condemned[0] - rest[0] if offset >= 0 else -1
             losses += _prove(ledger, suspected, condemned, at, by)
@@ -200,14 +200,16 @@ def _went_back_to(by: Judgement, offset: int) -> bool:
     return by.regressed_to is not None and by.regressed_to <= offset
 
 
-def _damaged(ledger: PartitionLedger, account: Account, rest: tuple[int, int], offset: int, by: Judgement) -> None:
+def _damaged(
+    ledger: PartitionLedger, account: Account, rest: tuple[int, int], offset: int, by: Judgement, *, inferred: bool
+) -> None:
     """Where a damaged record stands at their offset, and the log never went backwards, it is they that are damaged."""
     for found in by.answer.overlapping(offset, rest[1]):
         if found.value.kind is not SightingKind.CORRUPTED:
             continue
         at = offset - rest[0]  # from sequences to offsets
         for first, count in account.rewound.missing(found.first - at, found.count):
-            if ledger.corroborated(account, Piece(first, count, first + at), by.answer):
+            if ledger.corroborated(account, Piece(first, count, first + at), by.answer, inferred=inferred):
                 ledger.damaged(account.run, first, count)
 
 

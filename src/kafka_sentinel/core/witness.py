@@ -100,12 +100,13 @@ class Witness(Orphans):
             for first, count in account.sets[state].covered(piece.first, piece.count):
                 self._suspect(account, Piece(first, count, piece.value + first - piece.first), reason)
 
-    def corroborated(self, account: Account, piece: Piece[int], view: LogView) -> bool:
+    def corroborated(self, account: Account, piece: Piece[int], view: LogView, *, inferred: bool = False) -> bool:
         """Whether what stands beside these offsets agrees with the damaged records there being these sequences.
 
         If the log went back and was written anew, another record may have been damaged: then the neighbours are gone.
         Where the leader epoch changes the log may have gone back, so a neighbour of another epoch says nothing. Epochs
-        never fall along a log, unless parts of it were read at different times.
+        never fall along a log, unless parts of it were read at different times. `inferred`: that they stood there is
+        itself told by the neighbour below, which then must be of that epoch.
         """
         damaged = view.get(piece.value)
         agree = []
@@ -116,7 +117,7 @@ class Witness(Orphans):
             if there.kind is SightingKind.RECORD and (there.run, there.sequence) == (account.run, sequence):
                 if there.leader_epoch == damaged.leader_epoch:
                     agree.append(True)
-                elif (there.leader_epoch < damaged.leader_epoch) is not (offset < piece.value):
+                elif inferred or (there.leader_epoch < damaged.leader_epoch) is not (offset < piece.value):
                     agree.append(False)
             elif account.positions.get(sequence) == offset:
                 agree.append(False)
