@@ -57,7 +57,7 @@ def run(lab: LabCluster, topic: str, spoil: Spoil, producer: dict[str, object], 
             sentinel.wait_verified(sentinel.records().get("verified", 0) + 2 * rate, 90)
             wait_for(lambda: sentinel.isr() == [1, 2, 3], 60, "ISR whole")
             spoil(lab, sentinel)
-            wait_for(lambda: unanswered(sentinel) < rate / 2, 90, "acknowledgements are back")
+            await_answers(sentinel, "acknowledgements are back")
         sentinel.quiesce(120)
         log = truth.read_log(lab.bootstrap_servers, topic).records
         figures = all_copies_found(sentinel, truth.extra_copies(log))
@@ -70,7 +70,17 @@ def run(lab: LabCluster, topic: str, spoil: Spoil, producer: dict[str, object], 
 
 def unanswered(sentinel: Sentinel) -> int:
     """Return how many records wait for their acknowledgement."""
-    return sentinel.runtime.sent.get((Acks.ALL, 0), 0) - len(sentinel.acked(0))
+    return sent_so_far(sentinel) - len(sentinel.acked(0))
+
+
+def await_answers(sentinel: Sentinel, what: str) -> None:
+    """Wait until whatever has been sent by now is acknowledged, however much is sent meanwhile."""
+    sent = sent_so_far(sentinel)
+    wait_for(lambda: len(sentinel.acked(0)) >= sent, 120, what)
+
+
+def sent_so_far(sentinel: Sentinel) -> int:
+    return sentinel.runtime.sent.get((Acks.ALL, 0), 0)
 
 
 def pause_a_follower(lab: LabCluster, sentinel: Sentinel) -> None:
@@ -88,13 +98,13 @@ def refuse_writes_again_and_again(lab: LabCluster, sentinel: Sentinel, *, least:
     topic = sentinel.runtime.settings.probe.topic
     lab.kill(2)
     wait_for(lambda: sentinel.isr() == [1, 3], 60, "ISR shrinks")
-    wait_for(lambda: unanswered(sentinel) < MANY / 10, 90, "writes are taken")
+    await_answers(sentinel, "writes are taken")
     before = out_of_order(sentinel)  # those are late copies of what stands in the log in order
     for _ in range(60):
         demand(lab, topic, 3)
         wait_for(lambda: unanswered(sentinel) > MANY, 60, "writes are refused")
         demand(lab, topic, 2)
-        wait_for(lambda: unanswered(sentinel) < MANY / 10, 90, "writes are taken")
+        await_answers(sentinel, "writes are taken")
         if out_of_order(sentinel) - before >= least:
             break
     lab.start(2)
