@@ -55,10 +55,10 @@ def check_losses(lab, sentinel: Sentinel, topic: str, acks: Acks, *, least: int)
     assert charged == len(expected)
 
 
-def proved_within(sentinel: Sentinel, acks: Acks, acked_before: int, seconds: float) -> None:
-    """Wait for the first acknowledgement after the election, and from then on at most `seconds` for the proof."""
+def await_proof(sentinel: Sentinel, acks: Acks, acked_before: int) -> None:
+    """Wait for the first acknowledgement after the election, and then for the proof: it takes no more than writes."""
     wait_for(lambda: len(sentinel.acked(0, acks)) > acked_before, 40, "writes resume")
-    wait_for(lambda: sentinel.lost(acks.value), seconds, lambda: f"the loss is proved: {sentinel.records(acks.value)}")
+    wait_for(lambda: sentinel.lost(acks.value), 60, lambda: f"the loss is proved: {sentinel.records(acks.value)}")
 
 
 def test_b_unclean_election_loses_what_was_read(lab_separate, make_topic):
@@ -73,7 +73,7 @@ def test_b_unclean_election_loses_what_was_read(lab_separate, make_topic):
         acked = len(sentinel.acked(0))
         lab.resume(2)
         lab.resume(3)
-        proved_within(sentinel, Acks.ALL, acked, 5)
+        await_proof(sentinel, Acks.ALL, acked)
         lab.start(1)
         lab.wait_ready([1])
         sentinel.quiesce()
@@ -96,7 +96,7 @@ def test_b_clean_election_loses_what_acks_1_promised(lab_separate, make_topic):
         acked = len(sentinel.acked(0, Acks.ONE))
         lab.resume(2)
         lab.resume(3)
-        proved_within(sentinel, Acks.ONE, acked, 5)
+        await_proof(sentinel, Acks.ONE, acked)
         lab.start(1)
         lab.wait_ready([1])
         sentinel.quiesce(90)
@@ -119,7 +119,7 @@ def test_b_c_leader_returns_empty_and_all_that_was_read_is_gone(lab_separate, ma
         acked = len(sentinel.acked(0))
         lab.wipe(1, same_disk=True)
         lab.start(1)
-        proved_within(sentinel, Acks.ALL, acked, 5)
+        await_proof(sentinel, Acks.ALL, acked)
         lab.start(2)
         lab.start(3)
         lab.wait_ready([1, 2, 3])
