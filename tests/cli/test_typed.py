@@ -114,7 +114,10 @@ def test_check_looks_at_all_there_is(sentinel, here, monkeypatch, line: str):
         "kafka",
         *["topic kafka-sentinel-probe"] * 2,
         "group kafka-sentinel",
+        "groups kafka-sentinel-*",
         "quorum",
+        "other topics",
+        "cluster",
     ]
 
 
