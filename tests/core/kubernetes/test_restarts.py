@@ -284,6 +284,55 @@ def test_a_pod_cleared_away_with_its_lost_node(labels, cause, pod_first):
     assert world.wait(110) == [cause]
 
 
+@pytest.mark.parametrize("after", [50, 240])
+def test_a_pod_is_cleared_away_with_its_lost_node_however_long_after(after):
+    """Kubernetes looks for pods without a node every 20 s, waits for 40 s more, and has other things to do."""
+    world = World(SPOT)
+    world.node(40, ready="Unknown", since=40)
+    world.drop(60, Kind.NODE, node(labels=SPOT))
+    for second in range(60, 60 + after, 5):
+        world.tick(second)
+    world.change(60 + after, deleted=60 + after, conditions=[eviction("DeletionByPodGC")])
+    world.drop(61 + after, Kind.POD, world.pod(deleted=60 + after, conditions=[eviction("DeletionByPodGC")]))
+    world.replace(65 + after)
+    assert world.wait(80 + after) == ["spot"]
+
+
+def test_a_pod_cleared_away_when_another_node_of_the_name_is_there_went_with_the_lost_one():
+    """Whoever replaces a spot machine may call it the same, and one watch may be behind the other."""
+    world = World(SPOT)
+    world.node(40, ready="Unknown", since=40)
+    world.drop(60, Kind.NODE, node(labels=SPOT))
+    world.put(94, Kind.NODE, node(uid="uid-of-the-new-one", labels=SPOT))
+    world.drop(95, Kind.POD, world.pod(deleted=93, conditions=[eviction("DeletionByPodGC")]))
+    world.replace(96)
+    assert world.wait(110) == ["spot"]
+
+
+def test_a_pod_that_goes_with_the_node_that_its_machine_was_registered_as_anew_went_with_that():
+    world = World(SPOT)
+    world.drop(60, Kind.NODE, node(labels=SPOT))
+    new = {"uid": "uid-of-the-new-one", "labels": SPOT}
+    world.put(70, Kind.NODE, node(**new))
+    for second in range(70, 900, 30):
+        world.tick(second)
+    world.put(900, Kind.NODE, node(**new, ready="Unknown", since=900))
+    world.drop(930, Kind.NODE, node(**new, ready="Unknown", since=900))
+    world.drop(960, Kind.POD, world.pod(deleted=958, conditions=[eviction("DeletionByPodGC")]))
+    world.replace(965)
+    assert world.wait(980) == ["spot"]
+
+
+def test_a_pod_deleted_well_after_its_node_came_back_is_not_the_nodes_fault():
+    world = World(SPOT)
+    world.node(40, ready="Unknown", since=40)
+    world.node(100)
+    for second in range(100, 220, 5):
+        world.tick(second)
+    world.remove(220)
+    assert world.wait(240) == ["pod_deleted"]
+
+
 @pytest.mark.parametrize("reason", ["DeletionByPodGC", "DeletionByTaintManager"])
 def test_without_the_right_to_see_nodes_the_pod_tells_of_its_nodes_loss(reason):
     world = World(labels=None)

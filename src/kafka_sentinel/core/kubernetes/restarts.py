@@ -86,6 +86,7 @@ class Restarts:
         self._inventory = inventory
         self._disruptions = disruptions
         self._members: dict[str, BrokerPod] = {}  # by pod uid
+        self._first_nodes: dict[str, str] = {}  # of the same pods: the uid of the node each was on at first
         self._open: dict[Life, Restart] = {}
         self._done: deque[Life] = deque(maxlen=MAX_DONE)
         self._expected: dict[str, float] = {}  # pods that experiments of ours end → until when, monotonic
@@ -101,6 +102,8 @@ class Restarts:
         present = {pod.uid: self._with_node(pod) for pod in fleet}
         kept = {uid: pod for uid, pod in self._members.items() if uid in self._inventory.pods}
         self._members = {**kept, **present}
+        nodes = {uid: member.node_uid for uid, member in self._members.items() if member.node_uid is not None}
+        self._first_nodes = nodes | {uid: node for uid, node in self._first_nodes.items() if uid in self._members}
         for restart in self._open.values():
             for pod in present.values():
                 is_new = pod.broker == restart.broker and pod.uid != restart.life.pod_uid
@@ -181,12 +184,21 @@ class Restarts:
         )
 
     def disruption_of(self, restart: Restart) -> Disruption | None:
-        """Return the disruption of the pod's node, if it was under way when the pod went."""
-        uid = restart.member.node_uid
-        found = self._disruptions.on(uid) if uid is not None else None
+        """Return the disruption of the pod's node, if it was under way when the pod went.
+
+        Another node may bear the name of the lost one by then, or the same machine have been registered anew.
+        """
+        nodes = (restart.member.node_uid, self._first_nodes.get(restart.life.pod_uid))
+        disruptions = (self._disruption_of(uid, restart) for uid in dict.fromkeys(nodes) if uid is not None)
+        return next((found for found in disruptions if found is not None), None)
+
+    def _disruption_of(self, uid: str, restart: Restart) -> Disruption | None:
+        found = self._disruptions.on(uid)
         if found is None:
             return None
         went = restart.at.mono
+        if found.outcome is Outcome.LOST and uid not in self._inventory.nodes:
+            return found  # it does not come back, and its pods are cleared away some time
         most = AROUND if found.outcome is Outcome.LOST else CLOCKS  # a node that is open again drains nobody
         over = found.closed is not None and found.closed.mono < went - most
         drained = found.notice is not None and min(found.opened.mono, found.notice.said.mono) <= went + AROUND
