@@ -298,6 +298,13 @@ def test_a_pod_is_cleared_away_with_its_lost_node_however_long_after(after):
     assert world.wait(80 + after) == ["spot"]
 
 
+def test_a_pod_deleted_well_before_its_node_was_lost_did_not_go_with_it(world):
+    world.change(10, deleted=10)
+    world.drop(12, Kind.POD, world.pod(deleted=10))
+    world.drop(300, Kind.NODE, node(labels=SPOT))
+    assert world.wait(320) == ["pod_deleted"]
+
+
 def test_a_pod_cleared_away_when_another_node_of_the_name_is_there_went_with_the_lost_one():
     """Whoever replaces a spot machine may call it the same, and one watch may be behind the other."""
     world = World(SPOT)

@@ -197,10 +197,10 @@ class Restarts:
         if found is None:
             return None
         went = restart.at.mono
-        if found.outcome is Outcome.LOST and uid not in self._inventory.nodes:
-            return found  # it does not come back, and its pods are cleared away some time
-        most = AROUND if found.outcome is Outcome.LOST else CLOCKS  # a node that is open again drains nobody
-        over = found.closed is not None and found.closed.mono < went - most
+        is_lost = found.outcome is Outcome.LOST
+        most = AROUND if is_lost else CLOCKS  # a node that is open again drains nobody
+        is_gone = is_lost and uid not in self._inventory.nodes  # for good, and its pods are cleared away some time
+        over = not is_gone and found.closed is not None and found.closed.mono < went - most
         drained = found.notice is not None and min(found.opened.mono, found.notice.said.mono) <= went + AROUND
         lost = found.lost is not None and found.lost.mono <= went + CLOCKS
         return found if (drained or lost) and not over else None
