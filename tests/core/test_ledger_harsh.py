@@ -89,7 +89,7 @@ def test_a_record_that_was_cleared_is_expired_by_a_later_log_start():
     """What proved the first suspicion of it has been refuted, and says nothing of the second."""
     world = World()
     world.produce(20)
-    world.ledger.regressed(10, world.now(), proved=True)
+    world.ledger.regressed(10, world.now(), known_to=world.ledger.highest_acked)
     world.drain()
     world.judge()
     assert world.count("suspected") == 0

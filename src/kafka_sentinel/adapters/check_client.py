@@ -179,15 +179,9 @@ class KafkaAnswers:
 
     def topic(self, name: str) -> Topic | None:
         """Return the topic, or None if there is none of this name."""
-        futures = self._admin.describe_topics(
-            TopicCollection([name]), include_authorized_operations=True, request_timeout=self._timeout
-        )
-        try:
-            answer = self._wait(futures[name], "Describe")
-        except Unanswered as error:
-            if error.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                return None
-            raise
+        answer = self._describe_topic(name)
+        if answer is None:
+            return None
         config = self._topic_config(name)
         retention = _number(config.get("retention.ms"))
         return Topic(
@@ -224,18 +218,25 @@ class KafkaAnswers:
 
     def topic_rights(self, name: str) -> frozenset[Right] | None:
         """Return what we may do with any topic; None if there is none of this name, or the broker does not say."""
+        try:
+            answer = self._describe_topic(name)
+        except Unanswered as error:
+            if error.code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                return frozenset()
+            raise
+        return None if answer is None else _rights(answer.authorized_operations)
+
+    def _describe_topic(self, name: str) -> Any:  # noqa: ANN401 - the library's own annotations are wrong
+        """Return what Kafka says of a topic, or None if there is none of this name."""
         futures = self._admin.describe_topics(
             TopicCollection([name]), include_authorized_operations=True, request_timeout=self._timeout
         )
         try:
-            answer = self._wait(futures[name], "Describe")
+            return self._wait(futures[name], "Describe")
         except Unanswered as error:
-            if error.code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                return frozenset()
             if error.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
             raise
-        return _rights(answer.authorized_operations)
 
     def cluster_rights(self) -> frozenset[Right] | None:
         """Return what we may do with the cluster itself; None if the broker does not say."""

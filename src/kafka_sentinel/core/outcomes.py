@@ -113,21 +113,20 @@ class Outcomes(Witness):
             offset = span.offset + max(batch.first - span.first, 0)
             if offset <= batch.barrier:
                 again = account.sends.unbound(batch.first)
-                self.regressed(offset, at, proved=True, known_to=batch.barrier, again=again)
+                self.regressed(offset, at, known_to=batch.barrier, again=again)
                 return  # the barriers are lower now, and the rest of the span stands above
 
-    def regressed(
-        self, divergence: int, at: Instant, *, proved: bool = False, known_to: int = NOWHERE, again: bool = False
-    ) -> None:
+    def regressed(self, divergence: int, at: Instant, *, known_to: int | None = None, again: bool = False) -> None:
         """The log went back to `divergence` or lower: what was acknowledged from there on is suspected, read or not.
 
-        Unless it is `proved` by an acknowledgement it may be a mistake, and what was known of the log is kept. The
-        proof is of what was known of the log when that was sent, up to offset `known_to`: what has been acknowledged
-        above since may have been written after the truncation. If it was proved by a send that was under way when that
-        was proved last, it is perhaps the same truncation `again`, and proves nothing of what has been acknowledged or
-        met since, above where it was first seen.
+        Unless an acknowledgement proves it, it may be a mistake, and what was known of the log is kept. The proof is
+        of what was known of the log when that was sent, up to offset `known_to` (None: not proved): what has been
+        acknowledged above since may have been written after the truncation. If it was proved by a send that was under
+        way when that was proved last, it is perhaps the same truncation `again`, and proves nothing of what has been
+        acknowledged or met since, above where it was first seen.
         """
-        proved_below = min(known_to + 1, self._cut_at) if again else known_to + 1
+        proved = known_to is not None
+        proved_below = min(NOWHERE if known_to is None else known_to + 1, self._cut_at if again else NOWHERE)
         gone = self._void_from(divergence)
         for account in self.accounts.values():
             for piece in account.positions.at_or_above(divergence):
