@@ -96,7 +96,7 @@ def test_a_damaged_record_in_the_answer_is_corrupted_unless_the_log_went_back():
         world.produce(8)
         piece = next(iter(world.ledger.own.positions))
         if went_back:
-            world.ledger.regressed(0, world.now(), proved=True)
+            world.ledger.regressed(0, world.now(), known_to=world.ledger.highest_acked)
         else:
             world.ledger._suspect(world.ledger.own, piece, "for the test")
         world.drain()
