@@ -89,9 +89,13 @@ class _Play:
         before = self._life(broker)
         self.kafka.exhaust_memory(broker)
         wait_for(lambda: self._life(broker) != before, "the kernel to kill it", MOMENTS)
-        pod = self.kafka.pod(broker)
-        assert pod is not None
-        self.story.last_end = pod["status"]["containerStatuses"][0]["lastState"].get("terminated", {})
+        # A kubelet may count the restart a moment before it says how the container ended.
+        self.story.last_end = wait_for(lambda: self._last_end(broker), "its kubelet to say how it ended", MOMENTS)
+
+    def _last_end(self, broker: int) -> dict[str, Any]:
+        """Return how a broker's container ended the last time, {} if that is not told."""
+        pod = self.kafka.pod(broker) or {"status": {}}
+        return next((one["lastState"].get("terminated", {}) for one in pod["status"].get("containerStatuses", [])), {})
 
     def _delete(self) -> None:
         [broker] = BROKERS["pod_deleted"]
