@@ -579,6 +579,52 @@ def test_a_log_that_went_backwards_opens_an_incident_by_itself():
     assert world.kinds() == ["opened", "needs_recheck", "closed"]
 
 
+MOVED = (
+    "leaders moved while no broker was missed (acks=all partition 1 from broker 2 to 3): Kafka's return to preferred"
+    " leaders, a reassignment, or a restart too short to see"
+)
+
+
+def test_of_what_nothing_else_explains_it_is_said_that_leaders_moved():
+    world = World()
+    world.incidents.log_regressed(P1, world.at(), world.at())
+    world.leaders[1] = 3
+    world.run(20.0)
+    (incident,) = world.status()
+    assert (incident["cause"], incident["reasons"]) == ("unknown", [MOVED])
+
+
+def test_of_many_leaders_that_moved_some_are_named():
+    world = World()
+    world.incidents.log_regressed(P1, world.at(), world.at())
+    world.leaders = [2, 3, 1]
+    world.run(20.0)
+    [said] = world.status()[0]["reasons"]
+    assert "(acks=all partition 0 from broker 1 to 2, acks=all partition 1 from broker 2 to 3, 1 more)" in said
+
+
+@pytest.mark.parametrize("story", ["nothing moved", "it is back", "its leader died", "a fault"])
+def test_it_is_not_said_that_leaders_moved(story):
+    world = World()
+    if story == "a fault":
+        world.fault(2)
+        world.dead.clear()
+        world.incidents.on_healed("run-1")
+    world.incidents.log_regressed(P1, world.at(), world.at())
+    if story != "nothing moved":
+        world.leaders[1] = 3
+    if story == "its leader died":
+        world.fence(2)
+    world.run(3.0)
+    world.back(2)
+    world.leaders[1] = 3 if story == "a fault" else 2
+    world.whole()
+    world.run(30.0)
+    (incident,) = world.status()
+    assert incident["state"] == "closed"
+    assert not [one for one in incident["reasons"] if "leaders moved" in one]
+
+
 def test_a_log_that_went_backwards_during_an_incident_is_part_of_it_and_unsettles_it():
     world = World()
     world.answer_rechecks = False

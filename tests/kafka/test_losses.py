@@ -7,7 +7,10 @@ parser of its own. What a run of the ledger says has to equal it exactly.
 from __future__ import annotations
 
 import pytest
+from confluent_kafka import ElectionType, TopicPartition
+from confluent_kafka.admin import AdminClient
 from tests.kafka import truth
+from tests.kafka.conftest import leader_and_isr
 from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wait_for
 
 from kafka_sentinel.core.types import Acks
@@ -107,6 +110,40 @@ def test_b_clean_election_loses_what_acks_1_promised(lab_separate, make_topic):
         check_losses(lab, sentinel, f"{topic}-acks1", Acks.ONE, least=100)
         assert sentinel.records("1")["lost_before"] == 0, "the high watermark stood still: nobody can have read them"
         assert sentinel.records("all")["lost"] == 0
+
+
+def move_leader(lab, topic: str) -> None:
+    """Give its partition to the preferred leader, as Kafka does every five minutes by itself."""
+    admin = AdminClient({"bootstrap.servers": lab.bootstrap_servers, "log_level": 0})
+    admin.elect_leaders(ElectionType.PREFERRED, [TopicPartition(topic, 0)]).result(30)
+
+
+@pytest.mark.full
+def test_b_leader_moved_while_all_brokers_run_loses_what_acks_1_promised_and_that_is_said(lab_separate, make_topic):
+    lab = lab_separate
+    topic = make_topic(lab, config={"min.insync.replicas": "2"})
+    weak = make_topic(lab, config={"min.insync.replicas": "2"}, name=f"{topic}-acks1")
+    lab.kill(1)
+    wait_for(lambda: leader_and_isr(lab.bootstrap_servers, weak) == (2, {2, 3}), 60, "another leader")
+    lab.start(1)
+    wait_for(lambda: leader_and_isr(lab.bootstrap_servers, weak) == (2, {1, 2, 3}), 60, "all replicas in sync")
+    probe = {**RATE, "acks_one": {"enabled": True, "topic": weak}}
+    with Sentinel(configuration(lab.bootstrap_servers, topic, probe=probe, cluster=SESSION)) as sentinel:
+        sentinel.wait_verified(100)
+        sentinel.wait_verified(100, acks="1")
+        lab.pause(1)  # it stays in sync for as long as its session lasts, and copies nothing
+        written_for(1.0, sentinel, Acks.ONE)
+        acked = len(sentinel.acked(0, Acks.ONE))
+        move_leader(lab, weak)
+        lab.resume(1)
+        await_proof(sentinel, Acks.ONE, acked)
+        wait_for(lambda: all(one["verdict"] for one in sentinel.incidents()), 60, "the incident to be closed")
+        sentinel.quiesce(90)
+        check_losses(lab, sentinel, weak, Acks.ONE, least=50)
+        assert sentinel.records("all")["lost"] == 0
+        [incident] = [one for one in sentinel.incidents() if one["lost_by_acks"]["1"]]
+        assert (incident["cause"], incident["brokers"]) == ("unknown", [])
+        assert [one for one in incident["reasons"] if "(acks=1 partition 0 from broker 2 to 1" in one], incident
 
 
 def test_b_c_leader_returns_empty_and_all_that_was_read_is_gone(lab_separate, make_topic):

@@ -185,7 +185,7 @@ class _Play:
         wait_for(lambda: self._restarts() >= many, f"{many} restarts to be counted", CLOSED, self._restarts)
         after, thin = (show(self.prometheus, cluster) for cluster in (SAFE, THIN))
         last_loss = self.prometheus.now(f'max({LAST_LOSS}{{kafka_cluster="{THIN}", acks="all"}})')
-        [incident] = [one for one in status["incidents"] if one["opened_at"] > said]
+        [incident] = [one for one in status["incidents"] if one["opened_at"] > said and one["cause"] != "unknown"]
         return Told(
             self.monitoring,
             calm,

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kafka_sentinel.core.cluster import probe_partitions
+from kafka_sentinel.core.cluster import Change, probe_partitions
 from kafka_sentinel.core.events import ClusterObserved
 from kafka_sentinel.core.recovery import Baseline, Recovery
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
@@ -41,6 +41,13 @@ class Backdrop:
             return False
         parts = (part for part in topic.partitions if part.partition == partition.partition)
         return any(brokers & set(part.isr) and len(set(part.isr) - brokers) < topic.min_isr for part in parts)
+
+    def led_elsewhere(self, leaders: Mapping[ProbePartition, int]) -> list[Change]:
+        """Return which of `leaders` lead no longer, though they run, and who leads instead, by the newest answer."""
+        view = self._answers[-1].view if self._answers else None
+        parts = probe_partitions(view) if view is not None else {}
+        changes = [Change(part, leader, parts[part].leader) for part, leader in leaders.items() if part in parts]
+        return sorted(one for one in changes if one.before != one.after >= 0 and one.before in self.brokers)
 
     def observe(self, event: ClusterObserved) -> None:
         view = event.view

@@ -27,6 +27,8 @@ from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
 from kafka_sentinel.core.types import Acks, Instant, NodeRef, ProbePartition
 
 RETIME = 60.0  # seconds by which t0 of a natural incident may move back to an earlier sign
+MAX_MOVED = 2  # partitions with another leader that a reason names
+WHY_MOVED = "Kafka's return to preferred leaders, a reassignment, or a restart too short to see"
 RECHECK_LIMIT = 600.0  # seconds after which a recheck that was asked for is given up
 
 
@@ -373,8 +375,22 @@ class Incidents:
         if incident.undecided and now.mono < incident.final_at:
             return
         if incident.recheck_complete is not None or now.mono - asked.mono >= RECHECK_LIMIT:
+            self._note_moved_leaders(incident)
             self._commands.extend(incident.close(now, self._slo))
             self._changes.append(IncidentChange("closed", now, incident))
+
+    def _note_moved_leaders(self, incident: Incident) -> None:
+        """Say of what nothing else explains that leaders moved: even in good order acks=1 may lose by that."""
+        if incident.cause is not Cause.UNKNOWN or incident.brokers:
+            return
+        moved = self._past.led_elsewhere(incident.recovery.baseline.leaders)
+        which = [
+            f"acks={acks} partition {number} from broker {before} to {after}"
+            for (acks, number), before, after in moved[:MAX_MOVED]
+        ]
+        which += [f"{len(moved) - MAX_MOVED} more"] if len(moved) > MAX_MOVED else []
+        if moved:
+            incident.note(f"leaders moved while no broker was missed ({', '.join(which)}): {WHY_MOVED}")
 
     def _disturb(self, incident: Incident, now: Instant) -> None:
         if incident.state in {IncidentState.SETTLING, IncidentState.RECHECKING}:
