@@ -409,7 +409,8 @@ MOVING = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AV
 
 def coordinators(part: Parts, groups: Sequence[str]) -> dict[str, int]:
     """Return group → its coordinator as Kafka names it; {} while one has yet to load what it has come to lead."""
-    asked = AdminClient(part.common).describe_consumer_groups(list(groups))
+    admin = AdminClient(part.common)  # kept until the answers are there: they end with it
+    asked = admin.describe_consumer_groups(list(groups))
     try:
         return {group: answer.result(30).coordinator.id for group, answer in asked.items()}
     except KafkaException as error:

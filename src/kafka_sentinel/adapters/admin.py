@@ -141,10 +141,12 @@ class ClusterWatcher:
         self._took = at.mono - asked.mono
         ids: Mapping[str, str | None] = {}
         try:
-            ids = topic_ids(client, sorted(set(self._options.topics.values())), self._patience())
+            # No longer for these than for the answer itself: who waits for them misses what happens meanwhile.
+            patience = self._patience()
+            ids = topic_ids(client, sorted(set(self._options.topics.values())), patience)
             self._settings.forget(name for name, one in ids.items() if one != self._ids.get(name))
             self._ids = dict(ids)
-            self._settings.update(client, set(metadata.topics), at.mono, self._options.timeout)
+            self._settings.update(client, set(metadata.topics), at.mono, patience)
             self._client = client
         except KafkaException as error:
             self._post([adapter_error(self._now(), "admin", error)])
