@@ -187,6 +187,7 @@ def test_what_cannot_be_is_a_sentence(lab_combined, parts, make_topic):
         ensure_topic(client, TopicOptions(thin), 10)
 
 
+@pytest.mark.full
 def test_a_new_broker_leads_a_new_partition(new_lab):
     lab = new_lab("separate")
     client = admin_client({"bootstrap.servers": lab.bootstrap_servers})
@@ -301,6 +302,7 @@ def test_after_a_topic_was_made_anew_renewed_clients_go_on(lab_separate, parts, 
     assert read[0].sightings[0].first >= stood
 
 
+@pytest.mark.full
 def test_no_client_of_ours_brings_a_deleted_topic_back(new_lab, parts, mailbox):
     lab = new_lab("combined", overrides={"auto.create.topics.enable": "true"})
     part = parts(lab)

@@ -170,6 +170,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.full
 def test_commands_that_do_nothing_fail_or_hang_break_nothing_and_say_why(lab_separate, machines, make_topic, tmp_path):
     lab = lab_separate
     topic = make_topic(lab, PLACED, config={"min.insync.replicas": "2"})

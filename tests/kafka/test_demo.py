@@ -117,6 +117,7 @@ def test_demo_told_to_stop_undoes_the_fault_and_ends_with_its_summary(demo):
     assert_all_gone(running, labs)
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_demo_interrupted_while_the_lab_starts_leaves_nothing_behind(demo):
     running = demo()
@@ -130,6 +131,7 @@ def test_demo_interrupted_while_the_lab_starts_leaves_nothing_behind(demo):
     assert list(running.folder.glob("kafka-sentinel-demo-*")) == []
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_demo_told_to_stop_twice_ends_at_once(demo):
     running = demo()

@@ -100,6 +100,7 @@ def test_a_paused_broker_stands_still_and_goes_on(lab_separate, make_topic):
     wait_until(lambda: leader_and_isr(lab.address(1), topic)[1] == {1, 2, 3}, 20, "broker 2 in sync")
 
 
+@pytest.mark.full
 def test_a_wiped_last_replica_really_loses_acknowledged_records(lab_separate, make_topic):
     lab = lab_separate
     topic = make_topic(lab, config={"min.insync.replicas": "1", "unclean.leader.election.enable": "false"})
@@ -118,6 +119,7 @@ def test_a_wiped_last_replica_really_loses_acknowledged_records(lab_separate, ma
     assert (copy.log_start, copy.log_end, [record.kind for record in copy.records]) == (0, 1, ["foreign"])
 
 
+@pytest.mark.full
 def test_a_broker_with_a_new_disk_is_filled_again_by_the_others(lab_separate, make_topic):
     lab = lab_separate
     topic = make_topic(lab)

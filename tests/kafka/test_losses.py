@@ -146,6 +146,7 @@ def test_b_leader_moved_while_all_brokers_run_loses_what_acks_1_promised_and_tha
         assert [one for one in incident["reasons"] if "(acks=1 partition 0 from broker 2 to 1" in one], incident
 
 
+@pytest.mark.full
 def test_b_c_leader_returns_empty_and_all_that_was_read_is_gone(lab_separate, make_topic):
     lab = lab_separate
     topic = make_topic(lab, config={"min.insync.replicas": "1", "unclean.leader.election.enable": "false"})

@@ -214,6 +214,7 @@ def test_h_killed_again_and_again_while_brokers_are_killed_too(lab_separate, mak
             assert_identities(figures)
 
 
+@pytest.mark.full
 def test_h_killed_between_suspicion_and_proof_and_again_after_it_knows_each_loss_once(
     lab_separate, make_topic, tmp_path
 ):
@@ -285,6 +286,7 @@ def test_h_a_loss_while_it_was_dead_is_proved_after_the_restart(lab_separate, ma
 # --- without it
 
 
+@pytest.mark.full
 def test_h_without_its_state_every_claimed_loss_is_proved_and_the_rest_is_unaccounted(
     lab_separate, make_topic, tmp_path
 ):

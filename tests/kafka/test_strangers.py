@@ -136,6 +136,7 @@ def test_g_another_sentinel_on_the_same_topic_is_a_stranger(lab_combined, make_t
                 assert sentinel.records()["unaccounted"] == 0
 
 
+@pytest.mark.full
 def test_g_a_live_namesake_is_told_from_an_earlier_life(lab_combined, make_topic):
     """Two of one name at once. What stands below our own first record may be an earlier life's; the rest is not."""
     lab = lab_combined

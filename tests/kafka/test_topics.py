@@ -236,6 +236,7 @@ def other_client() -> Iterator[Callable[[object, str], None]]:
         thread.join(20)
 
 
+@pytest.mark.full
 def test_f_a_topic_made_anew_by_another_clients_auto_creation_is_recognised_and_probed(
     new_lab, make_topic, other_client
 ):
