@@ -5,8 +5,9 @@ import socket
 import pytest
 from confluent_kafka import KafkaError, Producer
 
-from kafka_sentinel.adapters.check_client import Cluster, KafkaAnswers, Quorum, Right, Topic, Unanswered
-from kafka_sentinel.adapters.checks import Outcome, run_checks
+from kafka_sentinel.adapters.check_client import Cluster, KafkaAnswers, Quorum, Unanswered
+from kafka_sentinel.adapters.checks import run_checks
+from kafka_sentinel.core.check import Outcome, Right, Topic
 from kafka_sentinel.core.connection import Reason, Trouble
 from kafka_sentinel.settings import Settings
 

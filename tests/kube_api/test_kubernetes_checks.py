@@ -8,9 +8,9 @@ from tests.core.kubernetes_world import broker
 from tests.kube_api.cluster import Cluster, strimzi
 from tests.kube_api.server import refuse, say
 
-from kafka_sentinel.adapters.checks import Outcome
 from kafka_sentinel.adapters.kubernetes.checks import kubernetes_findings
 from kafka_sentinel.cli.commands import cli
+from kafka_sentinel.core.check import Outcome
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec, KafkaSays
 from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.kubernetes_wiring import answers

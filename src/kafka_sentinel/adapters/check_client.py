@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,6 +24,7 @@ from kafka_sentinel.adapters import check_groups, handshake
 from kafka_sentinel.adapters.connection import Connection
 from kafka_sentinel.adapters.kafka_client import client_config, error_name, kafka_error
 from kafka_sentinel.adapters.tokens import MissingSignerError
+from kafka_sentinel.core.check import Right, Topic
 from kafka_sentinel.core.connection import Attempt, Complaint, Reason, Trouble, Way, advertised, ahead_of, unanswered
 from kafka_sentinel.settings import KafkaSettings, ProbeSettings
 
@@ -36,17 +36,6 @@ CONNECTING = 0.75  # of the time for an answer: for connections of our own, so t
 MAX_SERVERS = 8  # of the configured ones, that are connected to by ourselves
 MAX_BROKERS = 64  # likewise of those that metadata names
 Answer = TypeVar("Answer")
-
-
-class Right(StrEnum):
-    """An ACL operation, by the name kafka-acls.sh knows it by."""
-
-    READ = "Read"
-    WRITE = "Write"
-    DESCRIBE = "Describe"
-    ALTER = "Alter"
-    CREATE = "Create"
-    DESCRIBE_CONFIGS = "DescribeConfigs"
 
 
 RIGHTS = {getattr(AclOperation, right.name): right for right in Right}
@@ -74,19 +63,6 @@ class Quorum(NamedTuple):
     leader: int
     voters: tuple[int, ...]
     ahead: float | None = None
-
-
-class Topic(NamedTuple):
-    """What matters of a probe topic. None where the broker did not say."""
-
-    name: str
-    replicas: tuple[int, ...]  # how many, of each partition
-    leaders: frozenset[int]
-    min_isr: int | None = None
-    cleanup: str | None = None
-    retention: float | None = None  # seconds; negative: without end
-    max_bytes: int | None = None
-    rights: frozenset[Right] | None = None
 
 
 class Unanswered(Exception):  # noqa: N818 - it is an answer, and often not an error of ours

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from kafka_sentinel.adapters.certificates import expiries
 from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered
-from kafka_sentinel.adapters.checks import Outcome, of_kafka
+from kafka_sentinel.adapters.checks import of_kafka
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker, adapter_error
+from kafka_sentinel.core.check import Outcome
 from kafka_sentinel.core.connection import Reason, Trouble
 from kafka_sentinel.core.events import CertificatesRead, ConnectionExamined
 from kafka_sentinel.settings import Settings

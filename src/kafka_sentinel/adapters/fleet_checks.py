@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
-from kafka_sentinel.adapters.checks import Finding, Outcome
 from kafka_sentinel.adapters.ensemble import SERVING, mode_of
 from kafka_sentinel.adapters.msk_api import MissingExtraError, MskApi, MskError
+from kafka_sentinel.core.check import Finding, Outcome
 from kafka_sentinel.core.guards_provider import ACTIVE
 from kafka_sentinel.settings import Settings
 

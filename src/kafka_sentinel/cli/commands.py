@@ -29,6 +29,7 @@ from kafka_sentinel.cli.control import heal, pause, resume, run_now
 from kafka_sentinel.cli.experiments import experiments, table
 from kafka_sentinel.cli.kubernetes import check_kubernetes
 from kafka_sentinel.cli.report import report
+from kafka_sentinel.core.check import Outcome
 from kafka_sentinel.settings import Settings
 
 EPILOG = """\b
@@ -115,7 +116,7 @@ def check(config: Path | None, timeout: float) -> None:
     """
     settings = load_settings(config, needs_kafka=True)
     from kafka_sentinel.adapters.check_client import KafkaAnswers  # noqa: PLC0415 - loads the Kafka clients
-    from kafka_sentinel.adapters.checks import Outcome, run_checks  # noqa: PLC0415 - as above
+    from kafka_sentinel.adapters.checks import run_checks  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.fleet_checks import check_fleet  # noqa: PLC0415 - as above
 
     failed = 0

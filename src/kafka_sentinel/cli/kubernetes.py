@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from kafka_sentinel.core.check import Finding, Outcome
 from kafka_sentinel.settings import Settings
 
 if TYPE_CHECKING:
-    from kafka_sentinel.adapters.checks import Finding
     from kafka_sentinel.core.kubernetes.fleet import KafkaSays
 
 
 def check_kubernetes(settings: Settings) -> Callable[[KafkaSays], Iterator[Finding]]:
     """Return what `check` looks at in Kubernetes. Loads its client."""
-    from kafka_sentinel.adapters.checks import Finding, Outcome  # noqa: PLC0415 - loads the Kafka clients
     from kafka_sentinel.adapters.kubernetes.checks import kubernetes_findings  # noqa: PLC0415 - as above
     from kafka_sentinel.adapters.kubernetes.errors import ApiError  # noqa: PLC0415 - as above
+    from kafka_sentinel.core.check import Finding  # noqa: PLC0415 - loads the Kafka clients
     from kafka_sentinel.kubernetes_wiring import answers  # noqa: PLC0415 - loads the Kubernetes client
     from kafka_sentinel.runtime import now  # noqa: PLC0415 - as above
 

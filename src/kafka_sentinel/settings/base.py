@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+from kafka_sentinel.core.durations import UNITS, format_duration
+
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -21,16 +22,6 @@ def parse_duration(value: object) -> float:
     if isinstance(value, str) and (match := DURATION.fullmatch(value.strip())):
         return float(match[1]) * UNITS[match[2] or "s"]
     raise ValueError("not a duration")
-
-
-def format_duration(seconds: float) -> str:
-    """Return the shortest text that `parse_duration` turns into `seconds` again, to the millisecond."""
-    milliseconds = round(seconds * 1000)
-    for unit in ("d", "h", "m", "s"):
-        size = round(UNITS[unit] * 1000)
-        if milliseconds and milliseconds % size == 0:
-            return f"{milliseconds // size}{unit}"
-    return f"{milliseconds}ms" if milliseconds else "0s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from kafka_sentinel.settings.base import Duration, Words, format_duration
+from kafka_sentinel.core.durations import format_duration
+from kafka_sentinel.settings.base import Duration, Words
 from kafka_sentinel.settings.model import ENV_DELIMITER, ENV_PREFIX, Settings
 
 PLAIN: dict[object, str] = {

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from kafka_sentinel.core.durations import format_duration
 from kafka_sentinel.core.record import MAX_SIZE, MIN_CONFIGURED_SIZE
-from kafka_sentinel.settings.base import Duration, Section, TopicName, Words, format_duration
+from kafka_sentinel.settings.base import Duration, Section, TopicName, Words
 from kafka_sentinel.settings.experiments import ExperimentSettings
 from kafka_sentinel.settings.fleet import faults_of, needs_fleet
 from kafka_sentinel.settings.kafka import MASK, SENSITIVE, KafkaSettings

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-from kafka_sentinel.adapters.checks import Finding, Outcome
 from kafka_sentinel.adapters.kubernetes.access_review import Answer, by_row, sentence
 from kafka_sentinel.adapters.kubernetes.errors import FORBIDDEN, ApiError
 from kafka_sentinel.adapters.kubernetes.permissions import Need, Scope
+from kafka_sentinel.core.check import Finding, Outcome
 from kafka_sentinel.core.events import ObjectsListed, WatchBroken
 from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.kubernetes.discovery import HEADINGS, discover, mismatches, rows
