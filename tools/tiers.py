@@ -1,31 +1,31 @@
 """Runs the test tiers, streams what pytest says, and ends with a table: a line for each tier.
 
-They run in two lanes side by side: those on Kubernetes and on Kafka mostly wait for machines to fail and to come back.
-What belongs to neither lane is taken by the one that is free.
+Two at a time: those on Kubernetes and on Kafka mostly wait for machines to fail and to come back (tools/turns.py).
 A tier that cannot run says why on its line; with CI=true that is a failure. Exit code 0 only if all that ran passed.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import re
 import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from tools.turns import Prepared, Tier, Turns
 
 from tools import preparation
 
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET = 25 * 60.0  # seconds that all tiers of `make test` may take together
+WORKERS = 2
 CLOSING = re.compile(r"\d+ (passed|failed|error|deselected)|no tests ran")
 CORE = ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools")
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -34,31 +34,17 @@ WIDTH = 240  # characters of such a line that are said again under the table
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@dataclass(frozen=True)
-class Tier:
-    """`prepare` returns why the tier cannot run, or None. `budget`: seconds that its tests may take, shortened."""
-
-    name: str
-    paths: tuple[str, ...]
-    prepare: Callable[[], str | None] = preparation.nothing
-    slow: bool = False
-    budget: float = BUDGET
-
-
-LANES = (
-    # Core before Kafka, so that brokers and nodes are not all at work at the same time for as long.
-    (Tier("core", CORE), Tier("kafka", ("tests/kafka",), preparation.kafka, slow=True)),
-    (Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, budget=12 * 60.0),),
-)
-SHARED = (
-    Tier("chart", ("tests/chart",), preparation.chart),
+TIERS = (  # in the order of their preparation: what takes longest comes last
+    Tier("core", CORE, preparation.nothing),
+    Tier("sim", ("tests/sim",), preparation.nothing, slow=True),
+    Tier("mock", ("tests/mock",), preparation.nothing),
+    Tier("kafka", ("tests/kafka",), preparation.kafka, slow=True, machines=True),
     Tier("alerts", ("tests/alerts",), preparation.prometheus),
-    Tier("sim", ("tests/sim",), slow=True),
-    Tier("mock", ("tests/mock",)),
-    Tier("image", ("tests/image",), preparation.image),
     Tier("page", ("tests/page",), preparation.chromium),
+    Tier("chart", ("tests/chart",), preparation.chart),
+    Tier("image", ("tests/image",), preparation.image),
+    Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, machines=True, budget=12 * 60.0),
 )
-TIERS = (*(tier for lane in LANES for tier in lane), *SHARED)
 
 
 @dataclass(frozen=True)
@@ -85,38 +71,31 @@ class Runner:
     def __init__(self, arguments: Sequence[str], *, beside: bool) -> None:
         self._arguments = tuple(arguments)
         self._beside = beside
-        self._missing: dict[str, tuple[str | None, float]] = {}
 
-    def prepare(self, tier: Tier) -> None:
-        """Install and fetch what the tier needs. Never for two tiers at a time: they use one apt."""
-        began = time.monotonic()
-        self._missing[tier.name] = (tier.prepare(), time.monotonic() - began)
-
-    def run(self, lane: Sequence[Tier], shared: deque[Tier]) -> list[Result]:
-        """Run the lane's tiers, then whatever is left of those that all lanes share."""
-        results = [self._run(tier) for tier in lane]
-        while shared:
-            with contextlib.suppress(IndexError):  # the other lane was faster
-                results.append(self._run(shared.popleft()))
+    def work(self, turns: Turns) -> list[Result]:
+        """Run what there is to run, until there is nothing any more."""
+        results = []
+        while (turn := turns.take()) is not None:
+            try:
+                results.append(self._run(turn))
+            finally:
+                turns.ended(turn.tier)
         return results
 
-    def _run(self, tier: Tier) -> Result:
-        if tier.name not in self._missing:
-            self.prepare(tier)
-        began = time.monotonic()
+    def _run(self, turn: Prepared) -> Result:
+        tier, began = turn.tier, time.monotonic()
         self._say(tier, f"--- tier {tier.name}: {' '.join(tier.paths)}")
-        reason, prepared = self._missing[tier.name]
-        if reason is not None:
-            words = f"NOT RUN: {reason}"
+        if turn.missing is not None:
+            words = f"NOT RUN: {turn.missing}"
             self._say(tier, words)
-            return Result(tier.name, prepared, words, good=os.environ.get("CI") != "true")
+            return Result(tier.name, turn.seconds, words, good=os.environ.get("CI") != "true")
         code, closing, failures = self._stream(tier)
         good = code == 0 or (code == NO_TESTS and bool(self._arguments))  # -k may well choose from another tier alone
         words = f"{'passed' if good else f'FAILED (pytest exit code {code})'}: {closing}"
         tested = time.monotonic() - began
         return Result(
             tier.name,
-            prepared + tested,
+            turn.seconds + tested,
             words,
             good,
             _count("passed", closing),
@@ -173,26 +152,27 @@ def main() -> int:
     unknown = [name for name in given.tiers if name not in names]
     if unknown:
         parser.error(f"no tier is called {', '.join(unknown)}; there are {', '.join(names)}")
-    *lanes, shared = ([tier for tier in each if tier.name in (given.tiers or names)] for each in (*LANES, SHARED))
     began = time.monotonic()
     try:
-        results = run([lane for lane in lanes if lane], given.pytest.split(), shared)
+        results = run([tier for tier in TIERS if tier.name in (given.tiers or names)], given.pytest.split())
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
     return conclude(results, time.monotonic() - began)
 
 
-def run(lanes: Sequence[Sequence[Tier]], arguments: Sequence[str], shared: Sequence[Tier] = ()) -> list[Result]:
-    """Run the lanes at the same time. The last one's preparation takes minutes, so only it comes beside the others."""
-    lanes = lanes or [()]
-    runner = Runner(arguments, beside=len(lanes) > 1)
-    for tier in (*(tier for lane in lanes[:-1] for tier in lane), *shared):
-        runner.prepare(tier)
-    waiting = deque(shared)
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        ran = list(pool.map(lambda lane: runner.run(lane, waiting), lanes))
-    return [result for results in ran for result in results]
+def run(tiers: Sequence[Tier], arguments: Sequence[str]) -> list[Result]:
+    """Run all tiers, `WORKERS` at a time. Returns their results in the order in which they ended."""
+    turns, runner = Turns(tiers), Runner(arguments, beside=len(tiers) > 1)
+    with ThreadPoolExecutor(WORKERS + 1) as pool:
+        try:
+            preparing = pool.submit(turns.prepare)
+            results = list(chain.from_iterable(pool.map(runner.work, [turns] * WORKERS)))
+        except KeyboardInterrupt:
+            turns.stop()
+            raise
+        preparing.result()
+    return results
 
 
 def conclude(results: Sequence[Result], total: float) -> int:

@@ -29,7 +29,7 @@ def tier(folder: Path, name: str, tests: str, reason: str | None = None, budget:
     return tiers.Tier(name, (str(file),), lambda: reason, budget=budget)
 
 
-def judged(chosen: list[list[tiers.Tier]]) -> int:
+def judged(chosen: list[tiers.Tier]) -> int:
     return tiers.conclude(tiers.run(chosen, ()), 1.0)
 
 
@@ -72,7 +72,7 @@ def test_while_it_lasts_there_is_a_word_now_and_then(monkeypatch: pytest.MonkeyP
 def test_a_tier_that_cannot_run_is_said_and_is_a_failure_where_all_must(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    chosen = [[tier(tmp_path, "one", PASSES), tier(tmp_path, "two", PASSES, "there is no Java")]]
+    chosen = [tier(tmp_path, "one", PASSES), tier(tmp_path, "two", PASSES, "there is no Java")]
     assert judged(chosen) == 0
     assert "NOT RUN: there is no Java" in capfd.readouterr().out
     monkeypatch.setenv("CI", "true")
@@ -80,52 +80,28 @@ def test_a_tier_that_cannot_run_is_said_and_is_a_failure_where_all_must(
 
 
 def test_one_failing_test_fails_all_and_is_counted(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert judged([[tier(tmp_path, "one", FAILS), tier(tmp_path, "two", PASSES)]]) == 1
+    assert judged([tier(tmp_path, "one", FAILS), tier(tmp_path, "two", PASSES)]) == 1
     printed = capfd.readouterr().out
     assert "FAILED (pytest exit code 1): 1 failed, 1 passed" in printed
     assert printed.endswith("FAILED\n3 passed, 1 failed\n")
 
 
 def test_no_test_at_all_is_a_failure(tmp_path: Path) -> None:
-    assert judged([[tier(tmp_path, "one", "")]]) == 1
+    assert judged([tier(tmp_path, "one", "")]) == 1
 
 
 def test_what_is_chosen_may_be_in_one_tier_alone_but_must_be_somewhere(tmp_path: Path) -> None:
-    chosen = [[tier(tmp_path, "one", PASSES), tier(tmp_path, "two", "def test_c(): pass")]]
+    chosen = [tier(tmp_path, "one", PASSES), tier(tmp_path, "two", "def test_c(): pass")]
     assert tiers.conclude(tiers.run(chosen, ("-k", "test_c")), 1.0) == 0
     assert tiers.conclude(tiers.run(chosen, ("-k", "nowhere")), 1.0) == 1
 
 
 def test_tiers_side_by_side_say_whose_line_it_is(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert judged([[tier(tmp_path, "one", PASSES)], [tier(tmp_path, "two", PASSES)]]) == 0
+    assert judged([tier(tmp_path, "one", PASSES), tier(tmp_path, "two", PASSES)]) == 0
     printed = capfd.readouterr().out
     assert "one        | --- tier one" in printed
     assert "two        | --- tier two" in printed
     assert printed.endswith("all passed\n4 passed, 0 failed\n")
-
-
-def test_what_all_share_is_run_once_by_whichever_lane_is_free(
-    capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    waits = (
-        f"import pathlib, time\ndef test_a():\n    while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
-    )
-    shared = [
-        tier(tmp_path, "three", PASSES),
-        tier(tmp_path, "four", f"def test_a(): open({str(gate)!r}, 'w').close()"),
-    ]
-    results = tiers.run([[tier(tmp_path, "one", waits)], [tier(tmp_path, "two", PASSES)]], (), shared)
-    assert sorted(result.tier for result in results) == ["four", "one", "three", "two"]
-    assert tiers.conclude(results, 1.0) == 0
-    printed = capfd.readouterr().out
-    assert "three      | --- tier three" in printed
-    assert printed.endswith("all passed\n6 passed, 0 failed\n")
-
-
-def test_what_all_share_runs_without_any_lane_too(tmp_path: Path) -> None:
-    assert tiers.conclude(tiers.run([], (), [tier(tmp_path, "one", FAILS)]), 1.0) == 1
-    assert tiers.conclude(tiers.run([], (), [tier(tmp_path, "two", PASSES)]), 1.0) == 0
 
 
 def test_every_tier_of_the_project_is_in_one_place() -> None:
@@ -139,24 +115,24 @@ def test_what_takes_longer_than_its_budget_is_said_but_at_full_length(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     slow, quick = tier(tmp_path, "slow", PASSES, budget=0.0), tier(tmp_path, "quick", PASSES)
-    assert judged([[slow, quick]]) == 0
+    assert judged([slow, quick]) == 0
     printed = capfd.readouterr().out
     assert printed.count("is over its budget of") == 1
     assert "tier slow: " in printed
     assert tiers.conclude([tiers.Result("one", 1.0, "passed", good=True, passed=1)], tiers.BUDGET + 1.0) == 0
     assert "all tiers: 1501 s is over its budget of 1500 s" in capfd.readouterr().out
     monkeypatch.setenv("FULL", "1")
-    assert judged([[slow]]) == 0
+    assert judged([slow]) == 0
     assert "over its budget" not in capfd.readouterr().out
 
 
 def test_what_failed_is_named_again_under_the_table(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert judged([[tier(tmp_path, "one", PASSES)], [tier(tmp_path, "two", FAILS)]]) == 1
+    assert judged([tier(tmp_path, "one", PASSES), tier(tmp_path, "two", FAILS)]) == 1
     _, after = capfd.readouterr().out.split("--- all tiers")
     [named] = [line for line in after.splitlines() if line.startswith("failed: ")]
     assert "test_two.py::test_b" in named
 
 
 def test_where_nothing_failed_nothing_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert judged([[tier(tmp_path, "one", PASSES)]]) == 0
+    assert judged([tier(tmp_path, "one", PASSES)]) == 0
     assert "failed: " not in capfd.readouterr().out
