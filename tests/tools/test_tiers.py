@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -136,3 +139,34 @@ def test_what_failed_is_named_again_under_the_table(tmp_path: Path, capfd: pytes
 def test_where_nothing_failed_nothing_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert judged([tier(tmp_path, "one", PASSES)]) == 0
     assert "failed: " not in capfd.readouterr().out
+
+
+INTERRUPTED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from tools import tiers
+tiers.TIERS = tuple(tiers.Tier(name, (sys.argv[1],), lambda: None) for name in ("one", "two", "three", "four"))
+sys.argv = ["tiers", "--pytest=-s"]
+sys.exit(tiers.main())
+"""
+
+
+def test_ctrl_c_ends_what_runs_and_nothing_else_is_begun(tmp_path: Path) -> None:
+    file = tmp_path / "test_waits.py"
+    file.write_text("import time\ndef test_a():\n    print('it waits', flush=True)\n    time.sleep(600)\n")
+    with subprocess.Popen(
+        [*python(INTERRUPTED), str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tiers.ROOT,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            assert any("it waits" in line for line in iter(process.stdout.readline, ""))
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert rest.endswith("interrupted\n")
+    assert "tier three" not in rest
