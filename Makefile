@@ -64,13 +64,13 @@ bench: $(READY)  ## Memory, CPU and throughput of the daemon, size and start-up 
 	@for each in $(basename $(notdir $(wildcard benchmarks/[a-z]*.py))); do \
 	  echo "--- $$each"; $(PYTHON) -m benchmarks.$$each || exit 1; done
 
-image:  ## The image, by docker, podman or buildah (BASE=IMAGE, RUNTIME_BASE=IMAGE, BUILDER=PROGRAM, ARGS for it)
+image:  ## The image, by docker, podman or buildah (BASE=IMAGE, RUNTIME_BASE=IMAGE, EXTRAS=msk, BUILDER=PROGRAM, ARGS)
 	@for builder in $(or $(BUILDER),docker podman buildah); do $$builder info >/dev/null 2>&1 && break; builder=; done; \
 	  [ -n "$$builder" ] || { \
 	    echo "nothing that builds images answers to 'info'; tried: $(or $(BUILDER),docker podman buildah)"; exit 2; }; \
 	  version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
 	  $$builder build -t kafka-sentinel:$$version --build-arg VERSION=$$version \
-	    $(foreach each,BASE RUNTIME_BASE,$(if $($(each)),--build-arg $(each)=$($(each)))) \
+	    $(foreach each,BASE RUNTIME_BASE EXTRAS,$(if $($(each)),--build-arg "$(each)=$($(each))")) \
 	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
 	    --label org.opencontainers.image.created=$$(git log -1 --format=%cI) $(ARGS) .
 

