@@ -9,8 +9,8 @@ from kafka_sentinel.adapters.certificates import expiries
 from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered
 from kafka_sentinel.adapters.checks import of_kafka
 from kafka_sentinel.adapters.kafka_client import Now, OnDeath, Post, Worker, adapter_error
-from kafka_sentinel.core.check import Outcome
-from kafka_sentinel.core.connection import Reason, Trouble
+from kafka_sentinel.core.check import trouble_of
+from kafka_sentinel.core.connection import Trouble
 from kafka_sentinel.core.events import CertificatesRead, ConnectionExamined
 from kafka_sentinel.settings import Settings
 
@@ -23,14 +23,9 @@ def examine(settings: Settings, seconds: float = SECONDS) -> Trouble | None:
     try:
         kafka = KafkaAnswers(settings.kafka, timeout=seconds)
         cluster = kafka.cluster()
-        for finding in of_kafka(settings, kafka, cluster):
-            if finding.reason is Reason.NO_ANSWER:
-                continue  # it was too slow to say what is wrong
-            if finding.outcome is Outcome.FAIL or (finding.outcome is Outcome.WARN and finding.reason is Reason.ACL):
-                return Trouble(finding.reason, f"{finding.check}: {finding.sentence}")
+        return next(filter(None, map(trouble_of, of_kafka(settings, kafka, cluster))), None)
     except Unanswered as error:
         return Trouble(error.reason, str(error))
-    return None
 
 
 class Diagnosis:

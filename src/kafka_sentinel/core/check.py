@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from kafka_sentinel.core.connection import CLOCK_WRONG, Reason, clock
+from kafka_sentinel.core.connection import CLOCK_WRONG, Reason, Trouble, clock
 from kafka_sentinel.core.durations import format_duration
 
 MAX_OVERHEAD = 100  # bytes a record batch adds to one value, at most
@@ -32,6 +32,16 @@ class Finding(NamedTuple):
     sentence: str
     table: tuple[tuple[str, ...], ...] = ()
     reason: Reason = Reason.UNUSABLE
+
+
+def trouble_of(finding: Finding) -> Trouble | None:
+    """Return a finding as what keeps the daemon from using Kafka as it should. One that came too late says nothing."""
+    if finding.reason is Reason.NO_ANSWER:
+        return None
+    refused = finding.outcome is Outcome.WARN and finding.reason is Reason.ACL
+    if finding.outcome is not Outcome.FAIL and not refused:
+        return None
+    return Trouble(finding.reason, f"{finding.check}: {finding.sentence}")
 
 
 class Right(StrEnum):
