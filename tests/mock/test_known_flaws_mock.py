@@ -265,13 +265,15 @@ def test_the_cluster_is_seen_by_the_brokers_that_are_known_once_the_address_we_w
 
 def test_a_cluster_that_is_silent_for_long_costs_no_more_connections(cluster, mailbox):
     cluster.silence()
+    others = set(threading.enumerate())  # of earlier tests some may yet end
     options = WatchOptions(common=cluster.common, topics={Acks.ALL: cluster.topic}, interval=0.05, timeout=0.1)
     watcher = ClusterWatcher(options, post=mailbox.post, now=now, on_death=mailbox.on_death)
     watcher.start()
     counts = []
     for attempts in (5, 10, 15, 20, 25):
         mailbox.until(lambda attempts=attempts: len(mailbox.of(ClusterUnreachable)) >= attempts)
-        counts.append((len(list(Path("/proc/self/fd").iterdir())), threading.active_count()))
+        own = set(threading.enumerate()) - others
+        counts.append((len(list(Path("/proc/self/fd").iterdir())), len(own)))
     assert watcher.stop(20)
     files, threads = zip(*counts, strict=True)
     assert max(files) - min(files) < 25, counts  # one client more would need a dozen each
