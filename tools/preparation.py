@@ -20,6 +20,7 @@ LONG = 3_600.0  # seconds that building Kubernetes or Helm from nothing may take
 FIRST_WORD = 5.0  # seconds after which we say what is waited for
 NEXT_WORD = 30.0  # seconds between further words
 IMAGE = "the image of the Dockerfile"
+HELM = "Helm 3 and 4, built from source"
 
 
 def nothing() -> str | None:
@@ -42,7 +43,7 @@ def chromium() -> str | None:
 
 def helm() -> str | None:
     """Have Helm 3 and 4, built from source: minutes, once."""
-    return have("Helm 3 and 4, built from source", [sys.executable, "-m", "tests.chart.helm"], LONG)
+    return have(HELM, [sys.executable, "-m", "tests.chart.helm"], LONG)
 
 
 def chart() -> str | None:
@@ -66,11 +67,12 @@ def image() -> str | None:
 
 
 def kubernetes() -> str | None:
-    """Have what its tests need: Debian's packages, Kubernetes built from source, images of Kafka: minutes, once."""
+    """Have what its tests need: Debian's packages, Kubernetes and Helm built from source, images: minutes, once."""
     parts = {
         "tests.kubernetes.lab.build": "Debian's packages and Kubernetes, built from source",
         "tests.kubernetes.deploy.images": "images of Kafka and of Sentinel",
         "tests.image.built": IMAGE,
+        "tests.chart.helm": HELM,
     }
     if os.environ.get("FULL") == "1":  # the tests that need it are for `make verify`
         parts["tests.kubernetes.deploy.prometheus_operator"] = (
