@@ -119,7 +119,7 @@ def _hurt(sentinel: Sentinel, hurt: Callable[[], None], end: Callable[[], None],
 
 
 def _wait_silent(sentinel: Sentinel) -> None:
-    """Wait until it says that the node is silent: of the time that is left, a kubelet may need half to be heard again."""
+    """Wait until it says that the node is silent. A kubelet may need half of what is left to be heard again."""
 
     def said() -> bool:
         return any(SILENT in reason for one in sentinel.incidents() for reason in one["reasons"])
