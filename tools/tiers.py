@@ -34,11 +34,11 @@ WIDTH = 240  # characters of such a line that are said again under the table
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-TIERS = (  # in the order of their preparation: first what needs none, then what is waited for longest
+TIERS = (  # in the order of their preparation: what is waited for longest begins early
     Tier("core", CORE, preparation.nothing),
+    Tier("kafka", ("tests/kafka",), preparation.kafka, slow=True, machines=True),
     Tier("sim", ("tests/sim",), preparation.nothing, slow=True),
     Tier("mock", ("tests/mock",), preparation.nothing),
-    Tier("kafka", ("tests/kafka",), preparation.kafka, slow=True, machines=True),
     Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, machines=True, budget=12 * 60.0),
     Tier("alerts", ("tests/alerts",), preparation.prometheus),
     Tier("page", ("tests/page",), preparation.chromium),
