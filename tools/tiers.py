@@ -19,12 +19,11 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from tools.turns import Prepared, Tier, Turns
+from tools.turns import BUDGET, Prepared, Tier, Turns
 
 from tools import preparation
 
 ROOT = Path(__file__).resolve().parents[1]
-BUDGET = 25 * 60.0  # seconds that all tiers of `make test` may take together
 WORKERS = 2
 CLOSING = re.compile(r"\d+ (passed|failed|error|deselected)|no tests ran")
 CORE = ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools")
