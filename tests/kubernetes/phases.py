@@ -89,8 +89,11 @@ def check_traffic(
         assert len(through) == len(PLACED), f"{phase}: only partitions {sorted(through)} came back"
     written = max(min(earliest_writes[partition], earliest_reads[partition]) for partition in earliest_writes)
     most = TWO_PROBES + others.own_share
-    _agree("produce", incident, written, most, max(latest_writes.values()))
-    _agree("consume", incident, max(earliest_reads.values()), most, max(latest_reads.values()))
+    slowest_read = max(latest_reads.values())
+    # The writer is two quick clients: a record of Sentinel's own may be held up longer, and the reader sees how long.
+    slowest_written = max(*latest_writes.values(), slowest_read) if may_go_on else max(latest_writes.values())
+    _agree("produce", incident, written, most, slowest_written)
+    _agree("consume", incident, max(earliest_reads.values()), most, slowest_read)
     assert may_go_on or phases["detected"] <= phases["produce"]  # what never stopped goes on before anybody notices
 
 
@@ -139,7 +142,10 @@ def _elected(history: list[Standing], before: float, victims: set[int]) -> float
 
 def _agree(phase: str, incident: dict, earliest: float, most: float, latest: float | None = None) -> None:
     """Compare a phase with the instant, or the two, between which it ended for others."""
-    claimed = incident["started_at"] + incident["phases"][phase]
-    nearest = min(max(claimed, earliest), max(earliest, latest or earliest))
-    difference = claimed - nearest
-    assert abs(difference) <= most, f"{phase} is {difference:+.2f} s off, {most:.2f} are allowed: {incident['phases']}"
+    started, phases = incident["started_at"], incident["phases"]
+    claimed, last = started + phases[phase], max(earliest, latest or earliest)
+    difference = claimed - min(max(claimed, earliest), last)
+    assert abs(difference) <= most, (
+        f"{phase} is {difference:+.2f} s off, {most:.2f} are allowed: {phases}; "
+        f"others saw it end {earliest - started:.2f} to {last - started:.2f} s after t0"
+    )
