@@ -11,6 +11,8 @@ from kafka_sentinel.core.check import (
     of_clock,
     of_cluster,
     of_group,
+    of_state_file,
+    of_unseen_quorum,
     trouble_of,
     why_not_created,
 )
@@ -55,3 +57,24 @@ def test_the_clock(ahead, outcome):
 @pytest.mark.parametrize(("armed_for", "said"), [(None, False), ("abc", False), ("xyz", True)])
 def test_experiments_that_are_armed_for_another_cluster(armed_for, said):
     assert (of_arming(armed_for, "abc") is not None) is said
+
+
+@pytest.mark.parametrize(("experiments", "effect"), [(True, "will be denied"), (False, "will not be shown")])
+def test_what_follows_if_the_quorum_is_not_seen(experiments, effect):
+    found = of_unseen_quorum("it did not answer", Reason.NO_ANSWER, experiments=experiments)
+    assert (found.outcome, found.reason) == (Outcome.WARN, Reason.NO_ANSWER)
+    assert effect in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("writable", "there", "outcome", "said"),
+    [
+        (None, False, Outcome.FAIL, "no folder /var/x"),
+        (False, True, Outcome.FAIL, "the folder /var/x of state.file cannot be written"),
+        (True, False, Outcome.OK, "can be created"),
+        (True, True, Outcome.OK, "is there"),
+    ],
+)
+def test_where_the_state_is_to_be_kept(writable, there, outcome, said):
+    found = of_state_file("/var/x/state", "/var/x", writable=writable, there=there)
+    assert (found.outcome, said in found.sentence) == (outcome, True)

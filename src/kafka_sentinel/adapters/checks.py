@@ -73,14 +73,10 @@ def _unanswered(outcome: Outcome, check: str, error: Unanswered) -> Finding:
 
 def _state_file(settings: Settings) -> Iterator[Finding]:
     file = settings.state.file
-    if file is None:
-        return
-    if not file.parent.is_dir():
-        yield Finding(Outcome.FAIL, "state", f"there is no folder {file.parent} for state.file; create it")
-    elif not os.access(file.parent, os.W_OK):
-        yield Finding(Outcome.FAIL, "state", f"the folder {file.parent} of state.file cannot be written")
-    else:
-        yield Finding(Outcome.OK, "state", f"{file} {'is there' if file.exists() else 'can be created'}")
+    if file is not None:
+        folder = file.parent
+        writable = os.access(folder, os.W_OK) if folder.is_dir() else None
+        yield judge.of_state_file(str(file), str(folder), writable=writable, there=file.exists())
 
 
 def _probe_topic(settings: Settings, name: str, kafka: KafkaAnswers, cluster: Cluster) -> Iterator[Finding]:
@@ -155,9 +151,8 @@ def _quorum(settings: Settings, kafka: KafkaAnswers) -> Iterator[Finding]:
     try:
         quorum = kafka.quorum()
     except Unanswered as error:
-        effect = "experiments will be denied" if settings.experiments.items else "the controller will not be shown"
-        yield Finding(Outcome.WARN, "quorum", f"{error}; {effect}", reason=error.reason)
+        yield judge.of_unseen_quorum(str(error), error.reason, experiments=bool(settings.experiments.items))
         return
-    yield Finding(Outcome.OK, "quorum", f"led by {quorum.leader}, voters {', '.join(map(str, quorum.voters))}")
+    yield judge.of_quorum(quorum.leader, quorum.voters)
     if wrong := judge.of_clock(quorum.ahead):
         yield wrong

@@ -216,6 +216,16 @@ def _sight(check: str, where: str, blind: str, rights: frozenset[Right] | None) 
     return Finding(Outcome.OK, check, f"we may {_listed(LOOK)}")
 
 
+def of_quorum(leader: int, voters: Collection[int]) -> Finding:
+    return Finding(Outcome.OK, "quorum", f"led by {leader}, voters {', '.join(map(str, voters))}")
+
+
+def of_unseen_quorum(why: str, reason: Reason, *, experiments: bool) -> Finding:
+    """Say what follows if nobody tells us of the quorum. `experiments`: some are configured."""
+    effect = "experiments will be denied" if experiments else "the controller will not be shown"
+    return Finding(Outcome.WARN, "quorum", f"{why}; {effect}", reason=reason)
+
+
 def of_clock(ahead: float | None) -> Finding | None:
     """Judge by how many seconds our clock is ahead of the quorum's leader. None: it does not show its own."""
     wrong = clock(ahead) if ahead is not None else None
@@ -230,3 +240,15 @@ def of_arming(armed_for: str | None, cluster_id: str) -> Finding | None:
         return None
     sentence = f"experiments are armed for cluster {armed_for}, this is {cluster_id}: none will run here"
     return Finding(Outcome.WARN, "experiments", sentence)
+
+
+# --- where Sentinel runs
+
+
+def of_state_file(file: str, folder: str, *, writable: bool | None, there: bool) -> Finding:
+    """Judge `state.file`. `writable`: whether its folder can be written; None: there is no such folder."""
+    if writable is None:
+        return Finding(Outcome.FAIL, "state", f"there is no folder {folder} for state.file; create it")
+    if not writable:
+        return Finding(Outcome.FAIL, "state", f"the folder {folder} of state.file cannot be written")
+    return Finding(Outcome.OK, "state", f"{file} {'is there' if there else 'can be created'}")
