@@ -8,10 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from tests.kafka.clusters.tokens import Endpoint
 
-from kafka_sentinel.adapters.connection import Connection
+from kafka_sentinel.adapters.check_client import KafkaAnswers, Unanswered
+from kafka_sentinel.adapters.connection import PLACEHOLDER, Connection
+from kafka_sentinel.adapters.kafka_client import client_config
 from kafka_sentinel.adapters.tokens import MissingSignerError, Token, TokenError, TokenKeeper, token_keeper
+from kafka_sentinel.core.connection import Reason
 from kafka_sentinel.settings import KafkaSettings
 
 SECRET = "canary-of-the-client"
@@ -52,6 +56,24 @@ def test_a_token_that_has_run_out_is_no_token():
         TokenKeeper(lambda: Token("x", 95.0), keep=True, wall=lambda: 100.0)()
 
 
+def test_where_no_other_can_be_had_a_token_serves_to_its_end():
+    clock = [1_000.0]
+    made = iter([Token("first", 1_100.0)])
+
+    def source() -> Token:
+        for token in made:
+            return token
+        raise TokenError("down")
+
+    keeper = TokenKeeper(source, keep=True, wall=lambda: clock[0])
+    assert keeper().value == "first"
+    clock[0] = 1_099.0
+    assert keeper().value == "first"
+    clock[0] = 1_100.0
+    with pytest.raises(TokenError, match="down"):
+        keeper()
+
+
 def test_the_endpoint_is_asked_once_for_all_clients(endpoint):
     keeper = asking(endpoint)
     first = keeper()
@@ -73,13 +95,37 @@ def test_a_secret_file_that_changes_counts_for_the_next_token(endpoint, tmp_path
 
 @pytest.mark.parametrize(
     ("url", "words"),
-    [("http://127.0.0.1:1/token", "does not answer: NewConnectionError"), ("", "refuses sentinel: HTTP status 401")],
+    [
+        ("http://127.0.0.1:1/token", "endpoint 127.0.0.1:1 does not answer: NewConnectionError"),
+        ("http://127.0.0.1:1/token?canary", "endpoint 127.0.0.1:1 does not answer"),
+        ("", r"endpoint 127.0.0.1:\d+ refuses sentinel: HTTP status 401"),
+    ],
 )
 def test_what_goes_wrong_is_said_without_the_secret(endpoint, url, words):
     keeper = asking(endpoint, client_secret="canary-that-is-wrong", **({"token_url": url} if url else {}))
     with pytest.raises(TokenError, match=words) as caught:
         keeper()
     assert "canary" not in str(caught.value)
+
+
+def test_an_endpoint_that_fails_is_not_said_to_refuse_us(endpoint):
+    endpoint.works = False
+    with pytest.raises(TokenError, match=r"endpoint 127.0.0.1:\d+ fails: HTTP status 503"):
+        asking(endpoint)()
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(endpoint, tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    keeper = token_keeper(
+        kafka(token_url=endpoint.token_url, client_id="sentinel", client_secret_file=str(file)).security
+    )
+    file.write_bytes(b"\xff")
+    with pytest.raises(TokenError, match=f"{file} cannot be read: it is not text"):
+        keeper()
+    file.unlink()
+    with pytest.raises(TokenError, match=f"{file} cannot be read: No such file"):
+        keeper()
 
 
 @pytest.mark.parametrize("text", ["", "two words", "\xff"])
@@ -138,6 +184,29 @@ def test_both_libraries_are_given_the_token_by_callback(endpoint):
     assert connection.kafka_python()["sasl_oauth_token_provider"].token() == value
     assert until > time.time()
     assert SECRET not in str(connection.librdkafka())
+
+
+def test_without_a_token_check_says_so_and_why(endpoint):
+    endpoint.works = False
+    asked = {"token_url": endpoint.token_url, "client_id": "sentinel", "client_secret": SECRET}
+    with pytest.raises(Unanswered, match=r"there is no token to sign in with: the token endpoint .* fails") as caught:
+        KafkaAnswers(kafka(**asked), timeout=1.0)
+    assert caught.value.reason is Reason.NO_TOKEN
+
+
+def test_clients_are_made_without_a_token_and_ask_for_one_again(endpoint):
+    endpoint.works = False
+    asked = {"token_url": endpoint.token_url, "client_id": "sentinel", "client_secret": SECRET}
+    connection = Connection(kafka(**asked))
+    properties = connection.librdkafka()
+    assert properties["oauth_cb"]("")[0] == PLACEHOLDER
+    admin = AdminClient(client_config(properties))  # nobody listens there: it only has to be made
+    endpoint.works = True
+    deadline = time.monotonic() + 60
+    while not endpoint.given["/token"]:
+        admin.poll(0.1)
+        assert time.monotonic() < deadline, "no token was asked for"
+    assert connection.why_no_token() is None
 
 
 def test_who_signs_in_by_password_needs_no_tokens(tmp_path: Path):

@@ -226,9 +226,14 @@ def heard_in(tap: str, kind: str, partition: int, acks: Acks = Acks.ALL) -> set[
 
 
 class SentinelProcess:
-    """`kafka-sentinel run` as users run it. With `tapped`, what was acknowledged to it outlives it (see tapped.py)."""
+    """`kafka-sentinel run` as users run it. With `tapped`, what was acknowledged to it outlives it (see tapped.py).
 
-    def __init__(self, folder: Path, config: dict, *, tapped: bool = False) -> None:
+    `environment`: what it has in its environment besides ours.
+    """
+
+    def __init__(
+        self, folder: Path, config: dict, *, tapped: bool = False, environment: dict[str, str] | None = None
+    ) -> None:
         folder.mkdir(exist_ok=True)
         config = {**config, "http": {"host": "127.0.0.1", "port": config["http"]["port"] or free_port()}}
         self._file = folder / "config.yaml"
@@ -236,6 +241,7 @@ class SentinelProcess:
         self._log = folder / "sentinel.log"
         self._tap = folder / "heard.jsonl"
         self._process: subprocess.Popen | None = None
+        self._environment = environment or {}
         self.port = config["http"]["port"]
         run = ["-m", "kafka_sentinel", "run", "--config", str(self._file)]
         self._arguments = ["-m", "tests.kafka.tapped", str(self._tap), str(self._file)] if tapped else run
@@ -254,7 +260,7 @@ class SentinelProcess:
                 [sys.executable, *self._arguments],
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=environment | self._environment,
                 cwd=Path(__file__).parents[2],
             )
         wait_for(lambda: self.get("/readyz"), 60, lambda: f"Sentinel up: {self.log()[-2000:]}")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from sentinel import Sentinel, configuration, wait_for
+from sentinel import Sentinel, SentinelProcess, configuration, wait_for
 from tests.certificates import Authority
 from tests.kafka.clusters.acls import Grant
 from ways_in import (
@@ -21,6 +21,7 @@ from ways_in import (
     build_clock,
     check,
     on,
+    wrong_clock,
 )
 
 READERS, CLUSTER = "kafka-sentinel-", "kafka-cluster"
@@ -147,13 +148,13 @@ def test_check_tells_a_wrong_password(well, authority, fails):
 
 
 def test_check_tells_a_clock_that_is_an_hour_ahead(well, authority, clock, fails):
-    fails(settings(well, authority), "clock: this machine's clock is ", "ahead of", clock=clock, shift=HOUR)
+    fails(settings(well, authority), "clock: this machine's clock is ", "ahead of", extra=wrong_clock(clock, HOUR))
 
 
 def test_check_tells_a_clock_that_is_an_hour_behind(well, authority, clock, fails):
     """The brokers' certificate is minutes old."""
     words = ("becomes valid only on", "one of the two clocks is wrong")
-    fails(settings(well, authority), *words, clock=clock, shift=-HOUR)
+    fails(settings(well, authority), *words, extra=wrong_clock(clock, -HOUR))
 
 
 @pytest.mark.parametrize(("missing", "words"), NEEDED)
@@ -231,3 +232,23 @@ def test_run_goes_on_trying_with_the_reason_in_its_status(well, request, listene
         wait_for(lambda: trouble(sentinel).get("reason") == reason, 60, lambda: trouble(sentinel))
         assert sentinel.exit_code is None
         assert sentinel.status["health"] in {"starting", "incident"}
+
+
+@pytest.mark.full
+def test_run_on_a_clock_that_is_an_hour_ahead_says_so_and_proves_records(well, authority, clock, tmp_path):
+    ahead = wrong_clock(clock, HOUR)
+    with SentinelProcess(tmp_path / "ahead", settings(well, authority), environment=ahead) as sentinel:
+        wait_for(lambda: trouble(sentinel).get("reason") == "clock", 60, lambda: trouble(sentinel))
+        assert "ahead of that of the cluster's controller" in trouble(sentinel)["sentence"]
+        verified = sentinel.records()["verified"]
+        wait_for(lambda: sentinel.records()["verified"] > verified + 10, 60, sentinel.records)
+        assert sentinel.records()["lost"] == 0
+
+
+@pytest.mark.full
+def test_run_on_a_clock_that_is_an_hour_behind_goes_on_trying_with_the_reason(well, authority, clock, tmp_path):
+    behind = wrong_clock(clock, -HOUR)
+    with SentinelProcess(tmp_path / "behind", settings(well, authority), environment=behind) as sentinel:
+        wait_for(lambda: trouble(sentinel).get("reason") == "certificate-not-yet-valid", 60, lambda: trouble(sentinel))
+        assert "one of the two clocks is wrong" in trouble(sentinel)["sentence"]
+        assert sentinel.get("/healthz") is not None

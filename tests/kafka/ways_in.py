@@ -137,20 +137,27 @@ class Said(NamedTuple):
         return [line for line in self.out.splitlines() if line.startswith("FAIL")]
 
 
-def check(
-    folder: Path, config: dict, answer: float, seconds: float, *, clock: Path | None = None, shift: int = 0
-) -> Said:
-    """Run `kafka-sentinel check --timeout ANSWER` for at most `seconds`. `clock`: what `build_clock` built."""
+def check(folder: Path, config: dict, answer: float, seconds: float, extra: dict[str, str] | None = None) -> Said:
+    """Run `kafka-sentinel check --timeout ANSWER` for at most `seconds`. `extra`: of its environment."""
     file = folder / "check.yaml"
     file.write_text(yaml.safe_dump(json.loads(json.dumps(config))))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KAFKA_SENTINEL")}
-    if clock is not None:
-        environment |= {"LD_PRELOAD": str(clock), "CLOCK_SHIFT": str(shift)}
     command = [sys.executable, "-m", "kafka_sentinel", "check", "--config", str(file), "--timeout", f"{answer:g}s"]
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=seconds, env=environment, cwd=folder
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        env=environment | (extra or {}),
+        cwd=folder,
     )
     return Said(done.returncode, done.stdout, done.stderr)
+
+
+def wrong_clock(built: Path, shift: int) -> dict[str, str]:
+    """Return what to have in the environment for a clock that is `shift` seconds ahead. `built`: by `build_clock`."""
+    return {"LD_PRELOAD": str(built), "CLOCK_SHIFT": str(shift)}
 
 
 CLOCK = r"""

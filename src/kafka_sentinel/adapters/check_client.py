@@ -78,12 +78,14 @@ class KafkaAnswers:
     """One admin client for the length of a check. Every question takes at most `timeout` seconds."""
 
     def __init__(self, kafka: KafkaSettings, *, timeout: float) -> None:
-        """Raise Unanswered for properties that the client does not take."""
+        """Raise Unanswered for properties that the client does not take, and if there is no token to sign in with."""
         self._kafka = kafka
         self._timeout = timeout
         self._complaints: deque[Complaint] = deque(maxlen=COMPLAINTS)
         try:
             self._connection = Connection(kafka)
+            if why := self._connection.why_no_token():
+                raise Unanswered(f"there is no token to sign in with: {why}", reason=Reason.NO_TOKEN)
             given: dict[str, Any] = {**client_config(self._connection.librdkafka()), "error_cb": self._on_error}
             self._admin = AdminClient(given)
         except KafkaException as error:

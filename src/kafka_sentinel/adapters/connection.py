@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -10,12 +11,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from confluent_kafka.admin import AdminClient
 
 from kafka_sentinel.adapters.kafka_client import ClientProperties, ClientValue, client_config
-from kafka_sentinel.adapters.tokens import TokenKeeper, token_keeper
+from kafka_sentinel.adapters.tokens import TokenError, TokenKeeper, token_keeper
 from kafka_sentinel.settings.kafka import KafkaSettings
 
 OAuthCallback = Callable[[str], tuple[str, float]]
 ANSWER = 5.0  # seconds in which a broker lets a client with new certificates in
 MOST = 10_000_000  # bytes of a file that are looked at
+PLACEHOLDER = "none"  # what brokers are shown, and refuse, while there is no token
+HELD_FOR = 5.0  # seconds; a client asks for another when a fifth of them is left
 Fingerprints = tuple[str | None, ...]  # None: it cannot be read
 Value = TypeVar("Value")
 
@@ -81,6 +84,15 @@ class Connection:
         security = self._kafka.security
         return Login(changed, security.username, security.read_password())
 
+    def why_no_token(self) -> str | None:
+        """Return why there is no token to sign in with now; None: there is one, or none is needed. Takes seconds."""
+        try:
+            if self._tokens is not None:
+                self._tokens()
+        except TokenError as error:
+            return str(error)
+        return None
+
     def secrets(self) -> tuple[str, ...]:
         """Return the values that must never be shown. Raises OSError if a secret's file has gone."""
         return self._kafka.secrets()
@@ -120,9 +132,14 @@ def _fingerprint(path: Path) -> str | None:
 
 def _callback(tokens: TokenKeeper) -> OAuthCallback:
     def give(_: str) -> tuple[str, float]:
-        """Return a token, and until when it is good in seconds since 1970. What is raised, the client reports."""
-        token = tokens()
-        return token.value, token.until
+        """Return a token, and until when it is good in seconds since 1970.
+
+        No client can be made without one. With one that every broker refuses it can, and goes on once there is another.
+        """
+        try:
+            return tokens()
+        except TokenError:
+            return PLACEHOLDER, time.time() + HELD_FOR
 
     return give
 

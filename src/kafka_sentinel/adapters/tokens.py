@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from kafka_sentinel.settings.kafka import SecuritySettings
 
 PATIENCE = 5.0  # seconds until a token endpoint is given up
 MOST = 1_000_000  # bytes of a token or an answer
+CLIENT_ERRORS = range(400, 500)  # HTTP statuses by which it is the asker who is wrong
 UNSAID = 300.0  # seconds after which a token that does not say how long it is good is asked for again
 
 
@@ -37,6 +39,7 @@ class TokenKeeper:
     """Gives the same token to all clients for the first half of its life. May be called from any thread.
 
     A client asks again when a fifth of a token's life is left, and every connection is signed in anew before it ends.
+    Where no other can be had, the one there is serves to its end.
     """
 
     def __init__(self, source: Callable[[], Token], *, keep: bool, wall: Callable[[], float] = time.time) -> None:
@@ -52,11 +55,20 @@ class TokenKeeper:
             now = self._wall()
             if self._kept is not None and self._keep and now < self._kept[1]:
                 return self._kept[0]
-            token = self._source()
-            if token.until <= now:
-                raise TokenError(f"the token ran out {now - token.until:.0f} s ago")
+            try:
+                token = self._fresh(now)
+            except TokenError:
+                if self._kept is None or self._kept[0].until <= now:
+                    raise
+                return self._kept[0]
             self._kept = token, (now + token.until) / 2
             return token
+
+    def _fresh(self, now: float) -> Token:
+        token = self._source()
+        if token.until <= now:
+            raise TokenError(f"the token ran out {now - token.until:.0f} s ago")
+        return token
 
 
 def token_keeper(security: SecuritySettings) -> TokenKeeper | None:
@@ -88,10 +100,15 @@ def _from_endpoint(security: SecuritySettings) -> Token:
     import urllib3  # noqa: PLC0415 - only who uses a token endpoint needs it
 
     assert security.token_url is not None, "the settings see to it"
+    where = urlsplit(security.token_url).netloc
     try:
         secret = security.read_client_secret()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", "it is not text")
+        raise TokenError(f"{security.client_secret_file} cannot be read: {why}") from None
+    try:
         ca = str(security.token_ca_file) if security.token_ca_file else None
-        pool = urllib3.PoolManager(ca_certs=ca, timeout=PATIENCE, retries=False)
+        pool = urllib3.PoolManager(ca_certs=ca, timeout=urllib3.Timeout(total=PATIENCE), retries=False)
         fields = {"grant_type": "client_credentials"} | ({"scope": security.scope} if security.scope else {})
         headers = urllib3.make_headers(basic_auth=f"{security.client_id}:{secret}")
         answer = pool.request(
@@ -100,15 +117,16 @@ def _from_endpoint(security: SecuritySettings) -> Token:
         with answer:
             text = answer.read(MOST)
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise TokenError(f"the token endpoint does not answer: {type(error).__name__}") from None
+        raise TokenError(f"the token endpoint {where} does not answer: {type(error).__name__}") from None
     if answer.status != 200:  # noqa: PLR2004 - OK
-        raise TokenError(f"the token endpoint refuses {security.client_id}: HTTP status {answer.status}")
+        refused = f"refuses {security.client_id}" if answer.status in CLIENT_ERRORS else "fails"
+        raise TokenError(f"the token endpoint {where} {refused}: HTTP status {answer.status}")
     try:
         said: dict[str, Any] = json.loads(text)
         value, good = str(said["access_token"]), said.get("expires_in")
         return Token(value, time.time() + float(good) if good is not None else _good_until(value))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise TokenError("the token endpoint's answer holds no token") from None
+        raise TokenError(f"the answer of the token endpoint {where} holds no token") from None
 
 
 def _good_until(token: str) -> float:

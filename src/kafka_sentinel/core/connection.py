@@ -31,6 +31,7 @@ class Reason(StrEnum):
     EXPIRED = "certificate-expired"
     NOT_YET_VALID = "certificate-not-yet-valid"
     OUR_CERTIFICATE = "client-certificate-refused"
+    NO_TOKEN = "no-token"  # noqa: S105 - a name, no secret
     MECHANISM = "mechanism-not-offered"
     SIGN_IN = "sign-in-refused"
     NO_ANSWER = "no-answer"
@@ -43,7 +44,7 @@ class Reason(StrEnum):
 # In the order in which they are met on the way in: name, connection, encryption. The client tells what comes after.
 WAY_IN = tuple(Reason)[: tuple(Reason).index(Reason.OUR_CERTIFICATE) + 1]
 # While these last nobody answers at all: an answer proves that they are over.
-NOBODY_ANSWERS = frozenset((*WAY_IN, Reason.MECHANISM, Reason.SIGN_IN, Reason.NO_ANSWER))
+NOBODY_ANSWERS = frozenset((*WAY_IN, Reason.NO_TOKEN, Reason.MECHANISM, Reason.SIGN_IN, Reason.NO_ANSWER))
 
 
 class Trouble(NamedTuple):

@@ -25,6 +25,7 @@ class Endpoint:
     def __init__(self, signing_key: Path, clients: dict[str, str], aws: tuple[str, str], *, seconds: float = SECONDS):
         self.clients = clients
         self.seconds = seconds
+        self.works = True  # it may be broken meanwhile
         self.given: Counter[str] = Counter()  # by path
         self._key = signing_key
         self._aws = aws
@@ -80,7 +81,9 @@ class Endpoint:
                 given = self.headers.get("Authorization", "").partition(" ")[2]
                 name, _, secret = base64.b64decode(given).decode().partition(":")
                 known = endpoint.clients.get(name) == secret and asked["grant_type"] == ["client_credentials"]
-                if known:
+                if not endpoint.works:
+                    self._answer(503, {})
+                elif known:
                     answer = {"access_token": endpoint.token(name), "token_type": "Bearer"}
                     self._answer(200, answer | {"expires_in": int(endpoint.seconds)})
                 else:
