@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.turns import MODEST
+
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = 900.0  # seconds that installing or fetching something may take
 LONG = 3_600.0  # seconds that building Kubernetes or Helm from nothing may take, on a slow machine
@@ -90,7 +92,7 @@ def have(what: str, command: Sequence[str], seconds: float) -> str | None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     said: list[str] = []
     with subprocess.Popen(
-        command,
+        [*MODEST, *command],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,

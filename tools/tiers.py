@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from tools.turns import BUDGET, Prepared, Tier, Turns
+from tools.turns import BUDGET, MODEST, Prepared, Tier, Turns
 
 from tools import preparation
 
@@ -107,10 +107,11 @@ class Runner:
         """Run pytest, pass on what it prints, and return its exit code, its closing line and what failed."""
         colour = "yes" if sys.stdout.isatty() else "no"
         detail = "-v" if tier.slow else "-q"  # of a slow tier each test is said as it ends: it takes minutes
-        command = [sys.executable, "-m", "pytest", f"--color={colour}", detail, "--durations=3", *tier.paths]
+        modest = () if tier.machines else MODEST
+        pytest_ = [sys.executable, "-m", "pytest", f"--color={colour}", detail, "--durations=3"]
         closing, failures = "it printed no closing line", []
         with subprocess.Popen(
-            [*command, *self._arguments],
+            [*modest, *pytest_, *tier.paths, *self._arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -105,6 +106,15 @@ def test_tiers_side_by_side_say_whose_line_it_is(capfd: pytest.CaptureFixture[st
     assert "one        | --- tier one" in printed
     assert "two        | --- tier two" in printed
     assert printed.endswith("all passed\n4 passed, 0 failed\n")
+
+
+def test_beside_brokers_and_nodes_everything_else_is_modest(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The machines' own tests measure time: what runs beside them must not be what they measure."""
+    says = "import os\ndef test_a(): assert os.getpriority(os.PRIO_PROCESS, 0) {} " + str(os.nice(0))
+    alone = dataclasses.replace(tier(tmp_path, "one", says.format("==")), machines=True)
+    assert judged([alone, tier(tmp_path, "two", says.format(">"))]) == 0, capfd.readouterr().out
+    niced = python(f"import os; raise SystemExit(os.nice(0) <= {os.nice(0)})")
+    assert preparation.have("modesty", niced, 60) is None
 
 
 def test_every_tier_of_the_project_is_in_one_place() -> None:
