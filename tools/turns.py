@@ -2,7 +2,7 @@
 
 One thread prepares tiers in their order, for all of them use one apt. Workers take the first that is prepared; those
 that put up machines of their own come before others, and one at a time: side by side, brokers and nodes starve each
-other, and what is measured then is this machine. Whatever runs beside them leaves them the processor when they want it.
+other, and what is measured then is this machine. Whatever runs beside them takes less of the processor than they do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-MODEST = ("nice", "-n", "15")  # what the command of anything begins with that may run beside brokers or nodes
+MODEST = ("nice", "-n", "5")  # begins the command of what may run beside brokers or nodes: it gets a third of a share
 BUDGET = 25 * 60.0  # seconds that all tiers of `make test` may take together
 
 

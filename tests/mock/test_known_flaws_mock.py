@@ -150,13 +150,13 @@ def test_a_part_that_died_ends_the_process_with_an_error_instead_of_staying_dead
 
 
 @pytest.mark.parametrize(
-    ("error", "times", "code"),
+    ("error", "times", "timeout", "code"),
     [
-        (NOT_LEADER_FOR_PARTITION, 1_000, "_MSG_TIMED_OUT"),  # the client retries it until it gives up
-        (TOPIC_AUTHORIZATION_FAILED, 1, "TOPIC_AUTHORIZATION_FAILED"),
+        (NOT_LEADER_FOR_PARTITION, 1_000, 1.0, "_MSG_TIMED_OUT"),  # the client retries it until it gives up
+        (TOPIC_AUTHORIZATION_FAILED, 1, 120.0, "TOPIC_AUTHORIZATION_FAILED"),
     ],
 )
-def test_no_refusal_by_a_broker_proves_that_nothing_was_written(cluster, mailbox, error, times, code):
+def test_no_refusal_by_a_broker_proves_that_nothing_was_written(cluster, mailbox, *, error, times, timeout, code):
     """An attempt before may have been written, its response lost; only the client's own refusal proves anything."""
     options = ProducerOptions(
         common=cluster.common,
@@ -165,7 +165,7 @@ def test_no_refusal_by_a_broker_proves_that_nothing_was_written(cluster, mailbox
         instance=INSTANCE,
         interval=0.05,
         records_per_second=20.0,
-        delivery_timeout=1.0,
+        delivery_timeout=timeout,
     )
     producer = ProbeProducer(options, post=mailbox.post, now=now, on_death=mailbox.on_death)
     producer.start()
