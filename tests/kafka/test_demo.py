@@ -143,6 +143,7 @@ def test_demo_told_to_stop_twice_ends_at_once(demo):
     assert not running.json.exists()
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_demo_breaks_nothing_on_a_kafka_of_the_users_own(demo, lab_combined):
     before = {broker: lab_combined.pid(broker) for broker in lab_combined.brokers}

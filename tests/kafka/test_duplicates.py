@@ -186,7 +186,7 @@ def handed_over(sentinel: Sentinel) -> tuple[set[tuple[ProbePartition, int]], in
     return known, again
 
 
-@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@pytest.mark.parametrize("protocol", ["classic", pytest.param("consumer", marks=pytest.mark.full)])
 def test_e_redelivered_stays_apart_from_duplicated(lab_separate, make_topic, protocol):
     """A group consumer that never commits is handed everything again after its restart; the log holds each once."""
     lab = lab_separate

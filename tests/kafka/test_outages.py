@@ -329,7 +329,8 @@ def agreed_controller(lab, sentinel: Sentinel, *, other_than: int = -1) -> int:
     return sentinel.status["kafka"]["controller"]
 
 
-@pytest.mark.parametrize("hold", [0, pytest.param(30, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("hold", [0, 30])
 def test_d_controller_killed(lab_combined, make_topic, hold):
     """The node that is the controller leads a partition, too: leader, writes and reads wait for the new controller."""
     lab = lab_combined
