@@ -119,6 +119,23 @@ def test_a_range_above_the_end_of_the_log_fails_rather_than_proving_anything(sta
     assert failed.reason
 
 
+def test_a_read_during_which_the_leader_changed_proves_nothing(start, filled, mailbox, monkeypatch):
+    filled.lead(0, 1)
+    known = recheck.watermarks
+
+    def asked_in_between(*given: object) -> tuple[int, int] | None:
+        found = known(*given)
+        filled.lead(0, 2)
+        return found
+
+    rechecker = start()
+    monkeypatch.setattr(recheck, "watermarks", asked_in_between)
+    rechecker.submit(Recheck(6, ZERO, 10, 20, None))
+    assert mailbox.first(RecheckFailed).reason == "the partition changed its leader during the read"
+    rechecker.submit(Recheck(7, ZERO, 10, 20, None))  # it leads still
+    assert mailbox.first(RecheckDone).recheck == 7
+
+
 def test_a_topic_that_does_not_exist_is_said_so(cluster, mailbox, ids):
     rechecker = Rechecker(
         RecheckOptions(common=cluster.common, topics={Acks.ALL: "absent"}),

@@ -367,6 +367,7 @@ class _Reading:
 
     command: object
     channel: str
+    broker: int  # which it began to read from
     topic_id: str
     start: int
     log_start: int
@@ -398,12 +399,13 @@ class Rechecker:
             self._fail(command, channel, "a broker did not answer")
             return
         topic_id = world.topic_ids.get(command.partition.acks)
-        served = self._served(command.partition)
+        broker = self._asked(command.partition)
+        served = world.partitions[command.partition].readable(broker)
         if served is None or topic_id is None:
             self.life.after(rng.uniform(0.5, 5.0), lambda: self._fail(command, channel, "no leader"))
             return
         start = max(command.start, served[1])
-        reading = _Reading(command, channel, topic_id, start, served[1], position=start, goal=command.end)
+        reading = _Reading(command, channel, broker, topic_id, start, served[1], position=start, goal=command.end)
         if start >= command.end:
             self._done(reading)
             return
@@ -412,17 +414,21 @@ class Rechecker:
             reading.tries = rng.randint(0, 3)
         self._go_on(reading)
 
-    def _served(self, partition):
+    def _asked(self, partition):
         world = self.world
         kafka = world.partitions[partition]
         if kafka.zombies and world.faulty(world.options.recheck_stale):
-            return kafka.readable(min(kafka.zombies))
-        return kafka.readable(kafka.leader)
+            return min(kafka.zombies)
+        return kafka.leader
 
     def _go_on(self, reading):
         """Read up to the goal and then the rest; wait a little where the log ends before it."""
         world, command = self.world, reading.command
-        served = self._served(command.partition)
+        broker = self._asked(command.partition)
+        if broker != reading.broker:
+            self._fail(command, reading.channel, "another leader")
+            return
+        served = world.partitions[command.partition].readable(broker)
         if served is None or served[1] > reading.position or reading.position > len(served[0]):
             self._fail(command, reading.channel, "lost the log")
             return

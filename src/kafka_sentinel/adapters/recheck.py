@@ -121,8 +121,13 @@ class Rechecker:
         return found[topic]
 
     def _read(self, consumer: Consumer, topic: str, command: Recheck) -> tuple[int, int, int, tuple[Sighting, ...]]:
-        """Return (first offset read, position reached, log start, sightings)."""
+        """Return (first offset read, position reached, log start, sightings).
+
+        All of it from one leader: where a part came from one that has been replaced, and the fence from another, what
+        the first does not have would look lost.
+        """
         partition = command.partition.partition
+        leader = self._leader(consumer, topic, partition)
         found = watermarks(consumer, topic, partition, self._options.request_timeout)
         if found is None:
             raise _UnreadableError("the leader did not say where the log starts")
@@ -145,7 +150,14 @@ class Rechecker:
                 break
             if now - moved >= self._options.patience or now - begun >= self._options.longest:
                 raise _UnreadableError(f"nothing came after offset {reading.position} {reading.trouble}".rstrip())
+        if self._leader(consumer, topic, partition) != leader:
+            raise _UnreadableError("the partition changed its leader during the read")
         return start, reading.position, log_start, tuple(reading.sightings)
+
+    def _leader(self, consumer: Consumer, topic: str, partition: int) -> int:
+        """Return who leads, -1 for nobody, by what this client knows from now on. Raises KafkaException."""
+        found = consumer.list_topics(topic, timeout=self._options.request_timeout).topics[topic].partitions
+        return found[partition].leader if partition in found else -1
 
     def _failure(self, command: Recheck, reason: str) -> RecheckFailed:
         return RecheckFailed(self._now(), command.recheck, command.partition, reason)
