@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.recovery_world import ALL3, P0, P1, P2, PARTS, SESSION, WALL, at, cluster_view
 
+from kafka_sentinel.core.backdrop import Backdrop
 from kafka_sentinel.core.recovery import PHASES, Baseline, Recovery
 from kafka_sentinel.core.types import Instant
 
@@ -197,17 +198,38 @@ def test_an_isr_that_was_small_at_t0_need_not_grow_and_an_unknown_one_must_be_wh
 
 def test_lag_counts_after_writes_came_back_and_while_it_stays_down():
     what = recovery(lag=10)
-    what.on_lag(3, at(T0 + 1))
+    what.on_lag(3, 0, at(T0 + 1))
     assert what.lag is None
     for part in PARTS:
         ack(what, part, 1, 2)
-    what.on_lag(16, at(T0 + 3))
+    what.on_lag(16, 0, at(T0 + 3))
     assert what.lag is None
-    what.on_lag(15, at(T0 + 4))
-    what.on_lag(0, at(T0 + 5))
+    what.on_lag(15, 0, at(T0 + 4))
+    what.on_lag(0, 0, at(T0 + 5))
     assert phase(what, "lag") == 4
-    what.on_lag(100, at(T0 + 6))
+    what.on_lag(100, 0, at(T0 + 6))
     assert what.lag is None
+
+
+def test_what_was_just_sent_is_no_lag_where_a_load_was_added_since():
+    what = recovery(lag=10)
+    for part in PARTS:
+        ack(what, part, 1, 2)
+    what.on_lag(4_000, 2_000, at(T0 + 3))
+    assert what.lag is None
+    what.on_lag(2_010, 2_000, at(T0 + 4))
+    assert phase(what, "lag") == 4
+    what.on_lag(2_011, 2_000, at(T0 + 5))
+    assert what.lag is None
+
+
+def test_just_now_is_two_seconds():
+    past = Backdrop(session_timeout=3.0, lag_tolerance=100)
+    seen = []
+    for seconds, records in ((1.0, 50), (2.0, 30), (2.5, 0), (3.0, 0), (4.0, 0)):
+        past.sent(records)
+        seen.append(past.lag(0, at(T0 + seconds)))
+    assert seen == [50, 80, 80, 30, 0]
 
 
 def recovered():
@@ -217,7 +239,7 @@ def recovered():
     for part in PARTS:
         ack(what, part, 1, 2)
         what.on_read(part, at(T0 + 1), at(T0 + 3))
-    what.on_lag(0, at(T0 + 3.5))
+    what.on_lag(0, 0, at(T0 + 3.5))
     return what
 
 
@@ -280,7 +302,7 @@ def play(what, step, moment, clock):
     elif kind == "read":
         what.on_read(part, clock(moment - number), clock(moment))
     elif kind == "lag":
-        what.on_lag(number, clock(moment))
+        what.on_lag(number, 0, clock(moment))
     elif kind == "unreachable":
         what.on_unreachable(clock(moment - number), clock(moment), {1}, {part})
     elif kind == "sign":

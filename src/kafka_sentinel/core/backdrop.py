@@ -11,7 +11,8 @@ from kafka_sentinel.core.events import ClusterObserved
 from kafka_sentinel.core.recovery import Baseline, Recovery
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
-MAX_RECENT = 64  # metadata answers (their probe topics only) and lags remembered
+MAX_RECENT = 64  # metadata answers (their probe topics only), lags, and counts of what was sent that are remembered
+JUST_NOW = 2.0  # seconds; at the default rate as many records are sent in them as make no difference to a lag
 
 
 class Backdrop:
@@ -23,6 +24,8 @@ class Backdrop:
         self.probed: tuple[ProbePartition, ...] = ()
         self._answers: deque[ClusterObserved] = deque(maxlen=MAX_RECENT)
         self._lags: deque[tuple[float, int]] = deque(maxlen=MAX_RECENT)
+        self._sent: deque[tuple[float, int]] = deque(maxlen=MAX_RECENT)
+        self._sent_since = 0  # records, since the newest of these
 
     @property
     def brokers(self) -> Mapping[int, str]:
@@ -55,8 +58,15 @@ class Backdrop:
         topics = {name: topic for name, topic in view.topics.items() if name in names}
         self._answers.append(replace(event, view=replace(view, topics=topics)))
 
-    def lag(self, records: int, at: Instant) -> None:
+    def sent(self, records: int) -> None:
+        self._sent_since += records
+
+    def lag(self, records: int, at: Instant) -> int:
+        """Note how far the verifier is behind. Returns how many records were sent just now."""
         self._lags.append((at.mono, records))
+        self._sent.append((at.mono, self._sent_since))
+        self._sent_since = 0
+        return sum(count for when, count in self._sent if when > at.mono - JUST_NOW)
 
     def recovery(self, started: Instant, brokers: set[int]) -> Recovery:
         """Begin to follow the recovery from `started`, and judge the answers since. `brokers`: that failed."""

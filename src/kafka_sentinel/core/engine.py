@@ -247,6 +247,7 @@ class Engine:
         match event:
             case RecordsSent():
                 self.availability.sent(partition, event.first, event.at)
+                self.incidents.on_sent(event.count)
             case RecordsRejected() | RecordsUncertain():
                 self.availability.failed(partition, event.first, event.count)
                 self._error(event.code)

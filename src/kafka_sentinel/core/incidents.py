@@ -168,11 +168,14 @@ class Incidents:
         for incident in self.open:
             incident.recovery.on_read(partition, sent, at)
 
+    def on_sent(self, records: int) -> None:
+        self._past.sent(records)
+
     def on_lag(self, records: int, at: Instant) -> None:
         """Note how far the verifier is behind, over all partitions."""
-        self._past.lag(records, at)
+        just_sent = self._past.lag(records, at)
         for incident in self.open:
-            incident.recovery.on_lag(records, at)
+            incident.recovery.on_lag(records, just_sent, at)
 
     def on_slots(self, changes: SlotChanges, now: Instant) -> None:
         """Take what the availability came to know: outages begun and ended, their seconds, blind time."""

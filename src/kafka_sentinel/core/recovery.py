@@ -50,7 +50,10 @@ class First(NamedTuple):
 
 @dataclass(slots=True)
 class Recovery:
-    """`session_timeout`: seconds an ISR must agree over. `lag_tolerance`: records of lag that are no difference."""
+    """`session_timeout`: seconds an ISR must agree over. `lag_tolerance`: records of lag that are no difference, ever.
+
+    Nor are as many as were just sent: an experiment may have raised their rate since t0.
+    """
 
     started: Instant
     baseline: Baseline
@@ -94,8 +97,8 @@ class Recovery:
         if sent.mono > self.started.mono:
             self.read.setdefault(partition, First(sent, at))
 
-    def on_lag(self, records: int, at: Instant) -> None:
-        if self.produce is None or records > self.baseline.lag + self.lag_tolerance:
+    def on_lag(self, records: int, just_sent: int, at: Instant) -> None:
+        if self.produce is None or records > self.baseline.lag + max(self.lag_tolerance, just_sent):
             self.lag = None
         elif self.lag is None:
             self.lag = at
