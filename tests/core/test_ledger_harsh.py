@@ -214,6 +214,32 @@ def test_what_was_acknowledged_after_a_truncation_is_not_condemned_by_another_si
     assert world.lost == (condemned if again else condemned | mine(world, early))
 
 
+@pytest.mark.parametrize("cut_again", [False, True])
+def test_what_is_read_above_the_record_that_proved_a_truncation_was_written_since(cut_again):
+    """It is acknowledged before what proves the truncation, and written after it; then retention takes it."""
+    world = World()
+    world.produce(10)
+    early = world.send(1)
+    world.produce(10)
+    world.truncate(10)
+    late = world.send(1)
+    world.append(*late, *early)
+    world.ack((early.start, 1, 11))
+    world.ack((late.start, 1, 10))  # sent when the log was known up to 19
+    world.read()
+    if cut_again:
+        world.truncate(11)
+        world.produce(1)
+        world.ledger.reposition(11)
+        world.drain()
+        world.read()
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 20)
+    world.retain_from(15)
+    world.judge()
+    condemned = mine(world, range(11, 21))
+    assert world.lost == (condemned | mine(world, early) if cut_again else condemned)
+
+
 def test_what_stands_below_where_the_log_is_seen_to_have_gone_back_is_found_by_a_fresh_reader():
     """The log began at 40, was emptied, and begins at 30: the first acknowledgement says 31."""
     world = World()

@@ -49,6 +49,7 @@ class Book:
         self._went_back_to = NOWHERE  # the divergence of the last regression
         self._read_since = 0  # up to where the log was read since then
         self._cut_at = NOWHERE  # the same of the last one that was proved
+        self._cut_by = (0, -1)  # run and sequence of the record that proved it, by standing there
         self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process,
         self._counted_to = 0  # below this one by that process or by this one
 
@@ -164,6 +165,16 @@ class Book:
         """The log is proved to have gone back to where these stood: that it starts above, later, explains nothing."""
         for window in account.suspected.covered(piece.first, piece.count):
             account.rewound.add(*window)
+
+    def _written_since(self, piece: Piece[Standing]) -> bool:
+        """Whether it was written after the log was last proved to have gone back.
+
+        What proved that stands below it, and no later leader wrote that: in their log the one came after the other.
+        """
+        proof = self.log.get(self._cut_at)
+        if proof is None or (proof.run, proof.sequence) != self._cut_by or piece.first <= self._cut_at:
+            return False
+        return 0 <= proof.leader_epoch <= piece.value.leader_epoch
 
     def _verified(self, account: Account, first: int, count: int) -> None:
         """A reader was given them. If they are suspected they stay so: perhaps it was given them before that."""

@@ -113,6 +113,7 @@ class Outcomes(Witness):
             offset = span.offset + max(batch.first - span.first, 0)
             if offset <= batch.barrier:
                 again = account.sends.unbound(batch.first)
+                self._cut_by = (account.run, max(batch.first, span.first))
                 self.regressed(offset, at, known_to=batch.barrier, again=again)
                 return  # the barriers are lower now, and the rest of the span stands above
 

@@ -191,6 +191,8 @@ class Witness(Orphans):
         if account.run == self.run:
             self._own_floor = piece.first if self._own_floor is None else min(self._own_floor, piece.first)
         first, count, offset = piece.value.sequence, piece.count, piece.first
+        if self._written_since(piece):
+            account.rewound.remove(first, count)
         for again in account.seen.covered(first, count):
             self._copy_sighted(account, *again)
         for new_first, new_count in account.seen.missing(first, count):
