@@ -101,6 +101,7 @@ def test_h_a_reclaim_is_undone_by_the_next_life(lab: Cluster, kafka: Kafka, depl
     assert len(deletions(lab, sentinel)) == 1
 
 
+@pytest.mark.full
 def test_h_of_two_one_holds_the_lease_and_the_other_takes_over_when_its_node_dies(
     lab: Cluster, kafka: Kafka, deploy: Deployer
 ):

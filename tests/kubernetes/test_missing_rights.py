@@ -134,6 +134,7 @@ def test_j_without_one_right_to_see_only_that_is_off(shared_kafka: Kafka, deploy
     _check_off(sentinel, (resource,))
 
 
+@pytest.mark.full
 def test_j_without_the_right_to_delete_pods_it_says_so_and_denies_what_needs_it(shared_kafka: Kafka, deploy: Deployer):
     before = shared_kafka.pod(BROKER)
     wanted = _without("pods", verbs="delete")
