@@ -45,6 +45,7 @@ ACKED = frozenset(
     {State.AWAITING, State.VERIFIED, State.LOST, State.EXPIRED, State.CORRUPTED, State.UNACCOUNTED},
 )
 UNSURE = frozenset({State.UNCERTAIN, State.PRESENT, State.ABSENT})
+EVERY = 1 << 63  # a sequence that no record has
 OPEN = (State.IN_FLIGHT, State.UNCERTAIN, State.AWAITING)
 LOST_BEFORE = "lost_before"
 
@@ -73,7 +74,7 @@ class Account:
         self.doubtful = RangeSet()  # perhaps written to a topic that was deleted since: settle as UNACCOUNTED, not LOST
         self.highest_seen = -1  # highest sequence that stands in the log as we last read it
         self.earlier = (0, -1)  # (offset, highest sequence below it), from an earlier process
-        self.known = 0  # of an orphan: sequences below it had been sent when the state was saved,
+        self.known = 0  # of an orphan: sequences below it, no others, had been sent when the state was saved,
         self.read_to = 0  # and the log had been read up to this offset
         self.met = False  # of an orphan: the log was read past a fence of the present run, so all of it was met
         self.sends = Sends()
@@ -217,6 +218,7 @@ class Account:
             "blind": self.blind.spans(),
             "doubtful": self.doubtful.spans(),
             "highest": max(self.highest_seen, self.earlier[1]),
+            **({"ended": True} if self.orphan else {}),
         }
 
     @classmethod
@@ -236,7 +238,7 @@ class Account:
         account.blind = RangeSet.of(pairs(state["blind"]))
         account.doubtful = RangeSet.of(pairs(state["doubtful"]))
         account.earlier = (0, whole(state["highest"]))
-        account.known = account.next_sequence
+        account.known = EVERY if state.get("ended") is True else account.next_sequence
         account.stop_sending()
         account.check()
         return account
