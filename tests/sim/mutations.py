@@ -232,7 +232,7 @@ MUTATIONS = {
         (inject_again, 5, {}),
         (forget_that_a_topic_was_made_anew, 30, {}),
         (take_claims_across_topics, 0, OFTEN_FORGETFUL),
-        (forget_proofs_at_restart, 205, OFTEN_INTERRUPTED),
+        (forget_proofs_at_restart, 326, OFTEN_INTERRUPTED),
         (look_at_everything_once, 230, OFTEN_REFILLED),
         (attribute_all_damage, 319, PROFILES["ageing"]),
         (count_from_where_the_reader_stands, 131, OFTEN_DAMAGED),
