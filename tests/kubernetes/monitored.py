@@ -168,6 +168,8 @@ class _Play:
         self._say("somebody was told that writes are down")
         self._refused()
         self._wait(lambda status: len(status["kubernetes"]["stuck"]) == len(BROKERS), "the pods to wait for their node")
+        stuck = f'sum(kafka_sentinel_broker_pods_stuck{{kafka_cluster="{SAFE}"}})'
+        wait_for(lambda: self._value(stuck) == len(BROKERS), "that to have been scraped", SECONDS)
         down = show(self.prometheus, SAFE)
         self._return()
         proved, memory = self._die()
@@ -221,8 +223,10 @@ class _Play:
 
     def _restarts(self) -> float:
         """Return how many were counted, whatever their cause: it is final only a minute after the incident."""
-        found = self.prometheus.now(f'sum(kafka_sentinel_broker_restarts_total{{kafka_cluster="{SAFE}"}})')
-        return float(found[0]["value"][1])
+        return self._value(f'sum(kafka_sentinel_broker_restarts_total{{kafka_cluster="{SAFE}"}})')
+
+    def _value(self, expr: str) -> float:
+        return float(self.prometheus.now(expr)[0]["value"][1])
 
     def _roll(self) -> Rolled:
         """Restart all brokers in order, each once all replicas are in sync: by the operator, as after a change."""

@@ -31,6 +31,7 @@ READY_SECONDS = 180.0
 HOSTNAME = "kubernetes.io/hostname"
 REFUSED = 2  # exit code: usage or configuration
 GET_SECONDS = 3.0
+ATTEMPTS = 3
 STEADY = 2.0  # seconds without an open incident
 ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=3).read().decode(), end='')"
 TOLERATED = 3
@@ -180,7 +181,9 @@ class Sentinel:
         return json.loads(self.get("/api/v1/experiments", pod) or "{}")
 
     def metrics(self, pod: str | None = None) -> str:
-        return self.get("/metrics", pod) or ""
+        """Return its metrics; "" if it does not answer, asked a few times: a node that is cut off may be slow to."""
+        answers = (self.get("/metrics", pod) for _ in range(ATTEMPTS))
+        return next((answer for answer in answers if answer), "")
 
     def metric(self, name: str, pod: str | None = None, **labels: str) -> float:
         return sample(self.metrics(pod), name, **labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ from .shell import run
 
 Tree = dict[str, Any]
 _SECONDS = 30.0
+BUSY = 60.0  # seconds for which a server that has no time now is asked again for what changes nothing
 _PATCHES = {
     "merge": "application/merge-patch+json",
     "strategic": "application/strategic-merge-patch+json",
@@ -95,10 +97,15 @@ class Api:
         url = f"{self._base}{path}" + (f"?{urlencode(query)}" if query else "")
         body = None if content is None else json.dumps(content)
         headers = self._headers() | {"Content-Type": content_type}
-        try:
-            answer = self._pool.request(method, url, body=body, headers=headers)
-        except urllib3.exceptions.HTTPError as error:
-            raise LabError(f"{what} got no answer: {error}") from error
+        deadline = time.monotonic() + BUSY
+        while True:
+            try:
+                answer = self._pool.request(method, url, body=body, headers=headers)
+            except urllib3.exceptions.HTTPError as error:
+                raise LabError(f"{what} got no answer: {error}") from error
+            if (method, answer.status) != ("GET", 429) or time.monotonic() > deadline:
+                break
+            time.sleep(1)  # as it asks for, while it fills a cache
         try:
             tree: Tree = json.loads(answer.data)
         except ValueError:
