@@ -215,6 +215,11 @@ def lost_in(status: dict, acks: str = "all") -> dict[Key, dict]:
     }
 
 
+def trouble(sentinel: Sentinel | SentinelProcess) -> dict:
+    """What it says is wrong with its connection to Kafka; {} if nothing is."""
+    return sentinel.status.get("kafka", {}).get("trouble") or {}
+
+
 def heard_in(tap: str, kind: str, partition: int, acks: Acks = Acks.ALL) -> set[Key]:
     """What a tap (see tapped.py) says was acknowledged, or read."""
     found: set[Key] = set()

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from sentinel import Sentinel, SentinelProcess, configuration, wait_for
+from sentinel import Sentinel, SentinelProcess, configuration, trouble, wait_for
 from tests.certificates import Authority
 from tests.kafka.clusters.acls import Grant
 from ways_in import (
@@ -193,10 +193,6 @@ def test_check_tells_of_brokers_that_advertise_an_address_that_cannot_be_reached
 
 
 # --- run
-
-
-def trouble(sentinel) -> dict:
-    return sentinel.status.get("kafka", {}).get("trouble") or {}
 
 
 def test_run_says_that_the_password_is_wrong_and_goes_on_once_it_is_right(well, authority):

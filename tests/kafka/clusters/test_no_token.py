@@ -6,13 +6,9 @@ import pytest
 from tests.kafka.clusters.cluster import SecuredCluster
 from tests.kafka.clusters.listeners import Security
 from tests.kafka.clusters.run import MANY, SECONDS, config_of, go_on, grants_of, judge, topic_of
-from tests.kafka.sentinel import Sentinel, wait_for
+from tests.kafka.sentinel import Sentinel, trouble, wait_for
 
 WAY = Security.OAUTHBEARER
-
-
-def trouble(sentinel: Sentinel) -> dict:
-    return sentinel.status.get("kafka", {}).get("trouble") or {}
 
 
 @pytest.mark.full
