@@ -1903,6 +1903,27 @@ def test_a_late_copy_of_what_the_state_knew_does_not_hide_that_the_log_start_exp
     assert after.count("expired") == 11
 
 
+def test_a_late_copy_in_a_log_that_went_back_does_not_hide_that_the_log_start_explains_what_came_before():
+    """The copy stands below where the log had been read to when the state was saved, and was not what was read."""
+    world = World()
+    world.elect()
+    world.produce(10)
+    sent = world.send(2)
+    world.read()
+    state = world.saved()
+    world.truncate(5)
+    (passed,) = world.produce()
+    world.produce()  # claims it
+    world.append(*sent)  # a request that was held up
+    for _ in range(10):
+        world.produce()
+    world.retain_from(6)
+    after = world.restart(state=state)
+    after.settle()
+    assert after.state_of(passed, run=1) is State.EXPIRED
+    assert (1, passed) not in after.lost
+
+
 def test_damaged_records_in_a_row_are_known_by_what_stands_around_them():
     world = World()
     sent = world.send(6)

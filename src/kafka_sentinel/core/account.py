@@ -75,7 +75,8 @@ class Account:
         self.highest_seen = -1  # highest sequence that stands in the log as we last read it
         self.earlier = (0, -1)  # (offset, highest sequence below it), from an earlier process
         self.known = 0  # of an orphan: sequences below it, no others, had been sent when the state was saved,
-        self.read_to = 0  # and the log had been read up to this offset
+        self.read_to = 0  # and the log had been read up to this offset,
+        self.read_epoch = -1  # where the newest leader to have written anything was that of this epoch (-1: not known)
         self.met = False  # of an orphan: the log was read past a fence of the present run, so all of it was met
         self.sends = Sends()
 

@@ -172,6 +172,7 @@ class PartitionLedger(Outcomes):
             "acks": self.partition.acks.value,
             "partition": self.partition.partition,
             "position": self.position,
+            "read_epoch": max((value.leader_epoch for _, _, value in self.log), default=UNKNOWN_EPOCH),
             "counted_to": self._counted_to,
             "log_start": self.log_start,
             "highest_acked": self.highest_acked,
@@ -198,6 +199,7 @@ class PartitionLedger(Outcomes):
         for entry in accounts:
             account = Account.from_state(self.partition, mapping(entry))
             account.read_to = self.position or 0
+            account.read_epoch = whole(state.get("read_epoch", UNKNOWN_EPOCH))
             account.earlier = (account.read_to, account.earlier[1])
             self.accounts[account.run] = account
             self.give_ups += [GiveUp(account.run, *span, at) for span in account.sets[State.UNCERTAIN].spans()]

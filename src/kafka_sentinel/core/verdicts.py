@@ -23,6 +23,7 @@ from kafka_sentinel.core.events import RecheckDone
 from kafka_sentinel.core.ledger import PartitionLedger, Suspected
 from kafka_sentinel.core.logview import Answer
 from kafka_sentinel.core.ranges import Piece
+from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH
 from kafka_sentinel.core.types import Fence, Instant, ProbePartition, SightingKind
 
 ORDER_SLACK = 1_000  # offsets by which retries without idempotence may break the order in which a run is written
@@ -175,17 +176,24 @@ def _stands_below(ledger: PartitionLedger, bound: int, answer: Answer) -> bool:
 def _lower_bound(account: Account, sequence: int, answer: Answer) -> int:
     """Return the offset from which a sequence of an earlier run must stand, given what of that run stands now.
 
-    What was sent after the state was saved stands above everything that had been read then, and stands still.
-    Otherwise a run is written in the order of its sequences, but for retries without idempotence.
+    What was sent after the state was saved stands above everything that had been read then, and stands still: a later
+    leader may have written there since, once more, what was read elsewhere. Otherwise a run is written in the order of
+    its sequences, but for retries without idempotence.
     """
     if not account.orphan:
         return 0
     since = [
         min(place.value + place.count, account.read_to)
         for place in answer.places(account.run, 0, account.known if sequence >= account.known else 0)
-        if place.value < account.read_to
+        if place.value < account.read_to and 0 <= _epoch_at(answer, place.value) <= account.read_epoch
     ]
     return max([*since, _just_above(account, sequence, answer) - ORDER_SLACK, 0])
+
+
+def _epoch_at(answer: Answer, offset: int) -> int:
+    """Return the epoch of the leader that wrote what stands there; UNKNOWN_EPOCH if nothing does."""
+    there = answer.get(offset)
+    return UNKNOWN_EPOCH if there is None else there.leader_epoch
 
 
 def _just_above(account: Account, sequence: int, answer: Answer) -> int:
