@@ -219,7 +219,7 @@ MUTATIONS = {
     mutation.__name__.replace("_", " "): (mutation, seed, changes)
     for mutation, seed, changes in (
         (skip_barrier_check, 91, {}),
-        (skip_fence_check, 62, {}),
+        (skip_fence_check, 139, {}),
         (call_suspects_lost_unread, 15, {}),
         (late_is_lost, 5, {}),
         (never_settle_uncertain, 5, {}),

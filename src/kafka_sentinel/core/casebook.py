@@ -40,6 +40,8 @@ class Casebook:
     def take(self, finding: Finding) -> list[Command]:
         """Charge a finding to its incident. Returns what there is to count and to log."""
         match finding:
+            case Regressed(confirms=True):
+                return []  # what was alleged has been told of
             case Regressed(partition=partition, divergence=offset, last_ack_at=last_ack_at, at=at):
                 incident = self.incidents.log_regressed(partition, last_ack_at, at)
                 return [

@@ -85,6 +85,7 @@ from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.status import status
 from kafka_sentinel.core.truth import ContradictionContained, CopiesFound, LossesProved, TopicRemade, Truth
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition, SightingKind
+from kafka_sentinel.core.verdicts import Loss
 
 ENSURE_TOPIC_EVERY = 10.0  # seconds between two attempts
 STARTUP = 30.0  # seconds a partition has to work for the first time: client, topic and reader come up
@@ -354,25 +355,30 @@ class Engine:
         for finding in self.truth.take_findings():
             self._commands += self.casebook.take(finding)
             match finding:
-                case Regressed(partition=partition, divergence=divergence):
+                case Regressed(partition=partition, divergence=divergence, proved=proved):
                     self.group.void_from(partition, divergence)
+                    if proved:  # a next life would believe what its state says of the records that are gone
+                        self._next_checkpoint = self.now.mono
                 case CopiesFound(partition=partition, count=count):
                     self.days.add(f"duplicated_{partition.acks.value}", count, self.now.wall)
                 case LossesProved(losses=losses):
-                    self._next_checkpoint = self.now.mono  # whoever proved them may be gone a moment later
-                    for loss in losses:
-                        self.days.add(f"lost_{loss.partition.acks.value}", loss.count, self.now.wall)
-                        if loss.seen == "before":
-                            self.days.add(f"lost_before_{loss.partition.acks.value}", loss.count, self.now.wall)
-                    lost = sum(loss.count for loss in losses if loss.partition.acks is Acks.ALL)
-                    if lost:
-                        self._commands += self.experiments.latch(f"{lost} acknowledged records lost", self.now)
+                    self._lost(losses)
                 case TopicRemade(acks=acks):
                     for partition in self.truth.ledgers:
                         if partition.acks is acks:
                             self.group.forget(partition)
                 case ContradictionContained():
                     self._commands += self.experiments.latch("the ledger contradicted itself", self.now)
+
+    def _lost(self, losses: tuple[Loss, ...]) -> None:
+        self._next_checkpoint = self.now.mono  # whoever proved them may be gone a moment later
+        for loss in losses:
+            self.days.add(f"lost_{loss.partition.acks.value}", loss.count, self.now.wall)
+            if loss.seen == "before":
+                self.days.add(f"lost_before_{loss.partition.acks.value}", loss.count, self.now.wall)
+        lost = sum(loss.count for loss in losses if loss.partition.acks is Acks.ALL)
+        if lost:
+            self._commands += self.experiments.latch(f"{lost} acknowledged records lost", self.now)
 
     # --- time
 

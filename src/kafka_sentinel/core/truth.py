@@ -311,8 +311,7 @@ class Truth:
                     self.rechecks.suspect(effect, at)
                 case Regressed():
                     self.rechecks.regressed(effect)
-                    if not effect.confirms:  # what was alleged has been told of
-                        self.findings.append(effect)
+                    self.findings.append(effect)
                 case CopySighted():
                     self.rechecks.copies(effect, at)
                 case Reposition(partition=partition, offset=offset):
