@@ -156,6 +156,16 @@ def test_check_of_an_unreachable_kafka_fails_with_a_sentence(sentinel, monkeypat
     assert err == "kafka-sentinel: 1 of the checks failed\n"
 
 
+def test_audit_of_an_unreachable_kafka_says_why_as_check_does(sentinel, monkeypatch):
+    server = f"127.0.0.1:{closed_port()}"
+    monkeypatch.setenv(SERVERS, server)
+    code, out, err = sentinel("audit", "--timeout", "1s")
+    assert code == 3
+    assert "no broker answered within 1 s" in out
+    said = f"kafka-sentinel: Kafka: nothing listens at {server} (connection refused): start the broker"
+    assert err.splitlines()[-1].startswith(said)
+
+
 def test_version(sentinel):
     code, out, _ = sentinel("version")
     assert code == 0

@@ -90,14 +90,14 @@ def audit(
     gathered = _gather(settings, timeout, everything=inventory)
     if inventory:
         _write(_listing(stock(gathered.facts, gathered.listed, settings.kubernetes.fleet()), form), output)
-        _end_if_silent(gathered)
+        _end_if_silent(settings, gathered)
         return
     report = judge(gathered.facts)
     cluster = gathered.facts.kafka.view.cluster_id if gathered.facts.kafka is not None else None
     _write(_rendered(report, form, cluster), output)
     if output is not None:
         click.echo(f"{output}: {summary(report)}", err=True)
-    _end_if_silent(gathered)
+    _end_if_silent(settings, gathered)
     if fail_on != NEVER and report.reaches(Severity(fail_on)):
         worse = "" if fail_on == Severity.CRITICAL else " or worse"
         raise Trouble(f"there are findings that are {fail_on}{worse}", code=FAILED_CHECK)
@@ -105,9 +105,15 @@ def audit(
         raise Trouble(f"{counted(len(report.not_judged), 'rule')} could not be judged", code=FAILED_CHECK)
 
 
-def _end_if_silent(gathered: Gathered) -> None:
-    if gathered.silence:
-        raise Trouble(f"Kafka: {gathered.silence}", code=RUNTIME_FAILURE)
+def _end_if_silent(settings: Settings, gathered: Gathered) -> None:
+    """Where Kafka did not answer, say why, as `check` would."""
+    if not gathered.silence:
+        return
+    from kafka_sentinel.adapters.diagnosis import examine  # noqa: PLC0415 - loads the Kafka clients
+
+    _progress("Kafka did not answer; looking for the reason")
+    found = examine(settings)
+    raise Trouble(f"Kafka: {gathered.silence if found is None else found.sentence}", code=RUNTIME_FAILURE)
 
 
 def _listing(found: Stock, form: str) -> str:
