@@ -120,6 +120,22 @@ def test_why_kafka_cannot_be_used_is_on_the_page(browser: Browser, scene: Scene,
     assert (said, console) == (places, [])
 
 
+def test_certificates_are_on_the_page_when_they_expire_soon(browser: Browser) -> None:
+    day = 86_400.0
+    left = {"ca_file": 15 * day, "cert_file": 13.5 * day, "<b>": -1.0}
+
+    def answer(asked: int) -> bytes:
+        now = 1.79e9 + asked
+        facts = status("calm", now)
+        return body(facts | {"kafka": facts["kafka"] | {"certificates": {key: now + rest for key, rest in left.items()}}})
+
+    markup, console = browser.show(answer, 3)
+    note = text_of(markup, "cluster-note").replace("\u202f", " ")
+    assert "in sync. A certificate in kafka.security.cert_file expires in 13 d 12 h." in note
+    assert "A certificate in kafka.security.<b> has expired." in note
+    assert ("ca_file" in note, console) == (False, [])
+
+
 def test_a_loss_that_a_person_has_resumed_from_stays_in_sight(browser: Browser) -> None:
     markup, _ = browser.show(lambda asked: body(status("loss", 1.79e9 + asked) | {"health": "ok"}), 3)
     assert text_of(markup, "headline") == "No further record lost"

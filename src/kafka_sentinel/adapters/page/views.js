@@ -75,7 +75,15 @@ function leads(id, partitions) {
 }
 
 export function clusterNote(kafka, at) {
-  return trouble({ kafka }) + partitionsNote(kafka, at);
+  return [trouble({ kafka }).trim(), partitionsNote(kafka, at), ...certificateNotes(kafka, at)].filter(Boolean).join(" ");
+}
+
+// As the alert KafkaSentinelCertificateExpires has it.
+const RENEWAL = 14 * 86400;
+
+function certificateNotes(kafka, at) {
+  return Object.entries(dict(kafka.certificates)).filter(([, until]) => num(until) !== null && until - at < RENEWAL)
+    .map(([key, until]) => `A certificate in kafka.security.${key} ${until > at ? `expires in ${seconds(until - at)}` : "has expired"}.`);
 }
 
 function partitionsNote(kafka, at) {
