@@ -127,7 +127,8 @@ def test_certificates_are_on_the_page_when_they_expire_soon(browser: Browser) ->
     def answer(asked: int) -> bytes:
         now = 1.79e9 + asked
         facts = status("calm", now)
-        return body(facts | {"kafka": facts["kafka"] | {"certificates": {key: now + rest for key, rest in left.items()}}})
+        until = {key: now + rest for key, rest in left.items()}
+        return body(facts | {"kafka": facts["kafka"] | {"certificates": until}})
 
     markup, console = browser.show(answer, 3)
     note = text_of(markup, "cluster-note").replace("\u202f", " ")

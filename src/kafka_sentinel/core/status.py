@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
 from kafka_sentinel.core.account import State
@@ -62,7 +62,7 @@ def status(engine: Engine) -> dict[str, object]:
             "consume": engine.availability.totals.ratio(Operation.CONSUME),
         },
         "latency_seconds": engine.latency.summary(),
-        "partitions": [_partition(engine, partition) for partition in sorted(engine.truth.ledgers)],
+        "partitions": _partitions(engine),
         "incidents": engine.incidents.status(),
         "older_incidents": engine.incidents.older(),
         "losses": list(engine.casebook.losses),
@@ -121,9 +121,25 @@ def _kafka(engine: Engine) -> dict[str, object]:
     }
 
 
-def _partition(engine: Engine, partition: ProbePartition) -> dict[str, object]:
+def _partitions(engine: Engine) -> list[dict[str, object]]:
+    """There may be thousands: what concerns all of them is asked for once."""
+    down = {operation: frozenset(engine.availability.unavailable(operation)) for operation in Operation}
+    seen = _views(engine.view)
+    return [_partition(engine, partition, seen.get(partition), down) for partition in sorted(engine.truth.ledgers)]
+
+
+def _views(view: ClusterView | None) -> dict[ProbePartition, PartitionView]:
+    topics = {acks: topic for acks in Acks if view is not None and (topic := view.probe_topic(acks)) is not None}
+    return {ProbePartition(acks, each.partition): each for acks, topic in topics.items() for each in topic.partitions}
+
+
+def _partition(
+    engine: Engine,
+    partition: ProbePartition,
+    seen: PartitionView | None,
+    down: Mapping[Operation, Container[ProbePartition]],
+) -> dict[str, object]:
     ledger = engine.truth.ledgers[partition]
-    seen = _view_of(engine.view, partition)
     oldest = ledger.oldest_awaiting()
     return {
         "acks": partition.acks.value,
@@ -131,16 +147,9 @@ def _partition(engine: Engine, partition: ProbePartition) -> dict[str, object]:
         "leader": seen.leader if seen is not None else -1,
         "replicas": list(seen.replicas) if seen is not None else [],
         "isr": list(seen.isr) if seen is not None else [],
-        "writable": partition not in engine.availability.unavailable(Operation.PRODUCE),
-        "readable": partition not in engine.availability.unavailable(Operation.CONSUME),
+        "writable": partition not in down[Operation.PRODUCE],
+        "readable": partition not in down[Operation.CONSUME],
         "lag_records": len(ledger.own.sets[State.AWAITING]),
         "lag_seconds": max(engine.now.mono - oldest.mono, 0.0) if oldest is not None else 0.0,
-        "suspected": ledger.records()["suspected"],
+        "suspected": sum(len(account.suspected) for account in ledger.accounts.values()),
     }
-
-
-def _view_of(view: ClusterView | None, partition: ProbePartition) -> PartitionView | None:
-    topic = view.probe_topic(partition.acks) if view is not None else None
-    if topic is None:
-        return None
-    return next((each for each in topic.partitions if each.partition == partition.partition), None)
