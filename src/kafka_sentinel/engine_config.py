@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kafka_sentinel import __version__
 from kafka_sentinel.core.engine import EngineConfig
+from kafka_sentinel.core.probe_cost import ProbeLoad
 from kafka_sentinel.core.record import instance_id
 from kafka_sentinel.core.types import Acks
 from kafka_sentinel.settings import Settings
@@ -41,6 +42,20 @@ def engine_config(settings: Settings) -> EngineConfig:
         lease=settings.config_map is not None,
         zookeeper=tuple(settings.cluster.zookeeper),
         provider=settings.fleet == "msk",
+    )
+
+
+def probe_load(settings: Settings, copies: tuple[int, ...]) -> ProbeLoad:
+    """`copies`: replicas of each partition of all probe topics."""
+    probe, recheck = settings.probe, settings.recheck
+    return ProbeLoad(
+        rate=probe.records_per_interval / probe.interval,
+        copies=copies,
+        size=probe.record_size,
+        together=probe.records_per_interval,
+        readers=2 if settings.group_consumer.enabled else 1,
+        reread=recheck.chunk_records / recheck.interval,
+        retention=probe.retention,
     )
 
 

@@ -89,6 +89,7 @@ def test_a_sound_cluster_passes_without_a_warning(findings):
         "kafka",
         "topic kafka-sentinel-probe",
         "topic kafka-sentinel-probe",
+        "cost",
         "group kafka-sentinel",
         "groups kafka-sentinel-*",
         "quorum",
@@ -234,3 +235,28 @@ def test_brokers_and_topics_are_seen():
     assert kafka.cluster().brokers == {1, 2, 3}
     with pytest.raises(Unanswered):
         kafka.quorum()
+
+
+# --- what it costs
+
+
+@pytest.mark.parametrize(
+    ("topic", "sections", "rate"),
+    [
+        (SOUND, {}, "30 records/s"),
+        (SOUND._replace(replicas=(3,) * 4), {}, "40 records/s"),
+        (SOUND, {"probe": {"acks_one": {"enabled": True}}}, "60 records/s"),
+        (SOUND, {"probe": {"interval": "1s"}}, "3 records/s"),
+        (None, {}, "60 records/s"),  # it is made with two partitions for each broker
+        (None, {"probe": {"partitions": 1}}, "10 records/s"),
+    ],
+)
+def test_the_cost_is_that_of_the_topics_and_the_settings(findings, topic, sections, rate):
+    [cost] = [finding for finding in findings(Kafka(topic=topic), **sections) if finding.check == "cost"]
+    assert cost.outcome is Outcome.OK
+    assert cost.sentence.startswith(f"{rate}: about ")
+
+
+def test_where_there_can_be_no_topic_no_cost_is_told(findings):
+    checks = [finding.check for finding in findings(Kafka(topic=None), probe={"manage_topic": False})]
+    assert "cost" not in checks

@@ -114,6 +114,7 @@ def test_check_looks_at_all_there_is(sentinel, here, monkeypatch, line: str):
         "configuration",
         "kafka",
         *["topic kafka-sentinel-probe"] * 2,
+        "cost",
         "group kafka-sentinel",
         "groups kafka-sentinel-*",
         "quorum",

@@ -6,7 +6,7 @@ Nothing is written to Kafka: the creation of a topic is only validated, and righ
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
 from kafka_sentinel.adapters.check_client import Cluster, KafkaAnswers, Unanswered
@@ -14,6 +14,7 @@ from kafka_sentinel.core import check as judge
 from kafka_sentinel.core.check import Finding, Outcome, Wanted
 from kafka_sentinel.core.connection import Reason
 from kafka_sentinel.core.kubernetes.fleet import KafkaSays
+from kafka_sentinel.engine_config import probe_load
 from kafka_sentinel.settings import Settings
 
 OTHER = "__consumer_offsets"  # which every cluster has, once a group has read
@@ -57,9 +58,11 @@ def of_kafka(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Itera
 
 
 def _usable(settings: Settings, kafka: KafkaAnswers, cluster: Cluster) -> Iterator[Finding]:
-    yield from _probe_topic(settings, settings.probe.topic, kafka, cluster)
+    copies = yield from _probe_topic(settings, settings.probe.topic, kafka, cluster)
     if settings.probe.acks_one.enabled:
-        yield from _probe_topic(settings, settings.probe.acks_one.topic, kafka, cluster)
+        copies += yield from _probe_topic(settings, settings.probe.acks_one.topic, kafka, cluster)
+    if copies:
+        yield judge.of_cost(probe_load(settings, copies))
     if settings.group_consumer.enabled:
         yield _group(settings.group_consumer.group_id, kafka)
     yield _readers(kafka)
@@ -79,17 +82,24 @@ def _state_file(settings: Settings) -> Iterator[Finding]:
         yield judge.of_state_file(str(file), str(folder), writable=writable, there=file.exists())
 
 
-def _probe_topic(settings: Settings, name: str, kafka: KafkaAnswers, cluster: Cluster) -> Iterator[Finding]:
+def _probe_topic(
+    settings: Settings, name: str, kafka: KafkaAnswers, cluster: Cluster
+) -> Generator[Finding, None, tuple[int, ...]]:
+    """Returns how many replicas each of its partitions has, or will have; of none where that is not known."""
     wanted = _wanted(settings)
     try:
         topic = kafka.topic(name)
     except Unanswered as error:
         yield _unanswered(Outcome.FAIL, f"topic {name}", error)
-        return
-    if topic is None:
-        yield _creation(settings, name, kafka, judge.why_not_created(wanted, cluster.brokers))
-    else:
+        return ()
+    if topic is not None:
         yield from judge.of_topic(topic, wanted, cluster.brokers)
+        return topic.replicas
+    creation = _creation(settings, name, kafka, judge.why_not_created(wanted, cluster.brokers))
+    yield creation
+    if creation.outcome is Outcome.FAIL:
+        return ()
+    return (settings.probe.replication_factor,) * (settings.probe.partitions or 2 * len(cluster.brokers))
 
 
 def _wanted(settings: Settings) -> Wanted:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kafka_sentinel.core.connection import CLOCK_WRONG, Reason, Trouble, clock
 from kafka_sentinel.core.durations import format_duration
+from kafka_sentinel.core.probe_cost import ProbeLoad, probe_cost, told
 
 MAX_OVERHEAD = 100  # bytes a record batch adds to one value, at most
 OF_READERS = "kafka-sentinel-"  # what the groups begin with whose coordinator readers ask for, though they join none
@@ -240,6 +241,10 @@ def of_arming(armed_for: str | None, cluster_id: str) -> Finding | None:
         return None
     sentence = f"experiments are armed for cluster {armed_for}, this is {cluster_id}: none will run here"
     return Finding(Outcome.WARN, "experiments", sentence)
+
+
+def of_cost(load: ProbeLoad) -> Finding:
+    return Finding(Outcome.OK, "cost", told(probe_cost(load)))
 
 
 # --- where Sentinel runs
