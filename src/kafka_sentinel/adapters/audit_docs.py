@@ -44,7 +44,7 @@ because Kafka does not say so.
 
 Exit codes: 0, nothing as bad as `--fail-on` (default: critical; `never` for none); 1, there is; with `--complete`
 also 1 if a rule could not be judged; 2, the configuration or an option is wrong; 3, Kafka did not answer (the rest
-is reported).
+is reported, and the last line says why, as `check` would).
 
 `--format json` follows the schema at `/api/v1/schema/audit.json`, which names at most {MAX_SUBJECTS} topics, pods
 or others of a finding and lists at most {MAX_OF_RULE} findings of a rule; all are counted. `--format sarif` is
