@@ -355,10 +355,8 @@ class Engine:
         for finding in self.truth.take_findings():
             self._commands += self.casebook.take(finding)
             match finding:
-                case Regressed(partition=partition, divergence=divergence, proved=proved):
-                    self.group.void_from(partition, divergence)
-                    if proved:  # a next life would believe what its state says of the records that are gone
-                        self._next_checkpoint = self.now.mono
+                case Regressed():
+                    self._went_back(finding)
                 case CopiesFound(partition=partition, count=count):
                     self.days.add(f"duplicated_{partition.acks.value}", count, self.now.wall)
                 case LossesProved(losses=losses):
@@ -369,6 +367,12 @@ class Engine:
                             self.group.forget(partition)
                 case ContradictionContained():
                     self._commands += self.experiments.latch("the ledger contradicted itself", self.now)
+
+    def _went_back(self, finding: Regressed) -> None:
+        if not finding.confirms:
+            self.group.void_from(finding.partition, finding.divergence)
+        if finding.proved:  # a next life would believe what its state says of the records that are gone
+            self._next_checkpoint = self.now.mono
 
     def _lost(self, losses: tuple[Loss, ...]) -> None:
         self._next_checkpoint = self.now.mono  # whoever proved them may be gone a moment later
