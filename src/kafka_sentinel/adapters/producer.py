@@ -226,18 +226,16 @@ class ProbeProducer:
     # --- what became of it
 
     def _poll(self, timeout: float) -> None:
-        """Post what is reported within `timeout` seconds and what follows closely, together.
+        """Post what is reported within `timeout` seconds and what follows closely, together: a post wakes the engine.
 
-        It sleeps in between: each report would wake this thread, and each event the engine's. The client itself keeps
-        how long a record took, so that no latency is changed.
+        It asks again meanwhile, and does not sleep: how long a record took ends when its report is taken.
         """
         client = self._client
         assert client is not None
         heard = [(client.poll(timeout), self._now())]
-        pause = min(GATHER, timeout)
-        if heard[0][0] and client.fatal is None and len(client) and pause > 0:
-            self._worker.stopping.wait(pause)
-            heard.append((client.poll(0.0), self._now()))
+        until = heard[0][1].mono + min(GATHER, timeout)
+        while heard[-1][0] and client.fatal is None and len(client) and (left := until - self._now().mono) > 0:
+            heard.append((client.poll(left), self._now()))
         events = [event for reports, at in heard for event in self._understood(reports, at)]
         if client.fatal is not None:
             code, text = client.fatal
