@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,11 +22,11 @@ from urllib.request import urlopen
 
 import psutil
 import yaml
+from benchmarks import figures
+from benchmarks.figures import Figure
 
 from kafka_sentinel.lab.cluster import LabCluster
 
-MOST_MEGABYTES = 100.0  # aim; a megabyte is 10^6 bytes
-MOST_PERCENT = 3.0  # aim; of one core
 PARTITIONS = 6
 SAMPLE = 0.5  # seconds between two looks at the memory
 SCRAPE = 15.0  # seconds between two scrapes of the metrics
@@ -40,7 +39,8 @@ Found = TypeVar("Found")
 class Daemon:
     """`kafka-sentinel run`, from `start` until the context is left."""
 
-    def __init__(self, servers: str, folder: Path) -> None:
+    def __init__(self, servers: str, folder: Path, partitions: int = PARTITIONS, **sections: Mapping[str, Any]) -> None:
+        self._partitions = partitions
         self._log = folder / "log"
         config = folder / "sentinel.yaml"
         config.write_text(
@@ -50,6 +50,7 @@ class Daemon:
                     "kafka": {"bootstrap_servers": servers},
                     "http": {"host": "127.0.0.1", "port": 0},
                     "state": {"file": str(folder / "state.json")},
+                    **sections,
                 }
             )
         )
@@ -62,7 +63,7 @@ class Daemon:
         with self._log.open("wb") as stream, subprocess.Popen(self._command, stderr=stream) as process:
             try:
                 self._page = str(_wait_for(self._address, "the page"))
-                _wait_for(self._probes, f"{PARTITIONS} partitions being verified")
+                _wait_for(self._probes, f"{self._partitions} partitions being verified")
                 yield psutil.Process(process.pid)
             except BaseException:
                 print(self._log.read_text()[-4_000:], file=sys.stderr)
@@ -89,7 +90,7 @@ class Daemon:
             status = self.status()
         except URLError:
             return False
-        return len(status.get("partitions", ())) == PARTITIONS and self.verified() > 0
+        return len(status.get("partitions", ())) == self._partitions and self.verified() > 0
 
     def get(self, path: str) -> bytes:
         with urlopen(self._page + path, timeout=5) as answer:
@@ -109,11 +110,6 @@ def _wait_for(found: Callable[[], Found], what: str) -> Found:
             raise SystemExit(f"footprint: not within {READY_SECONDS:.0f} s: {what}")
         time.sleep(0.2)
     return answer
-
-
-def busy() -> str:
-    """Say how much else the machine has to do: processor time is dearer where caches and cores are shared."""
-    return f"load average of the last minute {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
 def measure(daemon: Daemon, process: psutil.Process, warm_up: float, seconds: float) -> dict[str, Any]:
@@ -161,20 +157,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.footprint", description=__doc__)
     parser.add_argument("--warm-up", type=float, default=20.0, metavar="S", help="seconds before measuring (20)")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="seconds of measuring (60)")
-    parser.add_argument("--check", action="store_true", help="exit code 1 if an aim is missed")
-    options = parser.parse_args()
+    figures.options(parser)
+    given = parser.parse_args()
     with LabCluster("combined") as lab, tempfile.TemporaryDirectory(prefix="kafka-sentinel-bench-") as folder:
         daemon = Daemon(lab.bootstrap_servers, Path(folder))
         with daemon.running() as process:
-            result = measure(daemon, process, options.warm_up, options.seconds)
-    print(f"{'':24}{'measured':>10}{'aim':>10}")
-    print(f"{'resident memory, MB':24}{result['rss_max_mb']:>10}{'<= ' + format(MOST_MEGABYTES, 'g'):>10}")
-    print(f"{'processor, % of a core':24}{result['cpu_percent']:>10}{'<= ' + format(MOST_PERCENT, 'g'):>10}")
-    print(f"{'verified, records/s':24}{result['verified_per_second']:>10}")
-    print(busy())
-    print(json.dumps(result))
-    met = result["rss_max_mb"] <= MOST_MEGABYTES and result["cpu_percent"] <= MOST_PERCENT
-    return 0 if met or not options.check else 1
+            result = measure(daemon, process, given.warm_up, given.seconds)
+    found = [
+        Figure("resident memory at its highest", result["rss_max_mb"], "MB", most=90),
+        Figure("processor", result["cpu_percent"], "% of a core", most=2),
+        Figure("records verified", result["verified_per_second"], "/s"),
+    ]
+    return figures.conclude("footprint", found, result, given)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from collections.abc import Sequence
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from benchmarks.footprint import busy
+from benchmarks import figures
+from benchmarks.figures import Figure
 from confluent_kafka.admin import AdminClient, NewTopic
 from tests.image.built import Built, image
 from tests.image.podman import RESTRICTED, environment, podman, running
@@ -31,8 +32,6 @@ from tests.image.podman import RESTRICTED, environment, podman, running
 from kafka_sentinel.lab.cluster import LabCluster
 from kafka_sentinel.lab.errors import LabError
 
-MOST_MEGABYTES = 150.0  # aim, without the base; a megabyte is 10^6 bytes
-MOST_RATIO = 4.0  # aim
 READY_SECONDS = 60.0
 LOOK = 0.02  # seconds between two looks at the API
 TOPIC = "bare"
@@ -54,25 +53,22 @@ print(reader.poll(30).offset() == sent[0])
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.image", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="of each kind (7)")
-    parser.add_argument("--check", action="store_true", help="exit code 1 if an aim is missed")
-    options = parser.parse_args()
+    figures.options(parser)
+    given = parser.parse_args()
     try:
         built = image()
     except LabError as error:
         print(f"image: not measured: {error}")
-        return 1 if options.check else 0
+        return 1 if given.check else 0
     with LabCluster("combined") as lab:
-        result = {**sizes(built), **start_up(built, lab.bootstrap_servers, options.rounds)}
-    print(f"{'':36}{'measured':>10}{'aim':>10}")
-    print(f"{'image without its base, MB':36}{result['own_mb']:>10}{'<= ' + format(MOST_MEGABYTES, 'g'):>10}")
-    print(f"{'whole image, on Debian, MB':36}{result['whole_mb']:>10}")
-    for kind in ("nothing", "bare", "sentinel"):
-        print(f"{f'start-up: {kind}, s':36}{result[f'{kind}_seconds']:>10}")
-    print(f"{'start-up: ratio of sentinel to bare':36}{result['ratio']:>10}{'<= ' + format(MOST_RATIO, 'g'):>10}")
-    print(busy())
-    print(json.dumps(result))
-    met = result["own_mb"] <= MOST_MEGABYTES and result["ratio"] <= MOST_RATIO
-    return 0 if met or not options.check else 1
+        result = {**sizes(built), **start_up(built, lab.bootstrap_servers, given.rounds)}
+    found = [
+        Figure("image without its base", result["own_mb"], "MB", most=150),
+        Figure("whole image, on Debian", result["whole_mb"], "MB"),
+        *(Figure(f"start-up: {kind}", result[f"{kind}_seconds"], "s") for kind in ("nothing", "bare", "sentinel")),
+        Figure("start-up: sentinel to bare", result["ratio"], most=4),
+    ]
+    return figures.conclude("image", found, result, given)
 
 
 def sizes(built: Built) -> dict[str, float]:
