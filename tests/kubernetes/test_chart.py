@@ -18,7 +18,7 @@ from tests.chart import helm as programs
 from tests.chart.rendering import CHART
 from tests.image import built as dockerfile
 from tests.kubernetes.deploy import prometheus_operator
-from tests.kubernetes.deploy.everything import NOTHING, announced, everything, wait_until_there_is
+from tests.kubernetes.deploy.everything import NOTHING, announced, at_rest, everything, wait_until_there_is
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.layout import CONTROLLER_NODE
 from tests.kubernetes.deploy.objects import run_in_pod
@@ -52,7 +52,7 @@ NEVER = (
 def test_installed_with_one_value_it_proves_records_in_a_minute_and_keeps_its_state(
     lab: Cluster, kafka: Kafka, tmp_path: Path, major: str
 ):
-    before = everything(kafka)
+    before = at_rest(kafka)
     began = time.monotonic()
     with installed(kafka, major, tmp_path) as release:
         wait_for(lambda: release.verified() > 0, "the first verified record", FIRST_RECORD - (time.monotonic() - began))
@@ -87,7 +87,7 @@ def test_uninstalled_with_everything_on_it_leaves_what_its_notes_say_and_nothing
     kafka = secured_kafka
     programs.ensure()
     with monitoring_defined(lab), ExitStack() as stack:
-        before = everything(kafka)
+        before = at_rest(kafka)
         release = Release(kafka, programs.MAJORS[0], tmp_path)
         values = {
             "kafka": {"clusterName": kafka.name, "auth": {"type": "tls"}},

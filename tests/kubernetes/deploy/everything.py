@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.waiting import wait_for
@@ -41,7 +42,21 @@ def everything(kafka: Kafka) -> Everything:
     )
 
 
+def at_rest(kafka: Kafka) -> Everything:
+    """Return what there is, once nothing is on its way out: whoever deleted it may not have waited."""
+    wait_for(lambda: not _going(kafka.cluster), "what is deleted to be gone", SECONDS, lambda: _going(kafka.cluster))
+    return everything(kafka)
+
+
+def _going(cluster: Cluster) -> list[str]:
+    return [name for name, metadata in _listed(cluster) if "deletionTimestamp" in metadata]
+
+
 def _objects(cluster: Cluster) -> Iterator[str]:
+    return (name for name, _ in _listed(cluster))
+
+
+def _listed(cluster: Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
     """Go by discovery, as `kubectl api-resources` does, and list each kind in all namespaces at once."""
     groups = [group["preferredVersion"]["groupVersion"] for group in cluster.api.get("/apis")["groups"]]
     for root in ("/api/v1", *(f"/apis/{group}" for group in groups)):
@@ -52,7 +67,7 @@ def _objects(cluster: Cluster) -> Iterator[str]:
             for one in cluster.api.list(f"{root}/{plural}"):
                 metadata = one["metadata"]
                 place = "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
-                yield f"{resource['kind'].lower()} {place}"
+                yield f"{resource['kind'].lower()} {place}", metadata
 
 
 def announced(notes: str) -> Everything:
