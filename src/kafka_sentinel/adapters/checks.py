@@ -14,6 +14,7 @@ from kafka_sentinel.core import check as judge
 from kafka_sentinel.core.check import Finding, Outcome, Wanted
 from kafka_sentinel.core.connection import Reason
 from kafka_sentinel.core.kubernetes.fleet import KafkaSays
+from kafka_sentinel.core.placement import partition_count
 from kafka_sentinel.engine_config import probe_load
 from kafka_sentinel.settings import Settings
 
@@ -99,7 +100,7 @@ def _probe_topic(
     yield creation
     if creation.outcome is Outcome.FAIL:
         return ()
-    return (settings.probe.replication_factor,) * (settings.probe.partitions or 2 * len(cluster.brokers))
+    return (wanted.replication_factor,) * partition_count(len(cluster.brokers), settings.probe.partitions)
 
 
 def _wanted(settings: Settings) -> Wanted:

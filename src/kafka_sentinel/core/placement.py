@@ -39,9 +39,14 @@ def min_isr(factor: int, wanted: int | None) -> int:
     return wanted
 
 
+def partition_count(brokers: int, wanted: int | None) -> int:
+    """Return how many partitions a probe topic is made with. `wanted` None: two for every broker."""
+    return 2 * brokers if wanted is None else wanted
+
+
 def plan_topic(brokers: Mapping[int, str | None], factor: int, partitions: int | None = None) -> Assignment:
     """Place a new topic on `brokers` (id → rack). By default every broker leads two partitions."""
-    count = 2 * len(brokers) if partitions is None else partitions
+    count = partition_count(len(brokers), partitions)
     if count < len(brokers):
         raise TopicProblem(
             f"{count} partition(s) are wanted for the probe topic, but {len(brokers)} brokers should lead one each"
