@@ -70,13 +70,12 @@ def core(records: float) -> tuple[list[Figure], dict[str, Any]]:
     grown = process.memory_info().rss - after_a_tenth
     took = time.monotonic() - began
     sizes, times = zip(*(_saved(feed) for _ in range(SAVES)), strict=True)
-    incidents = len(feed.engine.status()["incidents"])  # type: ignore[arg-type]
     return [
         Figure("records accounted for by the core", feed.accounted / 1e6, "million"),
         Figure("… its memory grew by, after the first tenth", grown / 1e6, "MB", most=2),
         Figure("… size of its state", sizes[0] / 1024, "KiB", most=256),
         Figure("… to make the state and write it as JSON", 1000 * statistics.median(times), "ms", most=50),
-    ], {"core_seconds": round(took, 1), "incidents_shown": incidents, "steps": steps}
+    ], {"core_seconds": round(took, 1), "steps": steps}
 
 
 def _saved(feed: Feed) -> tuple[int, float]:

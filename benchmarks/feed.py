@@ -51,7 +51,6 @@ class Feed:
         self._mono = 1_000.0
         self.engine = Engine(engine_config(self.settings), run=RUN, started=self.now(), state=None)
         self.partitions = [ProbePartition(Acks.ALL, number) for number in range(partitions)]
-        self.saved: SaveState | None = None
         self.accounted = 0  # records acknowledged and read
         self._end = 0  # of every log
         self._held: list[tuple[int, float]] = []  # first sequence and send instant of what awaits its acknowledgement
@@ -129,5 +128,4 @@ class Feed:
             if isinstance(command, Recheck):
                 self.post(self._answer(command))
             elif isinstance(command, SaveState):
-                self.saved = command
                 self.post(StateSaved(self.now(), command.generation))

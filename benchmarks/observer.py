@@ -28,6 +28,7 @@ from kafka_sentinel.settings import Settings
 PARTITIONS, COPIES = 6, 3
 WARM_UP = 10.0  # seconds, after Sentinel has started or ended
 DAY = 86_400.0
+RATES = ("cpu", "traffic", "stored", "verified")  # of what is used, those that are told a second
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def main() -> int:
     rounds = []
     with LabCluster("combined") as lab:
         for number in range(given.rounds):
-            rounds.append({"alone": _alone(lab, given.seconds), "probed": _probed(lab, given.seconds)})
+            rounds.append({"alone": _measured(lab, None, given.seconds), "probed": _probed(lab, given.seconds)})
             print(f"{number + 1} {rounds[-1]}", flush=True)
     return figures.conclude("observer", _figures(rounds), {"rounds": rounds}, given)
 
@@ -73,10 +74,6 @@ def _figures(rounds: list[dict[str, dict[str, float]]]) -> list[Figure]:
     ]
 
 
-def _alone(lab: LabCluster, seconds: float) -> dict[str, float]:
-    return _measured(lab, None, seconds)
-
-
 def _probed(lab: LabCluster, seconds: float) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="kafka-sentinel-bench-") as folder:
         daemon = Daemon(lab.bootstrap_servers, Path(folder))
@@ -90,10 +87,7 @@ def _measured(lab: LabCluster, daemon: Daemon | None, seconds: float) -> dict[st
     time.sleep(seconds)
     after = _used(lab, daemon)
     passed = after.at - before.at
-    return {key: round((getattr(after, key) - getattr(before, key)) / passed, 4) for key in _RATES}
-
-
-_RATES = ("cpu", "traffic", "stored", "verified")
+    return {key: round((getattr(after, key) - getattr(before, key)) / passed, 4) for key in RATES}
 
 
 def _used(lab: LabCluster, daemon: Daemon | None) -> Used:

@@ -26,12 +26,12 @@ from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.events import ObjectsListed
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.display import Display
+from kafka_sentinel.runtime import PUBLISH_EVERY
 
 SIZES = (3, 10, 30, 100, 300, 1_000)
 PARTITIONS, NODES, PODS = 3, 5, 10  # for each broker
 INTERVAL = 0.1  # seconds from one record of a partition to the next: the default
 SLOW = 1.0  # the same, for as many brokers as there are
-PUBLISH_EVERY = 0.5  # seconds: the daemon's page and metrics
 WARM_UP, SECONDS = 5.0, 5.0  # simulated
 GROWTH = 1.5  # from one size to the next, cost per broker may grow by this factor: no step is worse than linear
 
