@@ -69,6 +69,8 @@ def kafka(**status):
 class KubernetesWorld(Sentinel):
     """Brokers 1, 2, 3, of which `places` says the node. `dead`: give no answers; `listed`: those metadata names."""
 
+    alive = (Kind.POD, Kind.NODE)  # of which the watches say all the time that nothing was missed
+
     def __init__(self, *, labels=SPOT, places=("n1", "n2", "n3"), **sections):
         super().__init__(partitions=0, **{**SECTIONS, **sections})
         self.dead, self.listed, self.leader = set(), (1, 2, 3), 1
@@ -168,7 +170,8 @@ class KubernetesWorld(Sentinel):
                 self.acked(offset, waiting)
                 self.read(offset, offset, waiting)
             self.look()
-            self.step(WatchAlive(self.now(), Kind.POD))
+            for kind in self.alive:
+                self.step(WatchAlive(self.now(), kind))
             self.wait(INTERVAL)
             self._answer_rechecks()
 

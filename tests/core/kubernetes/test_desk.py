@@ -184,3 +184,47 @@ def test_before_anything_is_listed_nothing_is_claimed():
     assert desk.exposure is None
     assert desk.fleet.pods == {}
     assert desk.fleet.problems
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_node_is_lost_by_silence_only_as_long_as_nodes_are_told_of(cluster, told):
+    """It fell silent, and then nothing was told of any node: it may have come back since."""
+    silent = cluster.get(Kind.NODE, NODE)
+    well = cluster.get(Kind.NODE, NODE)
+    ready = silent["status"]["conditions"][-1]
+    ready |= {"status": "Unknown", "reason": "NodeStatusUnknown", "lastTransitionTime": stamp(40)}
+    silent["spec"]["taints"] = [DISRUPTED]
+    cluster.put(40, Kind.NODE, silent)
+    for second in range(50, 1_000, 10):
+        if told:
+            cluster.desk.take(WatchAlive(at(second), Kind.NODE))
+        cluster.tick(second)
+    if not told:
+        cluster.put(1_000, Kind.NODE, well)
+    causes = [labels["cause"] for labels in cluster.counted("node_disruptions_total")]
+    assert causes == (["node_failure"] if told else [])
+
+
+@pytest.mark.parametrize("ends", ["its container", "the pod"])
+def test_a_pod_that_comes_and_ends_between_two_ticks_is_counted(cluster, ends):
+    """A watch that has caught up tells minutes at once."""
+    name, second = "orders-broker-1", 300
+    raw = cluster.get(Kind.POD, name)
+    last = {**raw, "metadata": {**raw["metadata"], "deletionTimestamp": stamp(130), "deletionGracePeriodSeconds": 30}}
+    cluster.desk.take(ObjectChanged(at(second), Kind.POD, parse(Kind.POD, last)))
+    cluster.desk.take(ObjectDeleted(at(second), Kind.POD, parse(Kind.POD, last)))
+    raw["metadata"] |= {"uid": "second", "creationTimestamp": stamp(110)}
+    cluster.desk.take(ObjectChanged(at(second), Kind.POD, parse(Kind.POD, raw)))
+    if ends == "the pod":
+        raw["metadata"] |= {"deletionTimestamp": stamp(230), "deletionGracePeriodSeconds": 30}
+        cluster.desk.take(ObjectChanged(at(second), Kind.POD, parse(Kind.POD, raw)))
+        cluster.desk.take(ObjectDeleted(at(second), Kind.POD, parse(Kind.POD, raw)))
+    else:
+        status = next(one for one in raw["status"]["containerStatuses"] if one["name"] == "kafka")
+        how = {"exitCode": 1, "reason": "Error", "finishedAt": stamp(200)}
+        status |= {"restartCount": status["restartCount"] + 1, "lastState": {"terminated": how}}
+        cluster.desk.take(ObjectChanged(at(second), Kind.POD, parse(Kind.POD, raw)))
+    cluster.tick(second)
+    cluster.tick(second + 700)
+    causes = [labels["cause"] for labels in cluster.counted("broker_restarts_total")]
+    assert causes == ["pod_deleted", "pod_deleted" if ends == "the pod" else "crash"]

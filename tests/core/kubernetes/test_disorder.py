@@ -41,6 +41,23 @@ def story_reclaimed(labels=SPOT):
     ]
 
 
+def story_reclaimed_as_its_claim_says(labels=SPOT):
+    """Only the NodeClaim tells of the reclaim, and of its end a watch may tell before that of the node does."""
+    about = node_claim()["metadata"]
+    return [
+        (
+            10,
+            there(
+                Kind.EVENT, event("SpotInterrupted", about["name"], kind="NodeClaim", about_uid=about["uid"], first=10)
+            ),
+        ),
+        (11, there(Kind.NODE_CLAIM, node_claim(deleted=11))),
+        (12, there(Kind.NODE, node(labels=labels, taints=[TAINT]))),
+        (120, gone(node(labels=labels, taints=[TAINT]))),
+        (121, (Kind.NODE_CLAIM, node_claim(deleted=11), True)),
+    ]
+
+
 def story_noticed(labels=SPOT):
     return [
         (10, there(Kind.NODE, node(labels=labels, taints=[NOTICE], cordoned=True))),
@@ -82,6 +99,7 @@ def story_interrupted_for_a_moment(labels=SPOT):
 
 STORIES = [
     (story_reclaimed, SPOT, [("spot", "true")]),
+    (story_reclaimed_as_its_claim_says, SPOT, [("spot", "true")]),
     (story_noticed, SPOT, [("spot", "true")]),
     (story_noticed, {}, [("spot", "true")]),
     (story_consolidated, SPOT, [("drain", "true")]),
@@ -117,7 +135,7 @@ def tell(story, labels, lags, repeats=frozenset(), relists=frozenset()):
                 watch.take((watches.drop if last else watches.put)(second, kind, raw))
         if second % 5 == 0:
             watch.tick(at(second))
-            counted += [one for one in disruptions.tick(at(second)).commands if isinstance(one, Count)]
+            counted += [one for one in disruptions.tick(at(second), at(second)).commands if isinstance(one, Count)]
     found = [dict(one.labels) for one in counted if one.metric == "node_disruptions_total"]
     return [(labels["cause"], labels["announced"]) for labels in found], disruptions
 

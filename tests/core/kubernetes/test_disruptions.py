@@ -12,8 +12,17 @@ from kafka_sentinel.core.commands import Count, Observe
 from kafka_sentinel.core.events import ObjectsListed
 from kafka_sentinel.core.incident import Cause
 from kafka_sentinel.core.kubernetes import disruptions as module
+from kafka_sentinel.core.kubernetes.capacity import Capacity
 from kafka_sentinel.core.kubernetes.disruption import Outcome
-from kafka_sentinel.core.kubernetes.disruptions import LOST_AFTER, SETTLE, SETTLE_SILENT, Disruptions
+from kafka_sentinel.core.kubernetes.disruptions import (
+    CATCH_UP,
+    LOST_AFTER,
+    OLD,
+    SETTLE,
+    SETTLE_SILENT,
+    STARTING,
+    Disruptions,
+)
 from kafka_sentinel.core.kubernetes.node_watch import NodeWatch
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.signal_types import SignalKind, Source
@@ -42,7 +51,7 @@ class World:
         self.changes, self.commands = [], []
 
     def node(self, seconds, **more):
-        self.watch.take(self.watches.put(seconds, Kind.NODE, node(labels=self.labels, **more)))
+        self.watch.take(self.watches.put(seconds, Kind.NODE, node(**{"labels": self.labels, **more})))
 
     def event(self, seconds, reason, **more):
         self.watch.take(self.watches.put(seconds, Kind.EVENT, event(reason, **{"first": seconds, **more})))
@@ -55,7 +64,7 @@ class World:
 
     def tick(self, seconds):
         self.watch.tick(at(seconds))
-        step = self.disruptions.tick(at(seconds))
+        step = self.disruptions.tick(at(seconds), at(seconds))
         self.changes += [change.kind for change in step.changes]
         self.commands += step.commands
         return self
@@ -108,6 +117,7 @@ def test_the_termination_handlers_notice_then_the_power_goes():
     world.deleted(900, taints=[NTH_NOTICE])
     world.wait(910)
     assert world.counted == [("spot", "true")]
+    assert world.disruptions.open == ()
 
 
 @pytest.mark.parametrize(
@@ -325,19 +335,34 @@ def test_a_drain_that_a_person_takes_back_is_counted_only_if_a_broker_left():
     assert (world.only.outcome, world.counted) == (Outcome.WITHDRAWN, [])
     world.node(1_000, cordoned=True)
     world.disruptions.broker_left("uid-n1", at(1_000))
+    world.wait(1_001, 1_200)
     world.node(1_300)
     world.wait(1_301)
     assert world.counted == [("drain", "true")]
     assert "withdrawn" in world.changes
 
 
-def test_a_drain_that_is_told_after_the_broker_left_struck_all_the_same():
+@pytest.mark.parametrize(("told", "counted"), [(15, [("drain", "true")]), (70, [("drain", "true")]), (71, [])])
+def test_a_drain_that_is_told_after_the_broker_left_struck_all_the_same_unless_that_is_long_ago(told, counted):
     world = World(EKS_ON_DEMAND)
     world.disruptions.broker_left("uid-n1", at(10))
-    world.node(15, cordoned=True)
+    world.node(told, cordoned=True)
+    world.node(told + 45)
+    world.wait(told + 46)
+    assert world.counted == counted
+
+
+@pytest.mark.parametrize(("closed", "counted"), [(5, [("drain", "true")]), (15, [("drain", "true")]), (16, [])])
+def test_what_was_rolled_was_drained_only_if_its_node_was_not_closed_later(closed, counted):
+    world = World(EKS_ON_DEMAND)
+    for second in sorted((closed, 10)):
+        if second == 10:
+            world.disruptions.broker_left("uid-n1", at(10), rolled=True)
+        else:
+            world.node(closed, cordoned=True)
     world.node(60)
     world.wait(61)
-    assert world.counted == [("drain", "true")]
+    assert world.counted == counted
 
 
 # --- silent for a while
@@ -356,6 +381,18 @@ def test_a_node_that_is_silent_and_comes_back_was_not_lost(labels, seconds):
     assert "recovered" in world.changes
 
 
+def test_a_node_that_falls_silent_again_while_nobody_looked_is_not_lost_by_the_time_of_both():
+    world = World(EKS_ON_DEMAND)
+    world.node(40, **unreachable(40))
+    world.wait(41, 60)
+    again = 40 + LOST_AFTER
+    world.node(again + 30, **unreachable(again))
+    world.wait(again + 31, again + LOST_AFTER - 10)
+    assert (world.only.certain, world.only.cause) == (None, Cause.UNKNOWN)
+    world.wait(again + LOST_AFTER)
+    assert world.counted == [("node_failure", "false")]
+
+
 def test_a_cordoned_node_that_was_silent_for_a_moment_was_not_lost_either():
     world = World(EKS_ON_DEMAND)
     world.node(10, cordoned=True)
@@ -367,6 +404,30 @@ def test_a_cordoned_node_that_was_silent_for_a_moment_was_not_lost_either():
     world.node(2_000)
     world.tick(2_001)
     assert (world.only.outcome, world.counted) == (Outcome.RECOVERED, [])
+
+
+def ending(world, seconds, **more):
+    """The kubelet says that its machine shuts down: not ready, and not silent."""
+    raw = node(**{"labels": world.labels, "ready": "False", "since": seconds, **more})
+    raw["status"]["conditions"][-1]["message"] = "node is shutting down"
+    world.watch.take(world.watches.put(seconds, Kind.NODE, raw))
+
+
+def test_a_node_that_ends_in_good_order_is_not_silent_though_it_once_was():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.disruptions.broker_left("uid-n1", at(10))
+    world.node(40, **unreachable(40, cordoned=True))
+    world.node(70, cordoned=True, since=70)
+    ending(world, 100, cordoned=True)
+    assert (world.only.drained, world.only.lost) == (True, None)
+
+
+def test_a_silent_node_is_not_back_before_it_is_ready():
+    world = World(EKS_ON_DEMAND)
+    world.node(40, **unreachable(40))
+    ending(world, 50)
+    assert world.only.lost == at(40)
 
 
 def test_a_node_that_stays_silent_is_lost_also_if_it_returns_at_last():
@@ -419,13 +480,201 @@ def test_a_planned_reboot_is_a_drain():
     assert world.counted == [("drain", "true")]
 
 
-def test_a_node_that_is_still_starting_is_not_lost():
-    world = World(EKS_SPOT)
-    world.watches.drop(0, Kind.NODE, node(labels=EKS_SPOT))
+def test_a_reboot_is_over_when_the_node_is_back_whatever_its_event_still_says():
+    world = World(EKS_ON_DEMAND)
+    world.node(30, boot="boot-2")
+    world.event(33, "Rebooted")
+    world.wait(34, 300)
+    assert (world.only.outcome, world.disruptions.open) == (Outcome.LOST, ())
+    world.event(300, "NodeReady")  # looked at again, while the event of the reboot still stands
+    assert world.disruptions.open == ()
+    world.node(310, boot="boot-2", cordoned=True)
+    world.disruptions.broker_left("uid-n1", at(320))
+    world.node(400, boot="boot-2")
+    world.wait(401)
+    assert world.counted == [("node_failure", "false"), ("drain", "true")]
+
+
+def test_a_reboot_of_which_the_event_is_told_first_and_its_boot_when_that_is_over_is_one():
+    world = World(EKS_ON_DEMAND)
+    world.event(33, "Rebooted", message="Node n1 has been rebooted, boot id: boot-2")
+    world.wait(34, 300)
+    assert world.counted == [("node_failure", "false")]
+    world.node(310, boot="boot-2")
+    world.wait(311, 600)
+    assert world.counted == [("node_failure", "false")]
+    world.node(700, boot="boot-3")
+    world.wait(701)
+    assert world.counted == [("node_failure", "false")] * 2
+
+
+def test_a_node_that_does_not_say_its_boot_was_not_restarted_by_that():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, boot="")
+    world.node(20)
+    world.wait(21)
+    assert (world.only, world.counted) == (None, [])
+    world.node(400, boot="boot-2")
+    assert world.only.certain is not None
+
+
+@pytest.mark.parametrize(
+    "said", [{"first": 33}, {"firstTimestamp": None, "lastTimestamp": None}, {"first": 40}, {"first": 93}]
+)
+def test_an_event_of_a_reboot_is_one_also_when_it_is_looked_at_again_and_whatever_its_clock(said):
+    """The one of 93 bears the very second in which the disruption is over."""
+    world = World(EKS_ON_DEMAND)
+    world.event(33, "Rebooted", **said)
+    for second in (34, 93, 94, 95):
+        world.tick(second)
+    world.event(96, "NodeReady")  # looked at again, while the event of the reboot still stands
+    world.wait(97, 900)
+    assert world.counted == [("node_failure", "false")]
+
+
+def test_a_reboot_in_an_event_without_any_time_is_of_now():
+    world = World(EKS_ON_DEMAND)
+    raw = event("Rebooted", firstTimestamp=None, lastTimestamp=None)
+    del raw["metadata"]["creationTimestamp"]
+    world.watch.take(world.watches.put(33, Kind.EVENT, raw))
+    assert world.only.lost == at(33)
+
+
+def test_a_second_reboot_is_another_loss():
+    world = World(EKS_ON_DEMAND)
+    world.event(33, "Rebooted")
+    world.wait(34, 600)
+    world.event(1_700, "Rebooted")
+    world.wait(1_701)
+    assert world.counted == [("node_failure", "false")] * 2
+
+
+def test_a_reboot_is_news_for_a_minute():
+    told = World(EKS_ON_DEMAND)
+    told.event(OLD + 33, "Rebooted", first=33)
+    assert told.only is not None
+    late = World(EKS_ON_DEMAND)
+    late.event(OLD + 34, "Rebooted", first=33)
+    assert late.only is None
+
+
+def test_a_reboot_that_is_told_of_late_is_news_where_the_node_was_in_trouble_by_then():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.event(140, "Rebooted", first=35)
+    assert world.only.certain is not None
+
+
+def test_the_end_of_another_nodes_disruption_does_not_make_a_reboot_old():
+    world = World(EKS_ON_DEMAND)
+    world.watch.hosts(at(0), {"uid-n2": frozenset({5})})
+    world.watch.take(world.watches.put(10, Kind.NODE, node("n2", cordoned=True)))
+    world.watch.take(world.watches.put(50, Kind.NODE, node("n2")))
+    assert world.disruptions.open == ()
+    world.event(60, "Rebooted", first=45)
+    assert world.only.certain is not None
+
+
+def with_new_node(labels):
+    world = World(labels)
+    world.watches.drop(0, Kind.NODE, node(labels=labels))
     world.watch.hosts(at(0), {"uid-new": frozenset({0})})
-    world.node(0, uid="uid-new", ready="False", since=0, created=0, taints=[{"key": "node.kubernetes.io/not-ready"}])
+    return world
+
+
+@pytest.mark.parametrize(("ready", "reason"), [("False", "KubeletNotReady"), ("Unknown", "NodeStatusNeverUpdated")])
+def test_a_node_that_is_still_starting_is_not_lost(ready, reason):
+    world = with_new_node(EKS_SPOT)
+    taints = [{"key": "node.kubernetes.io/not-ready"}]
+    raw = node(uid="uid-new", labels=EKS_SPOT, ready=ready, since=0, created=0, taints=taints)
+    raw["status"]["conditions"][-1]["reason"] = reason
+    world.watch.take(world.watches.put(0, Kind.NODE, raw))
     world.node(30, uid="uid-new", since=30, created=0)
     assert world.disruptions.on("uid-new") is None
+
+
+NOT_READY = [{"key": "node.kubernetes.io/not-ready"}]
+
+
+def starting(world, seconds, since, *, taints=NOT_READY, **more):
+    """The new node, born at 0, is not ready, for its kubelet says so."""
+    raw = node(uid="uid-new", labels=world.labels, **{"ready": "False", "since": since, "created": 0, **more})
+    raw["spec"]["taints"] = list(taints)
+    world.watch.take(world.watches.put(seconds, Kind.NODE, raw))
+    return world.disruptions.on("uid-new")
+
+
+@pytest.mark.parametrize(("since", "is_lost"), [(STARTING, False), (STARTING + 1, True), (500, True)])
+def test_a_node_starts_for_a_minute_whenever_it_is_looked_at(since, is_lost):
+    assert (starting(with_new_node(EKS_ON_DEMAND), 900, since) is not None) == is_lost
+
+
+def test_a_node_of_unknown_age_that_is_not_ready_is_not_starting():
+    world = with_new_node(EKS_ON_DEMAND)
+    raw = node(uid="uid-new", labels=world.labels, ready="False", since=5, taints=NOT_READY)
+    del raw["metadata"]["creationTimestamp"]
+    world.watch.take(world.watches.put(10, Kind.NODE, raw))
+    assert world.disruptions.on("uid-new").lost is not None
+
+
+@pytest.mark.parametrize(("seconds", "is_lost"), [(30, False), (900, True)])
+@pytest.mark.parametrize("conditions", [[], [{"type": "Ready", "status": "False", "reason": "KubeletNotReady"}]])
+def test_a_node_that_does_not_say_since_when_it_is_not_ready_is_judged_by_now(seconds, is_lost, conditions):
+    world = with_new_node(EKS_ON_DEMAND)
+    raw = node(uid="uid-new", labels=world.labels, created=0, taints=[UNREACHABLE])
+    raw["status"]["conditions"] = conditions
+    world.watch.take(world.watches.put(seconds, Kind.NODE, raw))
+    found = world.disruptions.on("uid-new")
+    assert (found is not None) == is_lost
+    if is_lost:
+        assert found.lost == (at(seconds) if conditions else None)  # without a condition nothing dates it
+
+
+def test_a_node_that_is_starting_when_it_is_announced_to_go_is_not_lost_by_that():
+    found = starting(with_new_node(EKS_SPOT), 5, 0, taints=[*NOT_READY, NTH_NOTICE])
+    assert (found.kind, found.lost) == (SignalKind.NOTICE, None)
+
+
+def test_a_young_node_that_was_announced_to_go_and_is_not_ready_is_lost():
+    world = with_new_node(EKS_SPOT)
+    world.node(5, uid="uid-new", since=4, created=0, taints=[NTH_NOTICE])
+    assert starting(world, 20, 20, taints=[*NOT_READY, NTH_NOTICE]).lost == at(20)
+
+
+def test_a_young_node_that_falls_silent_is_lost_since_then_though_its_object_stands_for_long():
+    world = with_new_node(EKS_SPOT)
+    world.node(5, uid="uid-new", since=5, created=0)
+    world.node(45, uid="uid-new", created=0, **unreachable(45))
+    world.wait(46, 600)
+    world.deleted(700, uid="uid-new", created=0, **unreachable(45))
+    found = world.wait(701).disruptions.on("uid-new")
+    assert (found.lost, found.cause) == (at(45), Cause.SPOT)
+
+
+def test_a_young_node_that_was_silent_before_we_came_is_seen():
+    world = with_new_node(EKS_ON_DEMAND)
+    world.node(900, uid="uid-new", created=0, **unreachable(45))
+    assert world.disruptions.on("uid-new").lost == at(45)
+
+
+def test_a_node_that_is_ready_is_not_silent_whatever_taint_still_stands():
+    world = World(EKS_ON_DEMAND)
+    world.node(40, taints=[UNREACHABLE])
+    assert world.only.lost is None
+
+
+def test_a_machine_that_was_off_for_hours_before_we_came_is_seen():
+    world = World(AKS_SPOT)
+    off = {"key": "node.cloudprovider.kubernetes.io/shutdown", "effect": "NoSchedule", "timeAdded": stamp(-9_000)}
+    world.node(40, taints=[off])
+    assert world.only.certain == at(40)
+
+
+def test_a_notice_in_an_event_of_before_we_came_counts():
+    old = event("SpotInterruption", first=-400)
+    world = World(EKS_SPOT, (Kind.EVENT, old))
+    world.tick(1)
+    assert world.only.kind is SignalKind.NOTICE
 
 
 def test_a_node_that_was_down_before_we_came_is_seen():
@@ -494,9 +743,40 @@ def test_a_deletion_that_is_told_again_long_after_is_the_same():
     world = World(EKS_SPOT)
     world.deleted(70)
     world.wait(71)
-    world.disruptions.gone(at(5_000), parse(Kind.NODE, node()), (), world.only.capacity)
+    world.disruptions.gone(at(5_000), parse(Kind.NODE, node()), (), world.only.capacity, {0, 2})
     world.wait(5_001)
     assert world.counted == [("spot", "false")]
+
+
+def test_the_deletion_of_another_node_is_another_disruption():
+    world = World(EKS_SPOT)
+    world.deleted(70)
+    world.wait(71)
+    world.disruptions.gone(at(5_000), parse(Kind.NODE, node("n2")), (), world.only.capacity, {5})
+    world.wait(5_001)
+    assert world.counted == [("spot", "false")] * 2
+
+
+def test_what_is_said_only_with_the_deletion_counts():
+    world = World({})
+    world.deleted(70, taints=[NTH_NOTICE])
+    assert (world.only.cause, world.notices) == (Cause.SPOT, [])
+    world.tick(71)
+    assert world.notices == [(Source.NTH, SignalKind.NOTICE)]
+
+
+def test_of_a_node_that_nobody_followed_nothing_late_is_taken():
+    disruptions = Disruptions()
+    disruptions.heard_late(at(1), "uid-n9", ())
+    assert disruptions.status() == []
+
+
+def test_one_source_that_says_the_same_in_two_ways_at_once_is_one_notice():
+    world = World(EKS_SPOT)
+    world.watches.put(9, Kind.EVENT, event("SpotInterruption", first=9))
+    world.node(10, taints=[NTH_NOTICE])
+    world.tick(11)
+    assert world.notices == [(Source.NTH, SignalKind.NOTICE)]
 
 
 def test_a_notice_that_is_told_after_the_loss_but_said_before_it_announces_it():
@@ -606,6 +886,25 @@ def test_what_was_taken_back_explains_nothing_that_comes_later():
     assert world.counted == [("node_failure", "false")]
 
 
+def test_an_old_event_is_no_loss_when_something_else_is_said_of_the_node():
+    world = World(EKS_ON_DEMAND, (Kind.EVENT, event("Rebooted", first=-400)))
+    world.node(10, cordoned=True)
+    world.node(20, cordoned=True, resourceVersion="2", labels={**EKS_ON_DEMAND, "changed": "yes"})
+    assert (world.only.loss, world.only.certain) == (None, None)
+    world.node(60)
+    world.wait(61)
+    assert world.counted == []
+
+
+def test_a_silence_that_is_over_is_no_loss_although_a_watch_tells_of_it_late():
+    world = World(EKS_ON_DEMAND)
+    world.node(400, **unreachable(100))  # the watch was broken, and tells everything now
+    world.tick(400)
+    world.node(401, since=180)
+    world.wait(402)
+    assert (world.only.outcome, world.counted) == (Outcome.RECOVERED, [])
+
+
 def test_old_events_that_are_listed_at_the_start_open_nothing():
     old = event("Rebooted", first=-400)
     world = World(EKS_ON_DEMAND, (Kind.EVENT, old))
@@ -633,7 +932,158 @@ def test_a_node_whose_pods_were_just_cleared_away_is_still_ours():
     assert world.only.brokers == {0, 2}
 
 
+# --- what is told, and when
+
+CHANGES = {
+    "a drain that is taken back": (
+        EKS_ON_DEMAND,
+        lambda world: [world.node(10, cordoned=True), world.tick(20), world.node(60)],
+        ["opened", "upgraded", "upgraded", "upgraded", "withdrawn"],  # a drain; its cause; that it has none any more
+    ),
+    "a silence that is over": (
+        EKS_ON_DEMAND,
+        lambda world: [
+            world.node(40, **unreachable(40)),
+            world.tick(50),
+            world.node(60, **unreachable(40)),
+            world.node(70, since=70),
+            world.node(80, since=70),
+        ],
+        ["opened", "upgraded", "recovered"],
+    ),
+    "a silence that lasts, and a deletion after the counting": (
+        EKS_SPOT,
+        lambda world: [
+            world.node(40, **unreachable(40)),
+            world.wait(41, 900),
+            world.deleted(1_000, **unreachable(40)),
+            world.tick(1_001),
+        ],
+        ["opened", "upgraded", "lost", "upgraded", "counted", "revised"],
+    ),
+    "a reboot": (
+        EKS_ON_DEMAND,
+        lambda world: [world.node(30, boot="boot-2"), world.wait(31, 200), world.node(210, boot="boot-2")],
+        ["opened", "lost", "upgraded", "counted"],
+    ),
+    "a notice and a deletion": (
+        EKS_SPOT,
+        lambda world: [
+            world.node(10, taints=[NTH_NOTICE]),
+            world.node(12, taints=[NTH_NOTICE]),
+            world.deleted(70, taints=[NTH_NOTICE]),
+        ],
+        ["opened", "upgraded", "upgraded", "lost", "counted"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("labels", "happens", "told"), CHANGES.values(), ids=CHANGES)
+def test_each_change_is_told_once(labels, happens, told):
+    world = World(labels)
+    happens(world)
+    world.wait(1_100)
+    assert world.changes == told
+
+
+def test_a_silent_node_is_lost_and_judged_once_it_was_silent_for_long_enough():
+    world = World(EKS_ON_DEMAND)
+    world.node(40, **unreachable(40))
+    world.tick(41)
+    before = world.disruptions.tick(at(39 + LOST_AFTER), at(39 + LOST_AFTER))
+    assert (before.changes, world.only.cause) == ((), Cause.UNKNOWN)
+    step = world.disruptions.tick(at(40 + LOST_AFTER), at(40 + LOST_AFTER))
+    assert [change.kind for change in step.changes] == ["lost", "upgraded"]
+    assert world.only.cause is Cause.NODE_FAILURE
+
+
+def test_while_nodes_are_not_known_none_is_silent_for_good():
+    world = World(EKS_ON_DEMAND)
+    world.node(40, **unreachable(40))
+    world.disruptions.tick(at(900), None)
+    assert world.only.certain is None
+
+
+def test_a_watch_that_came_back_has_five_seconds_to_tell_the_rest():
+    world = World(EKS_ON_DEMAND)
+    world.node(400, **unreachable(100))
+    world.disruptions.tick(at(399 + CATCH_UP), at(399 + CATCH_UP))
+    assert world.only.certain is None
+    world.disruptions.tick(at(400 + CATCH_UP), at(400 + CATCH_UP))
+    assert world.only.certain is not None
+
+
+@pytest.mark.parametrize(
+    ("labels", "taints", "waits"),
+    [
+        (EKS_SPOT, [], LOST_AFTER + SETTLE_SILENT),  # its deletion may yet make it a reclaim
+        (EKS_ON_DEMAND, [], LOST_AFTER + SETTLE),
+        (EKS_SPOT, [NTH_NOTICE], SETTLE),
+    ],
+)
+def test_how_long_a_silent_node_waits_to_be_counted(labels, taints, waits):
+    world = World(labels)
+    world.node(10, taints=taints)
+    world.node(40, **unreachable(40, taints=[UNREACHABLE, *taints]))
+    for second in range(41, 40 + int(waits)):
+        world.tick(second)
+    assert world.counted == []
+    world.tick(40 + waits)
+    assert len(world.counted) == 1
+
+
+def test_a_node_that_ran_controllers_only_is_not_among_the_samples():
+    world = World(EKS_SPOT)
+    world.watch.hosts(at(0), {"uid-n2": frozenset()})
+    world.watch.take(world.watches.put(10, Kind.NODE, node("n2", labels=EKS_SPOT, taints=[NTH_NOTICE])))
+    world.watch.take(world.watches.drop(70, Kind.NODE, node("n2", labels=EKS_SPOT, taints=[NTH_NOTICE])))
+    world.wait(71)
+    assert (world.counted, world.leads) == ([], [])
+    assert "counted" in world.changes
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_kind_of_node_it_is_may_be_told_later_and_is_not_forgotten(gone):
+    world = World({})
+    world.node(10, taints=[NTH_NOTICE])
+    assert world.only.capacity is Capacity.UNKNOWN
+    for capacity in (Capacity.SPOT, Capacity.UNKNOWN):
+        if gone:
+            world.disruptions.gone(at(20), parse(Kind.NODE, node()), (), capacity)
+        else:
+            signals = [one.signal for one in world.only.heard.values()]
+            world.disruptions.observe(at(20), parse(Kind.NODE, node()), signals, capacity)
+        assert world.only.capacity is Capacity.SPOT
+
+
 # --- when exactly
+
+
+def test_a_machine_that_was_off_before_kubernetes_missed_it_was_lost_then():
+    world = World(EKS_ON_DEMAND)
+    world.node(70, **unreachable(70))
+    world.event(75, "DeletingNode", first=60)
+    assert (world.only.lost, world.only.certain) == (at(60), at(75))
+
+
+@pytest.mark.parametrize(("ticks", "lost"), [((30,), 20), ((140,), 20), ((141,), 130), ((), 20)])
+def test_brokers_date_a_loss_for_two_minutes(ticks, lost):
+    world = World(EKS_SPOT)
+    world.disruptions.brokers_silent("uid-n1", at(20))
+    for second in ticks:
+        world.tick(second)
+    world.node(142, **unreachable(130))
+    assert world.only.lost == at(lost)
+
+
+def test_a_broker_that_left_long_before_was_not_drained():
+    world = World(EKS_ON_DEMAND)
+    world.disruptions.broker_left("uid-n1", at(10))
+    world.wait(11, 200)
+    world.node(201, cordoned=True)
+    world.node(260)
+    world.wait(261)
+    assert (world.only.outcome, world.counted) == (Outcome.WITHDRAWN, [])
 
 
 def test_a_drained_node_was_not_lost_when_its_broker_left():
@@ -696,6 +1146,7 @@ def test_only_so_many_nodes_are_followed(monkeypatch):
     world.node(10, cordoned=True)
     world.watch.hosts(at(10), {"uid-n2": frozenset({5})})
     world.watch.take(world.watches.put(11, Kind.NODE, node("n2", cordoned=True)))
+    world.watch.take(world.watches.drop(12, Kind.NODE, node("n2", cordoned=True)))
     assert [one.node for one in world.disruptions.open] == ["n1"]
 
 
@@ -722,9 +1173,53 @@ def test_a_node_that_went_while_we_were_away_has_no_known_lead():
     again = restarted(world, taints=[NTH_NOTICE])
     again.watches.drop(0, Kind.NODE, node())
     again.watch.listed(at(1))
-    again.wait(2)
+    assert (again.only.lost, again.only.loss_unseen) == (at(1), True)
+    again.tick(2)
+    again.watch.listed(at(3))  # as after every break of the watch
+    assert (again.only.lost, again.only.loss_unseen) == (at(1), True)
+    again.wait(4)
     assert again.counted == [("spot", "true")]
     assert again.leads == []
+    assert again.disruptions.open == ()
+
+
+def test_a_drained_spot_node_that_went_while_we_were_away_was_a_reclaim():
+    world = World(EKS_SPOT)
+    world.node(-30, cordoned=True)
+    again = restarted(world, cordoned=True)
+    again.watches.drop(0, Kind.NODE, node())
+    again.watch.listed(at(1))
+    again.wait(2)
+    assert again.counted == [("spot", "true")]
+
+
+def test_a_node_that_is_still_there_after_a_restart_was_not_lost():
+    world = World(EKS_SPOT)
+    world.node(0, taints=[NTH_NOTICE])
+    again = restarted(world, taints=[NTH_NOTICE])
+    assert again.only.opened == at(0)
+    again.watch.listed(at(1))
+    assert again.wait(2).counted == []
+    assert again.only.kind is SignalKind.NOTICE
+
+
+def test_a_reboot_while_we_were_away_is_seen_and_of_nodes_that_are_gone_nothing_is_kept():
+    world = World(EKS_ON_DEMAND)
+    world.watch.hosts(at(0), {"uid-n2": frozenset({5})})
+    world.watch.take(world.watches.put(1, Kind.NODE, node("n2")))
+    again = restarted(world, boot="boot-2")
+    assert again.only.certain is not None
+    again.watch.listed(at(1))
+    assert set(again.disruptions.to_state()["boots"]) == {"uid-n1"}
+    again.deleted(300)
+    assert again.disruptions.to_state()["boots"] == {}
+
+
+def test_what_is_over_is_shown_after_a_restart_too():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.node(60)
+    assert restarted(world).disruptions.status() == world.disruptions.status() != []
 
 
 def test_what_was_counted_is_not_counted_again_after_a_restart():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tests.core.kubernetes.raw import Watches, at, condition, container, ended, event, node, pod, stamp
 
@@ -10,6 +12,7 @@ from kafka_sentinel.core.kubernetes import restarts as module
 from kafka_sentinel.core.kubernetes.discovery import discover
 from kafka_sentinel.core.kubernetes.disruptions import Disruptions
 from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, KafkaSays
+from kafka_sentinel.core.kubernetes.inventory import Inventory
 from kafka_sentinel.core.kubernetes.node_watch import NodeWatch
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.restarts import LONGEST, SETTLE, Restarts
@@ -74,8 +77,8 @@ class World:
         self.put(seconds, Kind.POD, self.pod(**more))
 
     def event(self, seconds, reason, **more):
-        about = {"about": "kafka-0", "kind": "Pod", "about_uid": "uid-kafka-0", "namespace": "kafka"}
-        self.put(seconds, Kind.EVENT, event(reason, **about, first=seconds, **more))
+        about = {"about": "kafka-0", "kind": "Pod", "about_uid": "uid-kafka-0", "namespace": "kafka", **more}
+        self.put(seconds, Kind.EVENT, event(reason, **about, first=seconds))
 
     def remove(self, seconds, *, by=None, **more):
         """Delete the pod: asked for, then gone, then replaced, then ready."""
@@ -91,7 +94,7 @@ class World:
         self.put(seconds + 10, Kind.POD, ready)
 
     def tick(self, seconds):
-        self.disruptions.tick(at(seconds))
+        self.disruptions.tick(at(seconds), at(seconds))
         step = self.restarts.tick(at(seconds))
         self.told += [(change.kind, change.restart.cause.value) for change in step.changes]
         self.counted += [dict(one.labels)["cause"] for one in step.commands]
@@ -164,7 +167,7 @@ def test_a_pod_that_was_replaced_while_nobody_watched(world):
         ObjectsListed(at(10), Kind.POD, (parse(Kind.POD, world.pod(uid="uid-new", created=5)),))
     )
     world._take(10, changes)
-    assert world.wait(11) == ["pod_deleted"]
+    assert world.wait(11) == ["unknown"]  # deleted, evicted for its memory, or lost: nobody saw it
 
 
 def test_the_same_end_told_again_is_counted_once(world):
@@ -176,7 +179,64 @@ def test_the_same_end_told_again_is_counted_once(world):
     assert world.wait(30) == ["pod_deleted"]
 
 
+def test_a_reboot_explains_nothing_that_goes_when_its_node_is_long_back(world):
+    world.node(10, boot="boot-2")
+    world.event(13, "Rebooted", about="n1", kind="Node", about_uid="n1", namespace="default")
+    for second in range(14, 400, 10):
+        world.tick(second)
+    world.remove(400)
+    assert world.wait(420) == ["pod_deleted"]
+
+
+def test_a_reboot_that_was_over_long_before_explains_nothing_though_a_watch_tells_of_it_late(world):
+    world.event(43, "Rebooted", about="n1", kind="Node", about_uid="n1", namespace="default")
+    world.remove(200)
+    world.node(240, ready="Unknown", since=10, boot="boot-2")
+    world.tick(240)
+    assert ("revised", "node_failure") in world.told
+    world.node(241, boot="boot-2", since=43)
+    assert world.wait(300) == ["pod_deleted"]
+
+
+# --- over several lives of Sentinel
+
+
+def test_what_was_counted_is_not_counted_again_by_the_next_life(world):
+    world.change(10, deleted=10)  # its node is dead, so it stays
+    assert world.wait(20) == ["pod_deleted"]
+    heir = World()
+    heir.restarts.restore(json.loads(json.dumps(world.restarts.to_state())))
+    heir.change(800, deleted=10)
+    heir.drop(810, Kind.POD, heir.pod(deleted=10))
+    heir.replace(811)
+    assert heir.wait(830) == []
+
+
+def test_a_life_that_is_over_before_it_knows_any_pod_hands_on_what_it_was_given():
+    inventory = Inventory()
+    heir = Restarts(inventory, Disruptions())
+    heir.restore([["uid-kafka-0", None], ["uid-kafka-1", 3]])
+    assert heir.to_state() == [["uid-kafka-0", None], ["uid-kafka-1", 3]]
+    inventory.take(ObjectsListed(at(10), Kind.POD, (parse(Kind.POD, World.pod()),)))
+    assert heir.to_state() == [["uid-kafka-0", None]]
+
+
+def test_the_state_holds_only_what_may_be_told_once_more(world):
+    world.remove(10)
+    assert world.wait(30) == ["pod_deleted"]
+    assert world.restarts.to_state() == []
+
+
 # --- drained
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_pod_of_an_experiment_on_a_closed_node_was_drained_by_nobody(world, ours):
+    world.node(5, cordoned=True)
+    if ours:
+        world.restarts.expect(["uid-kafka-0"], at(9))
+    world.remove(10)
+    assert world.disruptions.on("uid-n1").drained is not ours
 
 
 @pytest.mark.parametrize("conditions", [[eviction()], []])
@@ -518,6 +578,18 @@ def test_a_stateful_set_on_its_way_to_another_revision_rolls_from_the_start(worl
     world.put(9, Kind.STATEFUL_SET, stateful_set("r2"))
     world.change(10, deleted=10)
     assert world.told == [("begun", "rollout")]
+
+
+@pytest.mark.parametrize(("told", "cause"), [(9, "drain"), (14, "drain"), (30, "rollout")])
+def test_a_pod_that_was_rolled_was_not_drained_by_what_came_later(world, told, cause):
+    world.put(8, Kind.STATEFUL_SET, stateful_set("r2"))
+    if told < 10:
+        world.node(told, cordoned=True)
+    world.remove(10, by={"labels": {**LABELS, "controller-revision-hash": "r2"}})
+    if told > 10:
+        world.node(told, cordoned=True)
+    world.node(300)
+    assert world.wait(301) == [cause]
 
 
 # --- ended in place

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from kafka_sentinel.core.kubernetes.fields import Fields, ObjectError
 from kafka_sentinel.core.kubernetes.parsing import selector_at
 from kafka_sentinel.core.kubernetes.selector import Selector
+from kafka_sentinel.core.text import one_line
 
 DEFAULT_GRACE = 30  # seconds, where a pod says nothing
 MAX_DETAIL = 2_000  # characters kept of one detail for the inventory
@@ -146,26 +147,31 @@ def _details(raw: object) -> Iterable[tuple[str, str]]:
         yield name, _shown(value)
     yield from _mounted(spec)
     for kind in ("initContainers", "containers"):
-        for one in spec.get(kind) or ():
-            if isinstance(one, Mapping):
-                for name, key in _OF_CONTAINER:
-                    yield f"{name} of {one.get('name')}", _shown(one.get(key))
+        for one in _maps(spec.get(kind)):
+            for name, key in _OF_CONTAINER:
+                yield f"{name} of {_shown(one.get('name'))}", _shown(one.get(key))
 
 
 def _mounted(spec: Mapping[str, object]) -> Iterable[tuple[str, str]]:
     """Name the ConfigMaps and Secrets that are mounted; what is in them is not looked at."""
-    volumes = spec.get("volumes")
-    given = [one for one in volumes if isinstance(one, Mapping)] if isinstance(volumes, list) else []
+    given = _maps(spec.get("volumes"))
     for what, key, name in (("config maps", "configMap", "name"), ("secrets", "secret", "secretName")):
-        names = [str(source.get(name)) for one in given if isinstance(source := one.get(key), Mapping)]
+        names = [_shown(source.get(name)) for one in given if isinstance(source := one.get(key), Mapping)]
         yield what, ", ".join(names) or "none mounted"
+
+
+def _maps(value: object) -> list[Mapping[str, object]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _shown(value: object) -> str:
     if value in (None, {}, []):
         return "not set"
-    text = value if isinstance(value, str) else json.dumps(value, separators=(", ", ": "), sort_keys=True)
-    return text if len(text) <= MAX_DETAIL else f"{text[:MAX_DETAIL]}…"
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, separators=(", ", ": "), sort_keys=True)
+    except RecursionError:
+        return "nested too deeply to be shown"
+    return one_line(text if len(text) <= MAX_DETAIL else f"{text[:MAX_DETAIL]}…")
 
 
 def budget_spec(raw: object) -> BudgetSpec:
@@ -182,10 +188,10 @@ def budget_spec(raw: object) -> BudgetSpec:
     )
 
 
-def _number_or_share(raw: object, key: str) -> object:
+def _number_or_share(raw: object, key: str) -> str:
     """Return a field that is either a number or a percentage."""
     spec = raw.get("spec") if isinstance(raw, Mapping) else None
-    return spec.get(key) if isinstance(spec, Mapping) else None
+    return _shown(spec.get(key) if isinstance(spec, Mapping) else None)
 
 
 def listeners(raw: object) -> tuple[ListenerSpec, ...]:

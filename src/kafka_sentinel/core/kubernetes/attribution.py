@@ -63,7 +63,7 @@ class Attribution:
         for restart in step.restarts:
             self._restart(restart, now)
             out += _restart_log(restart)
-        self._find_injected()
+        self._find_injected(now)
         self._watch_nodes()
         self._watch_pods(now)
         self._watch_stuck(now)
@@ -170,29 +170,44 @@ class Attribution:
             incident.nodes[record.node_uid] = record.node
             self._told.setdefault(record.node_uid, record.cause)
 
-    def _find_injected(self) -> None:
-        """Follow the pods that our own experiments ended; their incident begins with the news of the injection."""
-        for restart in self._desk.restarts.open:
-            if restart.cause is Cause.EXPERIMENT and restart.life not in self._of:
-                for incident in self._incidents.open:
-                    if incident.cause is Cause.EXPERIMENT and restart.broker in incident.brokers:
-                        self._follow(restart, incident)
+    def _find_injected(self, now: Instant) -> None:
+        """Follow the pods that our own experiments ended; their incident begins with the news of the injection.
+
+        Of a run that was ended before that there is no such news: what opened meanwhile is its incident.
+        """
+        restarts = self._desk.restarts
+        for restart in restarts.open:
+            if restart.cause is not Cause.EXPERIMENT or restart.life in self._of:
+                continue
+            mine = [incident for incident in self._incidents.open if restart.broker in incident.brokers]
+            ours = [incident for incident in mine if incident.cause is Cause.EXPERIMENT]
+            if mine and not ours and not restarts.is_expected(restart, now):
+                self._incidents.improve_cause(mine[-1].id, Cause.EXPERIMENT, now)
+                mine[-1].note(_sentence(restart))
+                ours = mine[-1:]
+            for incident in ours:
+                self._follow(restart, incident)
 
     def _watch_pods(self, now: Instant) -> None:
         """Note which brokers' pods are ready again, and which were never made again."""
-        members = self._desk.fleet.members
-        awaited = {broker for one in self._incidents.open for broker, at in one.recovery.pods.items() if at is None}
-        fresh = self._desk.pods_as_of()
-        if fresh is not None and now.mono - fresh.mono <= FRESH:
-            absent = awaited - set(members)
-            self._absent = {broker: self._absent.get(broker, now) for broker in absent}
+        given_up = self._given_up(now)
         for incident in self._incidents.open:
             for broker in [broker for broker, at in incident.recovery.pods.items() if at is None]:
                 incident.recovery.pods[broker] = self._ready(broker, now)
-                gone = self._absent.get(broker)
-                if gone is not None and now.mono - gone.mono >= NOT_MADE_AGAIN:
+                if broker in given_up:
                     incident.recovery.pods.pop(broker)
                     incident.note(f"broker {broker} got no pod again within {NOT_MADE_AGAIN:g} s: not waited for")
+
+    def _given_up(self, now: Instant) -> set[int]:
+        """Return the brokers that have had no pod for too long: none, while it is not known which pods there are."""
+        fresh = self._desk.pods_as_of()
+        if fresh is None or now.mono - fresh.mono > FRESH:
+            return set()
+        absent = {broker for one in self._incidents.open for broker in one.recovery.pods} - set(
+            self._desk.fleet.members
+        )
+        self._absent = {broker: self._absent.get(broker, now) for broker in absent}
+        return {broker for broker, since in self._absent.items() if now.mono - since.mono >= NOT_MADE_AGAIN}
 
     def _ready(self, broker: int, now: Instant) -> Instant | None:
         """Return since when a broker's pod is ready again after everything that happened to it."""
@@ -201,8 +216,10 @@ class Attribution:
             ready = [at for at in under_way if at is not None]
             return max(ready, key=lambda at: at.mono) if len(ready) == len(under_way) else None
         member = self._desk.fleet.members.get(broker)
-        view = self._desk.inventory.pods.get(member.uid) if member is not None else None
-        if member is None or view is None or member.deleting or not view.ready:
+        if member is None or member.deleting:
+            return None
+        view = self._desk.inventory.pods.get(member.uid)
+        if view is None or not view.ready:
             return None
         condition = view.condition("Ready")
         return dated(now, condition.since if condition is not None else None)

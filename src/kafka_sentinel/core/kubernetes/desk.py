@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
 from kafka_sentinel.core.commands import Count, Observe
-from kafka_sentinel.core.events import ObjectsListed
+from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed
 from kafka_sentinel.core.kubernetes.discovery import discover
 from kafka_sentinel.core.kubernetes.disruptions import DisruptionChange, Disruptions
 from kafka_sentinel.core.kubernetes.exposure import Exposure, exposure
@@ -49,7 +49,9 @@ class KubernetesDesk:
         self._next_look = 0.0
 
     def take(self, event: WatchEvent) -> None:
-        """Take what a watch has to tell."""
+        """Take what a watch has to tell. After a gap it tells much at once: a pod may come and go between two ticks."""
+        if isinstance(event, ObjectChanged | ObjectDeleted) and self.restarts.is_successor(event.view):
+            self.refresh()
         changes = self.inventory.take(event)
         self._nodes.take(changes)
         self.restarts.take(changes)
@@ -93,7 +95,7 @@ class KubernetesDesk:
         if self._is_new or now.mono >= self._next_look:
             self._is_new, self._next_look = False, now.mono + LOOK_EVERY
             self._look(now, cluster)
-        nodes, pods = self.disruptions.tick(now), self.restarts.tick(now)
+        nodes, pods = self.disruptions.tick(now, self.as_of([Kind.NODE])), self.restarts.tick(now)
         return DeskStep(nodes.changes, pods.changes, (*nodes.commands, *pods.commands))
 
     def _look(self, now: Instant, cluster: ClusterView | None) -> None:

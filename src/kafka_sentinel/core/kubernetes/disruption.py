@@ -94,7 +94,9 @@ class Disruption:
 
     @property
     def has_signs(self) -> bool:
-        return any(one.active for one in self.heard.values())
+        """Tell whether something is still said of it. That it was restarted is over when it is back."""
+        over = Hint.REBOOTED if self.loss is Loss.REBOOTED else None
+        return any(one.active and (one.signal.hint is not over or one.signal.standing) for one in self.heard.values())
 
     def _explaining(self) -> list[Heard]:
         """Return the signals that can explain the loss: not risks, not what followed from it, not what is long over."""
@@ -127,8 +129,11 @@ class Disruption:
 
     def found_alive(self) -> None:
         """Note that a node that was only silent is back."""
-        if self.certain is None:
-            self.lost = self.lost_seen = self.loss = None
+        self.lost = self.lost_seen = self.loss = None
+
+    def was_seen_silent_before(self, since: Instant) -> bool:
+        """Tell whether it was seen to be silent before its silence of now began."""
+        return self.lost_seen is not None and since.mono > self.lost_seen.mono + CLOCKS
 
     def silent_before(self, at: Instant, window: float) -> None:
         """Move the loss back to when brokers still on it fell silent: Kubernetes notices only after a grace period."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from kafka_sentinel.core.commands import Count, Observe
 from kafka_sentinel.core.kubernetes.capacity import Capacity
-from kafka_sentinel.core.kubernetes.disruption import Disruption, Outcome, dated
+from kafka_sentinel.core.kubernetes.disruption import CLOCKS, Disruption, Outcome, dated
 from kafka_sentinel.core.kubernetes.node_cause import Loss
 from kafka_sentinel.core.kubernetes.signal_types import Hint, Signal
 from kafka_sentinel.core.kubernetes.views import NodeView
@@ -25,10 +25,13 @@ LOST_AFTER = 120.0  # seconds of silence after which a node counts as lost; Kube
 SETTLE = 60.0  # seconds from the certainty of a loss to its counting: signals that are late still count
 SETTLE_SILENT = 480.0  # the same for a spot node that is only silent: the deletion that tells a reclaim takes minutes
 OLD = 60.0  # seconds after which an event that tells of a past loss is no news to a Sentinel that just came to know it
+TOLD_LATER = 60.0  # seconds by which a drain may be told after a pod left its node
+CATCH_UP = 5.0  # seconds within which a watch that comes back has told all that happened meanwhile
 SILENCE = 120.0  # seconds by which brokers may have fallen silent before Kubernetes noticed
 MAX_OPEN = 1_000  # nodes followed at a time; more are not
 MAX_CLOSED = 100  # remembered
 STARTING = 60.0  # seconds from its birth within which a node is not ready because it never was
+FELL_SILENT = "NodeStatusUnknown"  # reason of a condition: the kubelet was heard before; NodeStatusNeverUpdated: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Disruptions:
         self._closed: deque[Disruption] = deque(maxlen=MAX_CLOSED)
         self._boots: dict[str, str] = {}  # boot id of the nodes that were seen
         self._silent: dict[str, Instant] = {}  # node uid → since when its brokers do not answer
-        self._left: dict[str, Instant] = {}  # node uid → when a broker's pod was removed from it
+        self._left: dict[str, float] = {}  # node uid → until when (mono) what is said may have removed a broker's pod
         self._changes: list[DisruptionChange] = []
         self._commands: list[Count | Observe] = []
 
@@ -81,7 +84,8 @@ class Disruptions:
     ) -> None:
         """Take a node as it is now, and everything that is said about it. `brokers`: that run on it."""
         uid = node.meta.uid
-        rebooted = bool(node.boot_id) and self._boots.get(uid, node.boot_id) != node.boot_id
+        changed = bool(node.boot_id) and self._boots.get(uid, node.boot_id) != node.boot_id
+        rebooted = changed and not self._was_told_of(node.boot_id)
         if node.boot_id:
             self._boots[uid] = node.boot_id
         told = [signal for signal in signals if self._counts(at, signal, node)]
@@ -95,7 +99,7 @@ class Disruptions:
         self._hear(at, record, told)
         self._follow_loss(at, record, node, rebooted=rebooted)
         self._judge(at, record)
-        if not record.has_signs and (record.certain is None or record.counted):
+        if not record.has_signs and record.certain is None:
             self._end(at, record)
 
     def gone(
@@ -117,16 +121,13 @@ class Disruptions:
         self._hear(at, record, signals)
         self._lose(at, record, at, Loss.REMOVED)
         self._judge(at, record)
-        if record.counted:
-            self._end(at, record)
 
     def heard_late(self, at: Instant, node_uid: str, signals: Collection[Signal]) -> None:
         """Take what is said about a node that is gone."""
         record = self.on(node_uid)
-        if record is None or record.certain is None:
-            return
-        self._hear(at, record, (*(one.signal for one in record.heard.values() if one.active), *signals))
-        self._judge(at, record)
+        if record is not None:
+            self._hear(at, record, signals)
+            self._judge(at, record)
 
     def missing(self, at: Instant, present: Collection[str]) -> None:
         """Note which nodes exist, by uid, when they are listed for the first time: what went while nobody looked."""
@@ -134,7 +135,7 @@ class Disruptions:
             if uid not in present and not record.deleted:
                 record.deleted = True
                 record.loss_unseen = record.lost is None
-                self._lose(at, record, record.lost or at, Loss.REMOVED)
+                self._lose(at, record, at, Loss.REMOVED)
                 self._judge(at, record)
         self._boots = {uid: boot for uid, boot in self._boots.items() if uid in present}
 
@@ -144,7 +145,7 @@ class Disruptions:
         An earlier sign may be told after a later one: a slot is judged only when its deadline has passed.
         """
         first = self._silent.get(node_uid)
-        if first is None or since.mono < first.mono or since.mono - first.mono > SILENCE:
+        if first is None or since.mono < first.mono:
             self._silent[node_uid] = since
         record = self._open.get(node_uid)
         if record is not None:
@@ -154,21 +155,26 @@ class Disruptions:
         """Note that the brokers on that node answer."""
         self._silent.pop(node_uid, None)
 
-    def broker_left(self, node_uid: str, at: Instant) -> None:
-        """Note that a broker's pod was removed from a node; if the node is being drained, the drain struck."""
+    def broker_left(self, node_uid: str, at: Instant, *, rolled: bool = False) -> None:
+        """Note that a broker's pod was removed from a node; if the node is being drained, the drain struck.
+
+        `rolled`: which explains it, so that no drain is to be told later, but for what clocks differ.
+        """
         self._silent.pop(node_uid, None)
-        self._left[node_uid] = at
+        self._left[node_uid] = at.mono + (CLOCKS if rolled else TOLD_LATER)
         record = self._open.get(node_uid)
         if record is not None:
             self._note_drained(record)
 
     # --- time
 
-    def tick(self, now: Instant) -> Step:
-        """Move on what depends on time alone, and return everything that happened since the tick before."""
+    def tick(self, now: Instant, nodes_as_of: Instant | None) -> Step:
+        """Move on what depends on time alone, and return everything that happened since the tick before.
+
+        `nodes_as_of`: as of when nodes are known, None if they are not. What was silent then may have come back since.
+        """
         for record in list(self._open.values()):
-            silent_for = now.mono - record.lost.mono if record.lost is not None else 0.0
-            if record.certain is None and silent_for >= self._lost_after:
+            if record.certain is None and self._is_silent_for_good(record, nodes_as_of):
                 record.certain = now
                 self._tell("lost", now, record)
                 self._judge(now, record)
@@ -176,15 +182,23 @@ class Disruptions:
                 self._count(now, record)
             if record.counted and (record.deleted or not record.has_signs):
                 self._end(now, record)
-        for known in (self._silent, self._left):
-            for uid, since in list(known.items()):
-                if now.mono - since.mono > SILENCE:
-                    del known[uid]
+        self._silent = {uid: since for uid, since in self._silent.items() if now.mono - since.mono <= SILENCE}
+        self._left = {uid: until for uid, until in self._left.items() if now.mono - until <= SILENCE}
         step = Step(tuple(self._changes), tuple(self._commands))
         self._changes, self._commands = [], []
         return step
 
     # --- inside
+
+    def _is_silent_for_good(self, record: Disruption, nodes_as_of: Instant | None) -> bool:
+        """Tell whether a node has been silent for so long that it is lost.
+
+        A watch that comes back tells one after the other what happened meanwhile, so what it tells first may be over.
+        """
+        if record.lost is None or record.lost_seen is None or nodes_as_of is None:
+            return False
+        caught_up = nodes_as_of.mono - record.lost_seen.mono >= CATCH_UP
+        return caught_up and nodes_as_of.mono - record.lost.mono >= self._lost_after
 
     def _is_settled(self, now: Instant, record: Disruption) -> bool:
         assert record.certain is not None
@@ -193,17 +207,26 @@ class Disruptions:
         return now.mono - record.certain.mono >= settle
 
     def _counts(self, at: Instant, signal: Signal, node: NodeView) -> bool:
-        """Tell whether a signal opens a disruption: a node that is just starting is not lost, nor is one that was."""
-        if node.meta.uid in self._open:
-            return True
-        if signal.hint is Hint.UNREACHABLE and self._is_starting(at, node):
-            return False
-        past = not signal.standing and signal.hint in {Hint.REBOOTED, Hint.REMOVED}
-        return not (past and at.wall - (signal.since or at.wall) > OLD)
+        """Tell whether a signal means this disruption, or opens one: a node that is just starting is not lost."""
+        if not signal.standing and signal.hint in {Hint.REBOOTED, Hint.REMOVED}:
+            return self._is_news(at, signal, node.meta.uid)
+        return node.meta.uid in self._open or signal.hint is not Hint.UNREACHABLE or not self._is_starting(at, node)
+
+    def _is_news(self, at: Instant, signal: Signal, uid: str) -> bool:
+        """Tell whether the loss that an event tells of is of now, and not one that was before."""
+        said, record = at.wall if signal.since is None else signal.since, self._open.get(uid)
+        over = next((one.closed for one in reversed(self._closed) if one.node_uid == uid), None)
+        return (over is None or said > over.wall) and said >= (at if record is None else record.opened).wall - OLD
+
+    def _was_told_of(self, boot_id: str) -> bool:
+        """Tell whether a disruption that is over was the reboot that began this boot: its event may come first."""
+        return any(boot_id in heard.signal.text for one in self._closed for heard in one.heard.values())
 
     def _is_starting(self, at: Instant, node: NodeView) -> bool:
-        """Tell whether a node is not ready because it never was."""
+        """Tell whether a node is not ready because it never was. One that was heard and fell silent is lost."""
         born, condition = node.meta.created, node.condition("Ready")
+        if condition is not None and condition.reason == FELL_SILENT:
+            return False
         since = at.wall if condition is None or condition.since is None else condition.since
         return born is not None and since <= born + STARTING
 
@@ -223,23 +246,31 @@ class Disruptions:
                 labels = (("source", signal.source.value), ("class", signal.kind.value))
                 self._commands.append(Count("disruption_notices_total", labels))
         self._note_drained(record)
-        if record.kind.rank > before.rank and not record.counted:
+        if record.kind.rank > before.rank:
             self._tell("upgraded", at, record)
 
     def _note_drained(self, record: Disruption) -> None:
-        record.drained |= record.announced and record.node_uid in self._left
+        """A drain struck what left its node after it had begun; the watch of nodes may be behind that of pods."""
+        notice, until = record.notice, self._left.get(record.node_uid)
+        record.drained |= notice is not None and until is not None and notice.said.mono <= until
 
     def _follow_loss(self, at: Instant, record: Disruption, node: NodeView, *, rebooted: bool) -> None:
         said = {one.signal.hint: one for one in record.heard.values() if one.active}
         if rebooted or Hint.REBOOTED in said:
-            self._lose(at, record, record.lost or at, Loss.REBOOTED)
+            self._lose(at, record, at, Loss.REBOOTED)
         if Hint.REMOVED in said:
-            self._lose(at, record, record.lost or said[Hint.REMOVED].said, Loss.REMOVED)
+            self._lose(at, record, said[Hint.REMOVED].said, Loss.REMOVED)
         condition = node.condition("Ready")
-        silent = condition is not None and not node.ready and Hint.UNREACHABLE in said
-        if silent and condition is not None:
-            self._lose(at, record, dated(at, condition.since), Loss.UNREACHABLE)
-        elif node.ready and record.certain is None and record.lost is not None:
+        if condition is not None and not node.ready and Hint.UNREACHABLE in said:
+            since = dated(at, condition.since)
+            if record.was_seen_silent_before(since):  # it was back in between, and nobody told
+                self._found_alive(at, record)
+            self._lose(at, record, since, Loss.UNREACHABLE)
+        elif node.ready and record.lost is not None:
+            self._found_alive(at, record)
+
+    def _found_alive(self, at: Instant, record: Disruption) -> None:
+        if record.certain is None:
             record.found_alive()
             self._tell("recovered", at, record)
 
@@ -269,7 +300,7 @@ class Disruptions:
         self._tell("counted", now, record)
 
     def _end(self, at: Instant, record: Disruption) -> None:
-        if record.certain is None and record.drained and not record.counted:
+        if record.certain is None and record.drained:
             self._count(at, record)
         withdrawn = Outcome.RECOVERED if record.was_silent else Outcome.WITHDRAWN
         record.outcome = Outcome.LOST if record.certain is not None else withdrawn

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from reprlib import Repr
 
+from kafka_sentinel.core.text import one_line
+
+MAX_ERROR = 500  # characters of an error
+MAX_WHOLE = 2**63  # one more than the largest whole number the API knows
 MAX_FOUND = 60  # characters of a wrong value that an error shows
 MAX_TEXT = 400  # characters kept of messages that others wrote
+SHOWN = Repr()
+SHOWN.maxlevel = 2
 
 
 class ObjectError(ValueError):
-    """An object that is not what its kind says; the message names object, field and what was found."""
+    """An object that is not what its kind says; the message names object, field and what was found, on one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message, MAX_ERROR))  # names of objects and keys are what others wrote
 
 
 class Fields:
@@ -60,6 +70,8 @@ class Fields:
         value = self._raw.get(key)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             raise self._wrong(key, "a whole number", value)
+        if value is not None and not -MAX_WHOLE <= value < MAX_WHOLE:
+            raise self._wrong(key, "a whole number of 64 bits", value)
         return value
 
     def flag(self, key: str) -> bool:
@@ -116,4 +128,6 @@ class Fields:
 
 
 def _found(value: object) -> str:
-    return f"{type(value).__name__} {value!r:.{MAX_FOUND}}"
+    """Say what was found; of something large only its beginning is looked at."""
+    shown = repr(value[:MAX_FOUND]) if isinstance(value, str) else SHOWN.repr(value)
+    return f"{type(value).__name__} {shown:.{MAX_FOUND}}"

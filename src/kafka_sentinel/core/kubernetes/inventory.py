@@ -38,12 +38,16 @@ AnyView = TypeVar("AnyView", bound=View)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object before and after. `before` None: new. `after` None: gone, by the time `at`."""
+    """One object before and after. `before` None: new. `after` None: gone, by the time `at`.
+
+    `unseen`: it went while the watch told nothing, so nobody knows how, nor when.
+    """
 
     at: Instant
     kind: Kind
     before: View | None
     after: View | None
+    unseen: bool = False
 
     @property
     def view(self) -> View:
@@ -250,7 +254,7 @@ class Inventory:
 
     def _remove(self, at: Instant, kind: Kind, uid: str, last: View | None) -> tuple[Change, ...]:
         before = self._forget(kind, uid)
-        return () if before is None else (Change(at, kind, last or before, None),)
+        return () if before is None else (Change(at, kind, last or before, None, unseen=last is None),)
 
     def _forget(self, kind: Kind, uid: str) -> View | None:
         view = self._objects[kind].pop(uid, None)

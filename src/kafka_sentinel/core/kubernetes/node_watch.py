@@ -6,17 +6,21 @@ Only nodes that run a pod of the fleet, or did until a moment ago, are followed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from kafka_sentinel.core.kubernetes.capacity import capacity
 from kafka_sentinel.core.kubernetes.disruptions import Disruptions
 from kafka_sentinel.core.kubernetes.inventory import Change, Inventory
+from kafka_sentinel.core.kubernetes.signal_types import Signal
 from kafka_sentinel.core.kubernetes.signals import evidence_on
 from kafka_sentinel.core.kubernetes.views import EventView, Kind, NodeClaimView, NodeView
 from kafka_sentinel.core.types import Instant
 
 LOOK_AGAIN = 10.0  # seconds between two looks at nodes in trouble: what events said ends with time alone
 HOSTED = 600.0  # seconds for which a node still counts as one of ours after its last pod left
-MAX_GONE = 100  # deleted nodes of which late signals are still taken
+MAX_GONE = 100  # deleted nodes, and NodeClaims, of which late signals are still taken
+
+Gone = TypeVar("Gone")
 
 
 class NodeWatch:
@@ -30,6 +34,7 @@ class NodeWatch:
         self._spot_labels = dict(spot_labels or {})
         self._hosted: dict[str, tuple[frozenset[int], Instant]] = {}  # node uid → brokers, and when that was so
         self._gone: dict[str, NodeView] = {}  # deleted nodes by uid, oldest first
+        self._gone_claims: dict[str, NodeClaimView] = {}  # deleted NodeClaims by name: their nodes go, too
         self._next_look = 0.0
 
     def hosts(self, at: Instant, hosts: Mapping[str, frozenset[int]]) -> None:
@@ -51,6 +56,8 @@ class NodeWatch:
             elif isinstance(view, EventView):
                 self._look_at(change.at, self._node_named_by(view))
             elif isinstance(view, NodeClaimView):
+                if change.after is None:
+                    _keep(self._gone_claims, view.meta.name, view)
                 self._look_at(change.at, view.node)
 
     def listed(self, at: Instant) -> None:
@@ -73,10 +80,8 @@ class NodeWatch:
             return
         if not self._is_ours(uid):
             return
-        self._gone[uid] = node
-        while len(self._gone) > MAX_GONE:
-            self._gone.pop(next(iter(self._gone)))
-        evidence = evidence_on(node, self._inventory, at.wall)
+        _keep(self._gone, uid, node)
+        evidence = self._evidence(at, node)
         self._disruptions.gone(at, node, evidence, capacity(node, self._spot_labels), self._brokers(uid))
 
     def _look_at(self, at: Instant, name: str | None) -> None:
@@ -85,19 +90,22 @@ class NodeWatch:
             self._observe(at, node)
         for uid, gone in self._gone.items():
             if gone.meta.name == name:
-                self._disruptions.heard_late(at, uid, evidence_on(gone, self._inventory, at.wall))
+                self._disruptions.heard_late(at, uid, self._evidence(at, gone))
 
     def _observe(self, at: Instant, node: NodeView) -> None:
         uid = node.meta.uid
         if self._is_ours(uid):
-            evidence = evidence_on(node, self._inventory, at.wall)
+            evidence = self._evidence(at, node)
             self._disruptions.observe(at, node, evidence, capacity(node, self._spot_labels), self._brokers(uid))
+
+    def _evidence(self, at: Instant, node: NodeView) -> tuple[Signal, ...]:
+        return evidence_on(node, self._inventory, at.wall, self._gone_claims.values())
 
     def _node_named_by(self, event: EventView) -> str | None:
         if event.about_kind == "Node":
             return event.about_name
         if event.about_kind == "NodeClaim":
-            claim = self._inventory.named(Kind.NODE_CLAIM, event.about_name)
+            claim = self._inventory.named(Kind.NODE_CLAIM, event.about_name) or self._gone_claims.get(event.about_name)
             return claim.node if isinstance(claim, NodeClaimView) else None
         return None
 
@@ -106,3 +114,11 @@ class NodeWatch:
 
     def _brokers(self, uid: str) -> frozenset[int]:
         return self._hosted[uid][0] if uid in self._hosted else frozenset()
+
+
+def _keep(gone: dict[str, Gone], key: str, view: Gone) -> None:
+    """Remember what was deleted, and no more of it than there is room for."""
+    gone.pop(key, None)
+    gone[key] = view
+    while len(gone) > MAX_GONE:
+        gone.pop(next(iter(gone)))

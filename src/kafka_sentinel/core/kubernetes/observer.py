@@ -115,11 +115,12 @@ class Observer:
         return self._report
 
     def to_state(self) -> dict[str, Any]:
-        return {"disruptions": self.desk.disruptions.to_state()}
+        return {"disruptions": self.desk.disruptions.to_state(), "restarts": self.desk.restarts.to_state()}
 
     def restore(self, state: Mapping[str, Any], now: Instant) -> None:
         """Take over what `to_state` gave. Raises KeyError, TypeError or ValueError for anything else."""
         self.desk.disruptions.restore(state["disruptions"], now)
+        self.desk.restarts.restore(state.get("restarts", ()))
 
 
 def _log(level: str, words: str, event: ObjectsListed | WatchBroken, **fields: object) -> Log:

@@ -220,8 +220,9 @@ def _event(raw: Fields) -> EventView:
         if time is not None
     ]
     source = raw.at("source").text("component") or raw.at("deprecatedSource").text("component")
+    meta = _meta(raw)
     return EventView(
-        meta=_meta(raw),
+        meta=meta,
         about_kind=about.text("kind") or "",
         about_namespace=about.text("namespace") or "",
         about_name=about.text("name") or "",
@@ -230,8 +231,8 @@ def _event(raw: Fields) -> EventView:
         action=raw.text("action") or "",
         component=raw.text("reportingController") or raw.text("reportingComponent") or source or "",
         message=raw.message("note") or raw.message("message"),
-        first=min(times, default=None),
-        last=max(times, default=None),
+        first=min(times, default=meta.created),
+        last=max(times, default=meta.created),
         count=raw.at("series").whole("count") or raw.whole("count") or raw.whole("deprecatedCount") or 1,
     )
 

@@ -1,7 +1,7 @@
 """Why a broker's pod went or its process ended: one of the closed set of causes, and a sentence. Pure judgement.
 
 What is known best decides first: our own hand, the container's own end, the loss of the node, a drain of the node, an
-operator's or a StatefulSet's roll; and what nobody explains was deleted by somebody.
+operator's or a StatefulSet's roll; and what nobody explains was deleted by somebody, if it was seen to go.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Evidence:
     node_cause: Cause = Cause.UNKNOWN
     node_text: str = ""
     rolled: str = ""
+    unseen: bool = False
     injected: bool = False
 
 
@@ -90,8 +91,16 @@ def _removed(given: Evidence) -> tuple[Cause, str]:
         return Cause.DRAIN, drains[0].text
     if given.rolled:
         return Cause.ROLLOUT, given.rolled
+    return _unexplained(given)
+
+
+def _unexplained(given: Evidence) -> tuple[Cause, str]:
     evicted = [one for one in given.signals if one.kind is SignalKind.DRAIN]
-    return Cause.POD_DELETED, evicted[0].text if evicted else "it was deleted"
+    if evicted:
+        return Cause.POD_DELETED, evicted[0].text
+    if given.unseen:
+        return Cause.UNKNOWN, "it went while nobody looked"
+    return Cause.POD_DELETED, "it was deleted"
 
 
 def _of_node(given: Evidence, text: str, otherwise: Cause) -> tuple[Cause, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kafka_sentinel.core.commands import Count
 from kafka_sentinel.core.incident import Cause
@@ -30,7 +30,9 @@ AROUND = 60.0  # seconds by which a drain may be told after the pod went, or the
 MAX_OPEN = 200  # restarts followed at a time; of more, the oldest is counted early
 MAX_DONE = 500  # restarts remembered, so that none is counted twice
 EXPECTED_FOR = 60.0  # seconds after the end of an experiment in which what it did to a pod may yet show
+STILL = 5.0  # seconds without a word of an experiment after which it is over
 NEVER = float("-inf")
+NO_DRAIN = frozenset({Cause.EXPERIMENT, Cause.OOM})  # a pod that goes for such a reason was drained by nobody
 REVISIONS = ("controller-revision-hash",)  # labels; Strimzi's is an annotation
 STRIMZI_REVISION = "strimzi.io/revision"
 OWNERS = {"StatefulSet": Kind.STATEFUL_SET, "StrimziPodSet": Kind.POD_SET}  # who rolls their own pods
@@ -50,8 +52,10 @@ class Restart:
     pod: PodView  # the last that was seen of it, or of it before its container was started again
     at: Instant
     ended: Exit | None = None  # of a container that was started again in its place
+    unseen: bool = False  # the pod went while nobody looked
     cause: Cause = Cause.UNKNOWN
     text: str = ""
+    blamed: str = ""  # uid of the node whose disruption is the cause; "" if none is
     replacement: PodView | None = None
     ready: Instant | None = None  # since when the broker's pod is ready again
 
@@ -86,12 +90,17 @@ class Restarts:
         self._inventory = inventory
         self._disruptions = disruptions
         self._members: dict[str, BrokerPod] = {}  # by pod uid
+        self._names: set[tuple[str, str]] = set()  # namespace and name of the same pods
         self._first_nodes: dict[str, str] = {}  # of the same pods: the uid of the node each was on at first
         self._open: dict[Life, Restart] = {}
         self._done: deque[Life] = deque(maxlen=MAX_DONE)
         self._expected: dict[str, float] = {}  # pods that experiments of ours end → until when, monotonic
         self._changes: list[RestartChange] = []
         self._commands: list[Count] = []
+
+    def is_successor(self, view: View) -> bool:
+        """Tell whether an object bears the name of a pod of the fleet and is another one, not discovered so far."""
+        return view.meta.uid not in self._members and (view.meta.namespace, view.meta.name) in self._names
 
     @property
     def open(self) -> tuple[Restart, ...]:
@@ -102,6 +111,7 @@ class Restarts:
         present = {pod.uid: self._with_node(pod) for pod in fleet}
         kept = {uid: pod for uid, pod in self._members.items() if uid in self._inventory.pods}
         self._members = {**kept, **present}
+        self._names = {(member.namespace, member.name) for member in self._members.values()} | self._open_names()
         nodes = {uid: member.node_uid for uid, member in self._members.items() if member.node_uid is not None}
         self._first_nodes = nodes | {uid: node for uid, node in self._first_nodes.items() if uid in self._members}
         for restart in self._open.values():
@@ -110,6 +120,9 @@ class Restarts:
                 view = self._inventory.pods.get(pod.uid)
                 if is_new and view is not None and _is_after(view, restart.pod):
                     restart.replacement = view
+
+    def _open_names(self) -> set[tuple[str, str]]:
+        return {(restart.member.namespace, restart.member.name) for restart in self._open.values()}
 
     def _with_node(self, pod: BrokerPod) -> BrokerPod:
         """Return a pod with its node's uid, also when the node was deleted before the pod."""
@@ -123,6 +136,10 @@ class Restarts:
         self._expected = {uid: until for uid, until in self._expected.items() if until >= now.mono}
         self._expected |= dict.fromkeys(pod_uids, now.mono + EXPECTED_FOR)
 
+    def is_expected(self, restart: Restart, now: Instant) -> bool:
+        """Tell whether an experiment of ours is still at it."""
+        return self._expected.get(restart.life.pod_uid, NEVER) >= now.mono + EXPECTED_FOR - STILL
+
     def take(self, changes: Iterable[Change]) -> None:
         """Take changes of pods; other kinds are looked at when the cause is judged."""
         for change in changes:
@@ -133,9 +150,10 @@ class Restarts:
     def _pod_changed(self, change: Change, view: PodView) -> None:
         before = change.before if isinstance(change.before, PodView) else None
         life = Life(view.meta.uid, None)
-        going = view.meta.deleted is not None or view.has_ended or change.after is None
-        if going:
-            self._begin(life, view, dated(change.at, view.meta.deleted), None)
+        told = view.meta.deleted is not None or view.has_ended
+        if told or change.after is None:
+            unseen = change.unseen and not told
+            self._begin(life, view, dated(change.at, view.meta.deleted), None, unseen=unseen)
         elif before is not None:
             self._look_for_restart(change.at, before, view)
         if life in self._open:
@@ -155,22 +173,25 @@ class Restarts:
             if life in self._open:
                 self._open[life].ended = last
 
-    def _begin(self, life: Life, pod: PodView, at: Instant, ended: Exit | None) -> None:
+    def _begin(self, life: Life, pod: PodView, at: Instant, ended: Exit | None, *, unseen: bool = False) -> None:
         if life in self._open or life in self._done:
             return
         if len(self._open) >= MAX_OPEN:
             self._finish(at, next(iter(self._open.values())))
-        restart = self._open[life] = Restart(life, self._members[life.pod_uid], pod, at, ended)
-        restart.cause, restart.text = self._why(restart)
+        restart = self._open[life] = Restart(life, self._members[life.pod_uid], pod, at, ended, unseen)
+        self._judge(restart, *self._why(restart))
         self._changes.append(RestartChange("begun", at, restart))
         cleared_away = any(one.kind is SignalKind.GONE for one in pod_signals(pod, self._inventory))
-        if life.restarts is None and restart.member.node_uid is not None and not cleared_away:
-            self._disruptions.broker_left(restart.member.node_uid, at)
+        may_be_drained = life.restarts is None and not cleared_away and restart.cause not in NO_DRAIN
+        if may_be_drained and restart.member.node_uid is not None:
+            rolled = restart.cause is Cause.ROLLOUT
+            self._disruptions.broker_left(restart.member.node_uid, at, rolled=rolled)
 
     # --- why
 
     def _why(self, restart: Restart) -> tuple[Cause, str]:
-        disruption = self.disruption_of(restart)
+        rolled = self._roll(restart)
+        disruption = self.disruption_of(restart, told_within=CLOCKS if rolled else AROUND)
         return why(
             Evidence(
                 pod=restart.pod,
@@ -178,21 +199,30 @@ class Restarts:
                 signals=[one for one in pod_signals(restart.pod, self._inventory) if not _follows(one, restart)],
                 node_cause=disruption.cause if disruption is not None else Cause.UNKNOWN,
                 node_text="; ".join(disruption.reasons) if disruption is not None else "",
-                rolled=self._roll(restart),
+                rolled=rolled,
+                unseen=restart.unseen,
                 injected=self._expected.get(restart.life.pod_uid, NEVER) >= restart.at.mono,
             )
         )
 
-    def disruption_of(self, restart: Restart) -> Disruption | None:
+    def _judge(self, restart: Restart, cause: Cause, text: str) -> None:
+        disruption = self.disruption_of(restart)
+        restart.cause, restart.text = cause, text
+        restart.blamed = disruption.node_uid if disruption is not None and cause is disruption.cause else ""
+
+    def disruption_of(self, restart: Restart, *, told_within: float = AROUND) -> Disruption | None:
         """Return the disruption of the pod's node, if it was under way when the pod went.
 
         Another node may bear the name of the lost one by then, or the same machine have been registered anew.
+        `told_within`: seconds by which a drain may be told after the pod went, for watches lag. Where a roll explains
+        that as well, one that was told later than clocks differ came later.
         """
         nodes = (restart.member.node_uid, self._first_nodes.get(restart.life.pod_uid))
-        disruptions = (self._disruption_of(uid, restart) for uid in dict.fromkeys(nodes) if uid is not None)
+        uids = [uid for uid in dict.fromkeys(nodes) if uid is not None]
+        disruptions = (self._disruption_of(uid, restart, told_within) for uid in uids)
         return next((found for found in disruptions if found is not None), None)
 
-    def _disruption_of(self, uid: str, restart: Restart) -> Disruption | None:
+    def _disruption_of(self, uid: str, restart: Restart, told_within: float) -> Disruption | None:
         found = self._disruptions.on(uid)
         if found is None:
             return None
@@ -201,9 +231,21 @@ class Restarts:
         most = AROUND if is_lost else CLOCKS  # a node that is open again drains nobody
         is_gone = is_lost and uid not in self._inventory.nodes  # for good, and its pods are cleared away some time
         over = not is_gone and found.closed is not None and found.closed.mono < went - most
-        drained = found.notice is not None and min(found.opened.mono, found.notice.said.mono) <= went + AROUND
-        lost = found.lost is not None and found.lost.mono <= went + CLOCKS
+        drained = found.notice is not None and min(found.opened.mono, found.notice.said.mono) <= went + told_within
+        lost = found.lost is not None and found.lost.mono <= went + CLOCKS and not self._was_back(uid, restart)
         return found if (drained or lost) and not over else None
+
+    def _is_refuted(self, restart: Restart) -> bool:
+        """Tell whether the node's loss was given as the cause, and was over long before, as is known by now."""
+        return self._was_back(restart.blamed, restart) and self.disruption_of(restart) is None
+
+    def _was_back(self, uid: str, restart: Restart) -> bool:
+        """Tell whether the node has been ready since long before the pod went, though a watch may tell only later."""
+        node = self._inventory.nodes.get(uid)
+        condition = node.condition("Ready") if node is not None else None
+        if condition is None or condition.status != "True" or condition.since is None:
+            return False
+        return condition.since < restart.at.wall - AROUND
 
     def _roll(self, restart: Restart) -> str:
         """Say by what it can be told that whoever owns the pod rolled it; "" if it did not, or that is not known."""
@@ -233,8 +275,9 @@ class Restarts:
         """Judge anew what is open, and return everything that happened since the tick before."""
         for restart in list(self._open.values()):
             cause, text = self._why(restart)
-            if cause.specificity > restart.cause.specificity:  # evidence that is gone by now was true all the same
-                restart.cause, restart.text = cause, text
+            # Evidence that is gone by now was true all the same, but a watch that comes back tells one thing at a time.
+            if cause.specificity > restart.cause.specificity or self._is_refuted(restart):
+                self._judge(restart, cause, text)
                 self._changes.append(RestartChange("revised", now, restart))
             self._look_for_ready(now, restart)
             if self._is_final(now, restart):
@@ -274,6 +317,17 @@ class Restarts:
         if restart.is_broker:
             self._commands.append(Count("broker_restarts_total", (("cause", restart.cause.value),)))
         self._changes.append(RestartChange("counted", at, restart))
+
+    # --- state
+
+    def to_state(self) -> list[list[Any]]:
+        """Return what was counted of pods that are, or may be, still there: the next life may be told of their end."""
+        there, known = self._inventory.pods, self._inventory.as_of(Kind.POD) is not None
+        return [list(life) for life in self._done if not known or life.pod_uid in there]
+
+    def restore(self, state: Iterable[Iterable[Any]]) -> None:
+        """Take over what `to_state` gave. Raises TypeError or ValueError for anything else."""
+        self._done.extend([Life(str(uid), None if count is None else int(count)) for uid, count in state])
 
 
 def _follows(signal: Signal, restart: Restart) -> bool:

@@ -93,12 +93,16 @@ def claim_signals(claim: NodeClaimView) -> tuple[Signal, ...]:
     return tuple(found)
 
 
-def evidence_on(node: NodeView, inventory: Inventory, now: float) -> tuple[Signal, ...]:
+def evidence_on(
+    node: NodeView, inventory: Inventory, now: float, gone: Iterable[NodeClaimView] = ()
+) -> tuple[Signal, ...]:
     """Return everything that is said about a node, there or gone, one signal for each rule.
 
-    `now`: wall-clock seconds. Events older than the node, or its NodeClaim, tell of an earlier one of that name.
+    `now`: wall-clock seconds. `gone`: NodeClaims that were deleted; of that may be told before it is of their node.
+    Events older than the node, or its NodeClaim, tell of an earlier one of that name.
     """
-    claims = [claim for claim in inventory.node_claims.values() if claim.node == node.meta.name and _same(claim, node)]
+    known = (*inventory.node_claims.values(), *gone)
+    claims = [claim for claim in known if claim.node == node.meta.name and _same(claim, node)]
     events = [event for event in inventory.events_about(node.meta.name) if _concerns(event, "Node", node.meta)]
     for claim in claims:
         about = inventory.events_about(claim.meta.name)
