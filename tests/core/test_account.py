@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_sentinel.core.account import Account, InvariantError, State
+from kafka_sentinel.core.account import MAX_ABSENT, Account, InvariantError, State
 from kafka_sentinel.core.sends import MAX_BATCHES, Batch, Sends
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
@@ -106,6 +106,20 @@ def test_nothing_open_or_standing_is_folded(keeps):
     assert len(subject.sets[State.VERIFIED]) >= 9
 
 
+def test_the_newest_absent_are_known_one_by_one_because_they_may_arrive_yet():
+    subject = account(4 * MAX_ABSENT)
+    for first in range(0, 4 * MAX_ABSENT, 2):
+        subject.move(first, 2, State.IN_FLIGHT, State.UNCERTAIN)
+        subject.move(first, 1, State.UNCERTAIN, State.ABSENT)
+        subject.move(first + 1, 1, State.UNCERTAIN, State.PRESENT)
+    subject.fold()
+    assert subject.sets[State.ABSENT].intervals == MAX_ABSENT
+    assert 4 * MAX_ABSENT - 2 in subject.sets[State.ABSENT]
+    assert not subject.sets[State.PRESENT]
+    assert subject.count(State.ABSENT) == 2 * MAX_ABSENT
+    subject.check()
+
+
 def test_state_survives_json_and_what_was_in_flight_is_our_blind_spot():
     subject = account(50)
     subject.move(0, 30, State.IN_FLIGHT, State.AWAITING)
@@ -194,3 +208,130 @@ def test_barriers_are_lowered_never_raised():
     sends.remember(Batch(1, 2, at(1), 50))
     sends.lower_barriers(20)
     assert [batch.barrier for batch in sends.overlapping(0, 2)] == [5, 20]
+
+
+def test_what_exists_is_never_taken_back():
+    subject = account(5)
+    for end in (3, 5, 0):
+        subject.open_up_to(end, State.UNCERTAIN)
+        subject.check()
+    assert (subject.next_sequence, subject.count(State.UNCERTAIN)) == (5, 0)
+
+
+def test_moving_to_where_it_is_already_is_a_contradiction():
+    subject = account(5)
+    subject.sets[State.AWAITING].add(3, 1)
+    with pytest.raises(InvariantError, match="5 were in in_flight and 1 in awaiting already"):
+        subject.move(0, 5, State.IN_FLIGHT, State.AWAITING)
+
+
+def test_a_tally_that_is_not_what_is_held_is_a_contradiction():
+    subject = account(5)
+    subject.tally[State.VERIFIED] += 1
+    with pytest.raises(InvariantError, match=r"tally .* is not what is held"):
+        subject.check()
+
+
+def test_what_was_lost_after_its_sighting_is_summed_over_every_folding():
+    subject = account(20)
+    subject.move(0, 20, State.IN_FLIGHT, State.AWAITING)
+    for first in (0, 10):
+        subject.move(first, 10, State.AWAITING, State.VERIFIED)
+        subject.lost_before.add(first, 2)
+        subject.fold()
+    assert subject.lost_after_sighting == 4
+    assert subject.to_state()["folded"] == {"verified": 20, "lost_before": 4}
+    assert not subject.lost_before
+
+
+def test_folding_forgets_what_was_noted_of_the_sequences_and_keeps_what_is_above():
+    subject = account(20)
+    subject.move(0, 10, State.IN_FLIGHT, State.REJECTED)
+    for noted in (subject.reordered, subject.twice, subject.doubtful):
+        noted.add(5, 10)
+    subject.fold()
+    for noted in (subject.reordered, subject.twice, subject.doubtful):
+        assert noted.spans() == [(10, 5)]
+
+
+def test_the_memory_of_an_account_is_all_that_it_holds():
+    subject = account(9)
+    assert subject.intervals == 1
+    subject.move(4, 1, State.IN_FLIGHT, State.AWAITING)  # in flight below and above
+    assert subject.intervals == 3
+    subject.positions.set(4, 1, 100)
+    subject.seen.add(4, 1)
+    subject.seen.add(6, 1)
+    assert subject.intervals == 6
+
+
+def test_sends_are_forgotten_once_nothing_of_them_is_awaited():
+    subject = account()
+    for first in (0, 5):
+        subject.open_up_to(first + 5, State.IN_FLIGHT)
+        subject.remember_send(Batch(first, first + 5, at(first), -1))
+    subject.move(0, 5, State.IN_FLIGHT, State.REJECTED)
+    subject.forget_settled_sends()
+    assert subject.sent_at(0) is None
+    assert subject.sent_at(7) == at(5)
+
+
+def test_what_is_vouched_for_no_longer_is_forgotten_below_that_sequence_only():
+    subject = account(10)
+    subject.move(0, 10, State.IN_FLIGHT, State.AWAITING)
+    subject.positions.set(0, 10, 100)
+    for members in (subject.seen, subject.suspected, subject.rewound):
+        members.add(0, 10)
+    subject.forget_places_below(6)
+    assert [piece.first for piece in subject.positions] == [6]
+    for members in (subject.seen, subject.suspected, subject.rewound):
+        assert members.spans() == [(6, 4)]
+
+
+def test_a_state_that_is_taken_over_is_what_was_saved():
+    subject = account(12)
+    subject.orphan = True
+    subject.move(0, 12, State.IN_FLIGHT, State.AWAITING)
+    subject.move(0, 6, State.AWAITING, State.VERIFIED)
+    subject.positions.set(0, 12, 50)
+    for noted, first in (
+        (subject.suspected, 7),
+        (subject.rewound, 7),
+        (subject.lost_before, 2),
+        (subject.reordered, 3),
+        (subject.doubtful, 9),
+    ):
+        noted.add(first, 2)
+    subject.earlier = (60, 5)
+    state = json.loads(json.dumps(subject.to_state()))
+    assert set(state["sets"]) == {"awaiting", "verified"}
+    assert state["folded"] == {}
+    again = Account.from_state(PARTITION, state)
+    assert json.loads(json.dumps(again.to_state())) == state
+    assert (again.run, again.earlier) == (0xABC, (0, 5))
+
+
+@pytest.mark.parametrize(("name", "expected"), [("suspected", "a list of pairs"), ("positions", "a list of triples")])
+def test_what_is_no_list_in_a_state_is_named(name, expected):
+    state = account(3).to_state()
+    with pytest.raises(TypeError, match=f"expected {expected}, found 'abc'"):
+        Account.from_state(PARTITION, {**state, name: "abc"})
+
+
+@pytest.mark.parametrize(
+    ("sets", "refused"),
+    [
+        ({"verified": [[0, 4]], "lost": [[4, 1]]}, None),
+        ({"verified": [[0, 3]], "lost": [[2, 2]]}, "some of 2 sequences from 2 are lost and more"),
+        ({"verified": [[-1, 5]]}, "some of 5 sequences from -1 are verified and more"),
+        ({"verified": [[0, 4]], "lost": [[5, 1]]}, "5 sent, but 5 is accounted for"),
+    ],
+)
+def test_a_state_in_which_a_sequence_is_in_two_states_or_was_never_sent_is_refused(sets, refused):
+    names = ("positions", "suspected", "rewound", "lost_before", "reordered", "blind", "doubtful")
+    state = {"run": "1", "next": 5, "sets": sets, "folded": {}, "highest": 4, **{name: [] for name in names}}
+    if refused is None:
+        assert Account.from_state(PARTITION, state).count(State.VERIFIED) == 4
+        return
+    with pytest.raises(InvariantError, match=refused):
+        Account.from_state(PARTITION, state)

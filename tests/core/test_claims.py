@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_sentinel.core.claims import MAX_TRACKED_GAPS, ClaimsTracker
+from kafka_sentinel.core.claims import MAX_GAP, MAX_TRACKED_GAPS, ClaimsTracker
 from kafka_sentinel.core.record import MAX_GAPS, Encoder, decode_claims
 from kafka_sentinel.core.types import Claims, Span
 
@@ -111,6 +112,29 @@ def test_memory_is_bounded_and_what_was_given_up_is_never_claimed():
     claims = tracker.claims()
     assert claims.gaps == ()
     assert claims.claims_from == 2 * (10 * MAX_TRACKED_GAPS - MAX_TRACKED_GAPS) - 1
+
+
+@pytest.mark.parametrize(("gap", "is_named"), [(MAX_GAP, True), (MAX_GAP + 1, False)])
+@pytest.mark.parametrize("newer", [(), (3,)])
+def test_a_gap_too_long_for_a_record_is_not_named_and_nothing_below_its_end_is_claimed(gap, is_named, newer):
+    tracker = ClaimsTracker()
+    tracker.sent(0, gap + 10)
+    tracker.acked([Span(gap, 10, None)] if not newer else [Span(gap, 3, None), Span(gap + 4, 6, None)])
+    others = tuple((gap + one, 1) for one in newer)
+    expected = Claims(0, gap + 10, ((0, gap), *others)) if is_named else Claims(gap, gap + 10, others)
+    assert tracker.claims() == expected
+
+
+def test_old_gaps_of_a_deleted_topic_do_not_bring_its_claims_back():
+    tracker = ClaimsTracker()
+    for index in range(2 * MAX_TRACKED_GAPS):
+        if index == MAX_TRACKED_GAPS:
+            tracker.start_over()
+        tracker.sent(2 * index, 2)
+        tracker.acked([Span(2 * index + 1, 1, None)])
+    assert tracker.claims().claims_from >= 2 * MAX_TRACKED_GAPS
+    tracker.acked([Span(2 * index, 1, None) for index in range(MAX_TRACKED_GAPS, 2 * MAX_TRACKED_GAPS)])
+    assert tracker.claims() == Claims(2 * MAX_TRACKED_GAPS, 4 * MAX_TRACKED_GAPS, ())
 
 
 def test_nothing_acknowledged_claims_nothing():

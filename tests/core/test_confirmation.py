@@ -86,6 +86,40 @@ def test_one_that_failed_counts_if_it_struck_and_its_failure_is_told_if_it_did_n
     assert reason == "not confirmed: broker 1 was not seen to go within 30 s; exit status 255"
 
 
+def test_a_view_that_is_not_there_or_was_never_asked_for_shows_nothing():
+    for unseen in ({"cluster": None}, {"cluster": WITHOUT_1, "cluster_asked": None}):
+        seen = world(BEGUN + 3, **{"cluster_asked": instant(BEGUN + 2), **unseen})
+        assert commanded(confirmation()).look(seen) is None
+
+
+def test_a_broker_with_nothing_but_only_copies_was_hit_when_it_is_gone_and_not_before():
+    only = topic("only", partition(0, replicas=(1,)))
+    before = world(BEGUN, cluster=cluster(topics={"only": only}))
+    out_of_sync = cluster(topics={"only": topic("only", partition(0, replicas=(1,), isr=()))})
+    assert commanded(confirmation(before=before)).look(after(out_of_sync)) is None
+    assert isinstance(commanded(confirmation(before=before)).look(after(WITHOUT_1)).event, FaultInjected)
+
+
+def test_a_broker_that_left_the_only_other_replica_alone_in_sync_was_hit():
+    def pair(*isr):
+        return cluster(topics={"pair": topic("pair", partition(0, leader=2, replicas=(1, 2), isr=isr))})
+
+    seen = commanded(confirmation(before=world(BEGUN, cluster=pair(1, 2))))
+    assert isinstance(seen.look(after(pair(2))).event, FaultInjected)
+
+
+def test_of_several_all_must_have_gone_though_not_at_the_same_time():
+    seen = commanded(confirmation((1, 2)))
+    assert seen.look(after(WITHOUT_1)) is None
+    outcome = seen.look(after(cluster(brokers={1: "h:1", 3: "h:3"}), at=BEGUN + 9, asked=BEGUN + 8))
+    assert outcome.event == FaultInjected(instant(BEGUN), "run-1", (1, 2), confirmed=instant(BEGUN + 9))
+
+
+def test_it_is_over_when_the_command_was_as_far_as_is_known():
+    assert confirmation().ended == instant(BEGUN)
+    assert commanded(confirmation()).ended == instant(ENDED)
+
+
 # --- controllers
 
 
@@ -107,6 +141,13 @@ def test_a_controller_was_hit_if_the_quorum_lost_it_or_its_lead(view):
 @pytest.mark.parametrize("view", [quorum(), quorum(caught_up_voters=(9, 10)), None])
 def test_a_controller_that_still_leads_or_a_quorum_that_is_silent_shows_nothing(view):
     assert of_controller(view) is None
+
+
+def test_who_led_a_quorum_that_was_not_seen_before_is_not_known():
+    seen = commanded(confirmation((0,), before=world(BEGUN, quorum=None, cluster=None)))
+    voters = (0, 8, 9)
+    led_by_another = QuorumView(8, 8, voters, voters)
+    assert seen.look(world(BEGUN + 3, quorum=led_by_another, quorum_asked=instant(BEGUN + 2))) is None
 
 
 def test_an_old_view_of_the_quorum_shows_nothing():
@@ -140,3 +181,10 @@ def test_a_server_that_is_not_seen_to_go_is_named():
     seen = commanded(confirmation((), ("zk-2:2181",)))
     event = seen.look(world(ENDED + 31, ensemble=EnsembleView(ALL, frozenset(ALL), instant(ENDED + 30)))).event
     assert event.reason == "not confirmed: ZooKeeper server zk-2:2181 was not seen to go within 30 s"
+
+
+def test_servers_of_which_nobody_says_how_they_are_show_nothing_and_are_named_in_order():
+    for view in (None, EnsembleView(ALL, frozenset(), None)):
+        assert commanded(confirmation((), ALL[:1])).look(world(BEGUN + 3, ensemble=view)) is None
+    event = commanded(confirmation((), ALL[::-1])).look(world(ENDED + 31)).event
+    assert event.reason == f"not confirmed: ZooKeeper server {', '.join(ALL)} was not seen to go within 30 s"

@@ -714,6 +714,71 @@ def test_foreign_records_are_counted_again_when_the_log_was_refilled():
     assert world.ledger.counted["foreign"] == 2
 
 
+@pytest.mark.parametrize("kind", [FOREIGN, CORRUPTED])
+def test_what_a_refilled_log_has_is_counted_by_a_life_whose_state_is_of_the_former_log(kind):
+    world = World()
+    world.produce(10)
+    world.put(Entry(kind))
+    world.produce(10)
+    world.read()
+    state = world.saved()
+    assert world.ledger.counted[kind.value] == 1
+    world.truncate(0)
+    world.produce(5)
+    world.put(Entry(kind, epoch=world.epoch), Entry(kind, epoch=world.epoch))
+    world.produce(20)
+    after = world.restart(state=state)
+    after.settle()
+    after.recheck_everything()
+    assert after.ledger.counted[kind.value] == 2  # since the restart
+    after.recheck_everything()
+    assert after.ledger.counted[kind.value] == 2
+
+
+@pytest.mark.parametrize("kind", [FOREIGN, CORRUPTED])
+def test_what_an_earlier_life_has_counted_is_not_counted_again_by_a_re_read(kind):
+    world = World()
+    world.produce(10)
+    world.put(Entry(kind))
+    world.produce(10)
+    world.read()
+    after = world.restart(state=world.saved())
+    after.settle()
+    after.recheck_everything()
+    assert after.ledger.counted[kind.value] == 0
+
+
+def test_what_an_earlier_life_counted_in_the_refilled_log_is_not_counted_again():
+    """It had seen the log go back, and suspected what had stood there."""
+    world = World()
+    world.produce(10)
+    world.read()
+    world.truncate(0)
+    world.produce(5)
+    world.put(Entry(FOREIGN, epoch=world.epoch))
+    world.produce(20)
+    world.read()
+    assert world.ledger.own.suspected
+    assert world.ledger.counted["foreign"] == 1
+    after = world.restart(state=world.saved())
+    after.settle()
+    after.recheck_everything()
+    assert after.ledger.counted["foreign"] == 0
+
+
+def test_a_record_that_went_bad_in_its_place_makes_no_other_log():
+    world = World()
+    world.produce(5)
+    world.put(Entry(FOREIGN))
+    world.produce(5)
+    world.read()
+    after = world.restart(state=world.saved())
+    after.log[2] = Entry(CORRUPTED, epoch=after.log[2].epoch)
+    after.settle()
+    after.recheck_everything()
+    assert after.ledger.counted["foreign"] == 0
+
+
 @pytest.mark.parametrize("order", ["read first", "acknowledged first"])
 def test_a_damaged_record_at_the_offset_of_an_acknowledged_one_is_corrupted_once(order):
     world = World()
@@ -1370,7 +1435,8 @@ def test_an_unplaced_record_is_found_where_the_log_had_gone_back_to_before_it_wa
     assert {world.state_of(sequence) for sequence in sent} == {State.VERIFIED}
 
 
-def test_an_unplaced_record_that_retention_took_from_a_log_that_had_gone_back_unnoticed_is_not_lost():
+@pytest.mark.parametrize("log_start", [1, 2])
+def test_an_unplaced_record_that_retention_took_from_a_log_that_had_gone_back_unnoticed_is_not_lost(log_start):
     world = World()
     world.produce(5)
     world.read()
@@ -1379,7 +1445,7 @@ def test_an_unplaced_record_that_retention_took_from_a_log_that_had_gone_back_un
     world.append(sent)
     world.ack((sent, 1, None))
     world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 6)
-    world.retain_from(2)
+    world.retain_from(log_start)
     world.settle()
     world.recheck_everything()
     assert world.state_of(sent) is State.EXPIRED

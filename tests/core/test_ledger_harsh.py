@@ -18,6 +18,27 @@ def look_around(world: World) -> None:
 # --- the log start passes what is under suspicion
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_what_was_heard_of_the_start_of_a_former_log_takes_nothing_of_the_one_that_came_after(late):
+    """A leader came back empty, and the client still reports what it had heard of the log before."""
+    world = World()
+    world.produce(50)
+    world.read()
+    world.retain_from(30)
+    world.produce(5)
+    world.read()
+    world.truncate(0)
+    newest = world.produce(10)
+    world.read()
+    world.settle()
+    if late:
+        world.ledger.verifier_told_start(30)
+    world.truncate(0)
+    world.produce(1)
+    world.settle()
+    assert mine(world, newest) <= world.lost
+
+
 @pytest.mark.parametrize("proved", [True, False])
 def test_that_the_log_went_back_is_known_after_a_restart(proved):
     """The log start passes the suspects before anybody can judge them. Only a proof makes that a loss."""
@@ -64,6 +85,70 @@ def test_what_a_reader_was_told_is_proved_by_what_it_reads_there_next():
     assert world.lost == mine(world, range(10, 20))
 
 
+@pytest.mark.parametrize("written_on", [True, False])
+def test_an_older_entry_in_their_place_proves_it_together_with_a_later_one_above(written_on):
+    """The new leader holds there what one had written before them that nobody else took over, and then writes on."""
+    world = World()
+    world.produce(10)
+    world.elect()
+    world.produce(10)
+    world.read()
+    world.log = [*world.log[:10], *[Entry(FOREIGN, epoch=0)] * 10]
+    world.elect()
+    if written_on:
+        world.put(Entry(FOREIGN, epoch=world.epoch))
+    look_around(world)
+    assert world.count("suspected") == 10
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 20)
+    world.retain_from(25)
+    world.judge()
+    assert world.lost == (mine(world, range(10, 20)) if written_on else set())
+    assert world.count("suspected") == 0
+
+
+def test_what_a_stale_reader_saw_there_does_not_hide_what_was_cut():
+    """First a leader of long ago shows older records of ours in their place, then the true one shows a later entry."""
+    world = World()
+    world.produce(10)
+    old = world.send(10)
+    world.append(*old)
+    left_behind = world.log
+    world.give_up(old.start, 10)
+    world.log = world.log[:10]
+    world.elect()
+    lost = world.produce(10)
+    world.read()
+    world.log = left_behind
+    look_around(world)
+    look_around(world)  # in the view they have the place of what was there
+    assert world.count("suspected") == 10
+    world.elect()
+    world.log = [*world.log[:10], *[Entry(FOREIGN, epoch=world.epoch)] * 20]
+    look_around(world)
+    world.retain_from(25)
+    world.judge()
+    assert world.lost == mine(world, lost)
+
+
+def test_what_is_found_below_where_the_reader_was_sent_on_to_is_verified():
+    """The log starts above what it was yet to read, and lower again under the next leader, who is asked for it."""
+    world = World()
+    world.produce(20)
+    world.read(10)
+    world.retain_from(15)
+    world.read()
+    assert world.count("suspected") == 5
+    world.produce()
+    (command,) = world.ask()
+    world.elect()
+    world.log_start = 0
+    world.hand_in(world.look(command))
+    world.retain_from(15)
+    world.judge()
+    assert {world.state_of(sequence) for sequence in range(10, 15)} == {State.VERIFIED}
+    assert world.losses == []
+
+
 def test_what_an_earlier_leader_wrote_there_proves_nothing():
     """A reader was sent to a leader that had been replaced before they were written."""
     world = World()
@@ -98,6 +183,23 @@ def test_a_record_that_was_cleared_is_expired_by_a_later_log_start():
     world.retain_from(20)
     world.judge()
     assert world.losses == []
+
+
+def test_what_arrives_when_all_that_was_sent_before_it_has_left_the_log_is_late_all_the_same():
+    world = World()
+    world.produce(10)
+    (held,) = world.send(1)
+    world.give_up(held)
+    world.produce(10)
+    world.settle()
+    assert world.state_of(held) is State.ABSENT
+    world.retain_from(len(world.log))
+    world.produce(1)
+    world.read()
+    world.append(held)
+    world.read()
+    assert world.state_of(held) is State.PRESENT
+    assert world.ledger.counted["late"] == 1
 
 
 # --- a topic made anew
@@ -144,6 +246,22 @@ def test_a_damaged_record_within_the_writing_of_one_leader_is_recognised():
     after.settle()
     assert after.losses == []
     assert after.state_of(sent[6], run=1) is State.CORRUPTED
+
+
+def test_a_damaged_record_among_such_as_were_written_out_of_order_is_not_taken_for_the_next_one():
+    """Without a state nobody knows where the lost one stood, nor which of those that were retried is damaged."""
+    world = World()
+    early, late, lost = world.send(1), world.send(1), world.send(1)
+    world.append(*late)
+    world.put(Entry(CORRUPTED))  # one that is known to nobody, retried
+    world.append(*early)
+    world.append(*lost)
+    world.ack((early.start, 1, 2), (late.start, 1, 0), (lost.start, 1, 3))
+    world.truncate(3)
+    world.produce(5)
+    after = world.restart()
+    after.settle()
+    assert after.lost == {(1, lost.start)}
 
 
 # --- counted once, by whichever process

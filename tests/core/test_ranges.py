@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,9 +84,38 @@ def test_range_set_behaves_like_a_set(spans, first, count):
     assert RangeSet.of(subject.spans()).spans() == subject.spans()
 
 
+@pytest.mark.parametrize("count", [0, -2])
+def test_an_empty_window_takes_nothing_out_and_splits_nothing(count):
+    subject = RangeMap([(0, 10, "a")])
+    assert subject.remove(5, count) == 0
+    subject.set(5, count, "b")
+    assert list(subject) == [(0, 10, "a")]
+    assert subject.remove_from(10) == subject.remove_from(12) == 0
+
+
+def test_all_can_be_cleared():
+    subject = OffsetMap([(3, 4, 7), (20, 1, 90)])
+    subject.clear()
+    assert (len(subject), subject.intervals, subject.get(3)) == (0, 0, None)
+
+
+def test_where_no_offset_is_on_that_side_there_is_no_piece():
+    subject = OffsetMap([(0, 10, 100)])
+    assert [subject.at_or_above(offset) for offset in (109, 110, 200)] == [[(9, 1, 109)], [], []]
+    assert [subject.below(offset) for offset in (50, 100, 101)] == [[], [], [(0, 1, 100)]]
+
+
 def test_a_million_consecutive_records_take_one_interval():
     positions = OffsetMap()
     for first in range(0, 1_000_000, 1000):
         positions.set(first, 1000, first + 7)
     assert positions.intervals == 1
     assert len(positions) == 1_000_000
+
+
+@pytest.mark.parametrize("count", [0, -2])
+def test_there_is_nothing_in_an_empty_window(count):
+    """As where retention has passed all of what is asked for."""
+    subject = RangeSet([(0, 10, None)])
+    assert subject.covered(5, count) == []
+    assert subject.overlapping(5, count) == []

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka_sentinel.core.ledger import PartitionLedger
 from kafka_sentinel.core.record import (
     GAP,
     HEADER,
     KEY,
     MAX_GAPS,
+    MAX_SEQUENCE,
     MAX_SIZE,
     MIN_CONFIGURED_SIZE,
     MIN_SIZE,
@@ -23,8 +25,10 @@ from kafka_sentinel.core.record import (
     decode_claims,
     instance_id,
 )
-from kafka_sentinel.core.types import Claims, SightingKind
+from kafka_sentinel.core.sightings import read_spans
+from kafka_sentinel.core.types import Acks, Claims, ProbePartition, SightingKind
 
+SEQUENCES = st.integers(0, MAX_SEQUENCE - 1)
 U32, U64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 NANOSECONDS = st.integers(-(2**63), 2**63 - 1)
 
@@ -46,7 +50,7 @@ def claims(draw: st.DrawFn) -> Claims:
 
 
 @given(
-    st.builds(ProbeRecord, U64, U64, U32, U32, U64, NANOSECONDS, NANOSECONDS),
+    st.builds(ProbeRecord, U64, U64, U32, U32, SEQUENCES, NANOSECONDS, NANOSECONDS),
     claims(),
     st.integers(MIN_CONFIGURED_SIZE, 2_000),
 )
@@ -65,7 +69,7 @@ def test_what_was_encoded_is_decoded(record, made, size):
     assert decode_claims(value) == made
 
 
-@given(U64.filter(lambda one: one < 2**63), st.integers(0, 20), NANOSECONDS, NANOSECONDS, claims())
+@given(SEQUENCES, st.integers(0, 20), NANOSECONDS, NANOSECONDS, claims())
 def test_a_run_is_encoded_as_its_records_would_be_one_by_one(first, count, wall, mono, made):
     it = encoder()
     it.set_claims(made)
@@ -127,6 +131,16 @@ def test_a_longer_value_and_an_unknown_version_are_corrupted():
     assert isinstance(decode(sealed(value[:-4])), ProbeRecord)  # the control: sealing alone changes nothing
 
 
+@pytest.mark.parametrize("sequence", [MAX_SEQUENCE, 2**63, 2**64 - 1])
+def test_a_sequence_that_no_record_has_is_corrupted_and_the_highest_is_counted(sequence):
+    values = [encoder().encode(one, 2, 3) for one in (MAX_SEQUENCE - 1, sequence)]
+    assert [decode(value) is SightingKind.CORRUPTED for value in values] == [False, True]
+    ledger = PartitionLedger(ProbePartition(Acks.ALL, 4), instance=1, run=1)
+    ledger.read(0, 2, read_spans(4, range(2), [0, 0], [values[0], encoder().encode(sequence, 2, 4)]).sightings)
+    ledger.check()
+    assert (ledger.counted["corrupted"], ledger.counted["foreign"]) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("claims_from", "through", "gaps"),
     [
@@ -136,6 +150,7 @@ def test_a_longer_value_and_an_unknown_version_are_corrupted():
         (0, 10, [(6, 1), (2, 1)]),  # out of order
         (0, 10, [(3, 0)]),  # empty
         (11, 10, []),  # upside down
+        (0, MAX_SEQUENCE + 1, []),  # of sequences that no record has
     ],
 )
 def test_claims_that_contradict_themselves_are_refused(claims_from, through, gaps):
@@ -162,3 +177,37 @@ def test_a_size_that_cannot_hold_the_claims_is_refused(size):
 def test_instances_differ_by_name_and_stay_the_same():
     assert instance_id("a") == instance_id("a") != instance_id("b")
     assert 0 <= instance_id("a") < 2**64
+
+
+def sound(claims: bytes, *, more: bytes = b"", size: int | None = None) -> bytes:
+    """A value with these claims and a right checksum; `size`: as its header says, if not its own."""
+    length = HEADER.size + len(claims) + len(more) + 4
+    head = HEADER.pack(b"KSEN", 1, 0, length if size is None else size, 1, 2, 3, 4, 5, 6, 7)
+    return sealed(head + claims + more)
+
+
+NONE = struct.pack(">QQHH", 0, 0, 0, 0)
+
+
+def test_the_shortest_record_is_one_and_one_of_another_length_than_it_says_is_not():
+    assert len(sound(NONE)) == MIN_SIZE
+    assert isinstance(decode(sound(NONE)), ProbeRecord)
+    for size in (MIN_SIZE - 1, MIN_SIZE + 1):
+        assert decode(sound(NONE, size=size)) is SightingKind.CORRUPTED
+
+
+def test_the_longest_record_can_be_made():
+    assert len(encoder(size=MAX_SIZE).encode(0, 0, 0)) == MAX_SIZE
+
+
+def test_the_checksum_is_no_gap():
+    one = struct.pack(">QQHH", 0, 2**62, 1, 0)
+    with pytest.raises(ValueError, match="do not fit"):
+        decode_claims(sound(one, more=bytes(8)))
+    assert decode_claims(sound(one, more=GAP.pack(0, 7))) == Claims(0, 2**62, ((0, 7),))
+
+
+def test_a_gap_may_end_where_the_claims_do():
+    it = encoder()
+    it.set_claims(Claims(0, 10, ((5, 5),)))
+    assert decode_claims(it.encode(0, 0, 0)) == Claims(0, 10, ((5, 5),))

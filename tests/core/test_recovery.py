@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -7,7 +8,8 @@ from tests.core.recovery_world import ALL3, P0, P1, P2, PARTS, SESSION, WALL, at
 
 from kafka_sentinel.core.backdrop import Backdrop
 from kafka_sentinel.core.recovery import PHASES, Baseline, Recovery
-from kafka_sentinel.core.types import Instant
+from kafka_sentinel.core.slots import Operation
+from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 T0 = 100.0
 WHOLE = (ALL3, ALL3, ALL3)
@@ -68,6 +70,15 @@ def test_an_answer_that_was_asked_for_before_t0_counts_for_nothing():
     assert what.phases() == dict.fromkeys(PHASES)
 
 
+def test_an_answer_that_was_asked_for_at_t0_counts():
+    what = recovery()
+    see(what, 1, NONE, asked=0)
+    assert phase(what, "detected") == 1
+    silent = recovery()
+    silent.on_unreachable(at(T0), at(T0 + 1), {1}, set())
+    assert phase(silent, "detected") == 1
+
+
 def test_every_partition_of_the_failed_broker_needs_a_new_leader():
     what = recovery(leaders=(1, 1, 3))
     see(what, 1, (2, 1, 3))
@@ -84,6 +95,32 @@ def test_a_partition_whose_leader_took_a_write_since_has_one_whatever_was_missed
     see(what, 1, (2, 1, 3))
     see(what, 2, (2, 1, 3))
     assert phase(what, "leader") == 1
+
+
+def test_a_partition_that_gets_another_leader_later_takes_the_phase_back():
+    what = recovery(leaders=(1, 1, 3))
+    ack(what, P1, 0.5, 0.8)  # its old leader took a write
+    see(what, 1, (2, 1, 3))
+    see(what, 2, (2, 1, 3))
+    see(what, 3, (2, 2, 3))
+    assert phase(what, "leader") is None
+    see(what, 4, (2, 2, 3))
+    assert phase(what, "leader") == 3
+
+
+def test_a_leader_that_moved_is_a_sign():
+    what = recovery()
+    see(what, 1)
+    assert what.detected is None
+    see(what, 2, NEW)
+    assert phase(what, "detected") == 2
+
+
+def test_partitions_that_nobody_names_have_no_leader_and_no_isr():
+    what = recovery()
+    for seconds in (1, 2, 5):
+        what.on_cluster(at(T0 + seconds), at(T0 + seconds), replace(cluster_view(), topics={}), set())
+    assert (what.waiting_for()[0], phase(what, "detected"), what.isr) == ("leader", 1, None)
 
 
 def test_a_leader_that_moves_away_from_a_healthy_broker_is_none_of_our_business():
@@ -149,6 +186,7 @@ def test_consume_likewise():
     what = recovery()
     for part, seconds in ((P0, 4), (P1, 2), (P2, 3)):
         what.on_read(part, at(T0 - 1), at(T0))
+        what.on_read(part, at(T0), at(T0 + 0.5))
         what.on_read(part, at(T0 + 1), at(T0 + seconds))
     assert phase(what, "consume") == 4
     assert what.produce is None
@@ -159,6 +197,13 @@ def test_a_partition_that_left_is_not_waited_for():
     ack(what, P0, 1, 2)
     what.probe([P0])
     assert phase(what, "produce") == 2
+
+
+def test_a_partition_that_is_new_is_not_waited_for():
+    what = recovery()
+    what.probe([P0])
+    what.probe(PARTS)
+    assert what.partitions == {P0}
 
 
 @pytest.mark.parametrize(
@@ -259,7 +304,61 @@ def test_full_needs_every_phase(missing):
     assert what.waiting_for() == [{"read": "consume", "acked": "produce"}.get(missing, missing)]
 
 
+@pytest.mark.parametrize(
+    ("since", "held", "undone"),
+    [
+        (2.0, None, True),
+        (1.0, None, False),  # the first record was sent when it began, and was taken
+        (0.5, None, False),
+        (2.0, 4.0, True),
+        (4.0, 4.0, False),  # all held by then: another outage, not a recovery that never was
+        (5.0, 4.0, False),
+    ],
+)
+def test_the_first_outage_of_what_failed_undoes_what_came_before_it(since, held, undone):
+    what = recovered()
+    what.held = None if held is None else at(T0 + held)
+    what.interrupted(Operation.PRODUCE, P0, at(T0 + since), {1})
+    assert (what.produce is None) == undone
+    assert phase(what, "consume") == 3
+
+
+def test_a_second_outage_of_the_same_or_one_of_a_healthy_broker_undoes_nothing():
+    what = recovered()
+    what.interrupted(Operation.PRODUCE, P1, at(T0 + 2), {1})
+    assert phase(what, "produce") == 2
+    what.interrupted(Operation.PRODUCE, P0, at(T0 + 0.5), {1})
+    what.interrupted(Operation.PRODUCE, P0, at(T0 + 2), {1})
+    assert phase(what, "produce") == 2
+
+
+@pytest.mark.parametrize(
+    ("pods", "seconds"),
+    [({}, None), ({1: None}, None), ({1: 4.0}, 4), ({1: 6.0, 2: 4.0}, 6), ({1: 4.0, 2: None}, None)],
+)
+def test_pods_are_back_when_the_last_one_is(pods, seconds):
+    what = recovered()
+    what.pods = {broker: None if ready is None else at(T0 + ready) for broker, ready in pods.items()}
+    assert phase(what, "pod") == seconds
+    assert what.waiting_for() == (["pod"] if pods and seconds is None else [])
+    what.probe([])
+    assert what.waiting_for() == (["pod"] if pods and seconds is None else [])
+
+
+def test_after_the_close_nothing_is_kept_of_single_partitions():
+    what = recovered()
+    see(what, 6, NEW)
+    what.forget_details()
+    state = what.to_state()
+    assert [state[name] for name in ("partitions", "leaderless", "acked", "read")] == [[]] * 4
+    assert state["baseline"] == {"leaders": [], "isr": [], "lag": 0}
+    assert what._leaders_seen is None
+
+
 def test_detected_is_the_first_sign_after_t0():
+    at_t0 = recovery()
+    at_t0.sign(at(T0))
+    assert phase(at_t0, "detected") == 0
     what = recovery()
     what.sign(at(T0 - 1))
     what.sign(at(T0 + 2))
@@ -272,12 +371,43 @@ def test_what_was_noted_is_carried_over_to_another_t0():
     what.sign(at(T0 + 0.5))
     later = Recovery(at(T0 + 1), what.baseline, set(PARTS), SESSION, 5)
     later.carry_over(what)
-    assert later.produce is None  # sent at the new t0, not after it
+    assert (later.produce, later.consume) == (None, None)  # sent at the new t0, not after it
     assert later.detected is None
     earlier = Recovery(at(T0 - 1), what.baseline, set(PARTS), SESSION, 5)
     earlier.carry_over(what)
     assert phase(earlier, "produce") == 3
+    assert phase(earlier, "consume") == 4
     assert phase(earlier, "detected") == 1.5
+
+
+def restarted(what):
+    state = json.loads(json.dumps(what.to_state()))
+    return Recovery.from_state(state, lambda wall: Instant(wall - WALL, wall), session_timeout=SESSION, lag_tolerance=5)
+
+
+def test_pods_and_an_isr_that_was_reached_survive_a_restart():
+    what = recovered()
+    what.pods = {1: at(T0 + 4), 2: None}
+    again = restarted(what)
+    for seconds in (6, 7, 10):
+        see(again, seconds)
+    assert phase(again, "isr") == 1
+    assert {broker: ready and ready.wall for broker, ready in again.pods.items()} == {1: at(T0 + 4).wall, 2: None}
+
+
+def test_the_state_lists_everything_in_order():
+    parts = [ProbePartition(Acks.ALL, number) for number in reversed(range(20))]
+    what = Recovery(at(T0), Baseline(dict.fromkeys(parts, 1), dict.fromkeys(parts, 3), 0), set(parts), SESSION, 5)
+    what.on_unreachable(at(T0), at(T0), {1}, set())
+    what.pods = {2: None, 1: None}
+    for part in parts:
+        ack(what, part, 1, 2)
+        what.on_read(part, at(T0 + 1), at(T0 + 2))
+    state = what.to_state()
+    lists = [state["baseline"]["leaders"], state["baseline"]["isr"]]
+    lists += [state[name] for name in ("partitions", "leaderless", "acked", "read", "pods")]
+    assert lists == [sorted(each) for each in lists]
+    assert [len(each) for each in lists] == [20] * 6 + [2]
 
 
 steps = st.lists(

@@ -50,6 +50,21 @@ def test_any_is_one_live_broker_the_same_for_the_same_run():
     assert all(len(target.brokers) == 1 for target in chosen)
 
 
+def test_the_order_in_which_brokers_partitions_and_pods_are_listed_chooses_nobody_else():
+    backwards = cluster(replace(PROBE, partitions=PROBE.partitions[::-1]), brokers={n: f"h:{n}" for n in (3, 2, 1)})
+    sides = [side_pod(Side.ZOOKEEPER, f"orders-zookeeper-{number}") for number in range(3)]
+    for salt in map(str, range(20)):
+        assert hit("any", salt=salt, view=backwards) == hit("any", salt=salt)
+        assert hit("leader", salt=salt, view=backwards) == hit("leader", salt=salt)
+        listed = [on_pods("zookeeper", fleet(sides=each), salt=salt) for each in (sides, sides[::-1])]
+        assert listed[0] == listed[1]
+
+
+def test_a_broker_of_the_lowest_id_is_found_like_any_other():
+    assert hit("controller", quorum=replace(QUORUM, leader=0)).brokers == {0}
+    assert hit("leader:1", view=cluster(topic("probe", partition(1, leader=0)))).brokers == {0}
+
+
 def test_any_never_chooses_a_broker_that_is_down():
     view = cluster(brokers={2: "h:2"})
     assert {hit("any", salt=str(run), view=view).brokers for run in range(20)} == {frozenset({2})}
@@ -92,7 +107,8 @@ def test_without_a_name_it_is_the_coordinator_of_sentinels_own_group():
 
 def test_the_coordinator_of_a_transactional_id_is_found_likewise():
     view = cluster(topic(TRANSACTIONS_TOPIC, *SEVEN))
-    assert hit("transaction-coordinator:connect-cluster", view=view).brokers == {SEVEN[5].leader}
+    named = {hit("transaction-coordinator:connect-cluster", salt=str(run), view=view).brokers for run in range(20)}
+    assert named == {frozenset({SEVEN[5].leader})}
     assert {next(iter(hit("transaction-coordinator", salt=str(run), view=view).brokers)) for run in range(60)} == {
         1,
         2,
@@ -261,8 +277,8 @@ def test_a_node_is_taken_with_every_pod_of_this_kafka_cluster_on_it():
 
 
 def test_a_node_that_cannot_be_seen_is_no_target():
-    for unseen in ({"node_uid": None}, {"node": None, "node_uid": None}):
-        pods = fleet(broker_pod(1, **unseen), broker_pod(2), broker_pod(3))
+    for unseen in ({"node_uid": None}, {"node": None}, {"node": None, "node_uid": None}):
+        pods = fleet(replace(broker_pod(1), **unseen), broker_pod(2), broker_pod(3))
         assert on_pods("broker:1", pods, fault="node-reclaim").reason == "the node of pod orders-kafka-1 is not known"
 
 
@@ -282,3 +298,15 @@ def test_a_roll_names_every_broker_that_is_known_alive_or_not():
     assert on_pods("all", view=view, fault="rolling-restart").reason == "no pod is known that runs broker 4"
     two = cluster(brokers={1: "h:1", 2: "h:2"})
     assert on_pods("all", view=two, fault="rolling-restart").brokers == {1, 2, 3}
+
+
+def test_of_brokers_without_a_pod_all_are_named_in_order():
+    view = cluster(brokers={1: "h:1", 8: "h:8", 7: "h:7"})
+    assert on_pods("all", view=view, fault="rolling-restart").reason == "no pod is known that runs broker 7, 8"
+
+
+@pytest.mark.parametrize("view", [None, cluster(brokers={})])
+def test_before_a_live_broker_was_seen_there_is_nobody_to_roll(view):
+    roll = spec(fault="rolling-restart", target=parse_target("all"))
+    target = resolve(roll, "s", world(cluster=view, kubernetes=Surroundings(fleet())))
+    assert target == Target(frozenset(), "no live broker has been seen yet")

@@ -101,6 +101,8 @@ def test_samples_are_the_first_and_the_last_record_of_a_span():
     columns = list(zip(*log, strict=True))
     samples = read_spans(PARTITION, *columns).samples
     assert [one.mono_ns for one in samples] == [1_000, 1_008]
+    alone = read_spans(PARTITION, *list(zip(*log[4:5], strict=True))).samples
+    assert [one.mono_ns for one in alone] == [1_004]
 
 
 def test_a_record_whose_claims_contradict_themselves_is_corrupted_alone():
@@ -112,7 +114,38 @@ def test_a_record_whose_claims_contradict_themselves_is_corrupted_alone():
     kinds = [(one.kind, one.offset, one.count, one.claims) for one in grouped(log)]
     assert kinds == [(SightingKind.RECORD, 0, 2, None), (SightingKind.CORRUPTED, 2, 1, None)]
     assert [one.kind for one in grouped(log[2:])] == [SightingKind.CORRUPTED]
+    assert [(one.kind, one.count) for one in grouped(log[1:])] == [
+        (SightingKind.RECORD, 1),
+        (SightingKind.CORRUPTED, 1),
+    ]
     assert [one.kind for one in grouped(log[:2])] == [SightingKind.RECORD]
+
+
+def test_what_is_no_record_of_ours_is_grouped_by_what_it_is_and_where_it_stands():
+    offsets, epochs = (5, 6, 7, 9, 10, 11), (0, 0, 0, 0, 1, 1)
+    values = (b"a", None, b"c", b"d", b"e", b"KSEN")
+    found = read_spans(PARTITION, offsets, epochs, values).sightings
+    assert [(one.kind, one.offset, one.count, one.leader_epoch) for one in found] == [
+        (SightingKind.FOREIGN, 5, 3, 0),
+        (SightingKind.FOREIGN, 9, 1, 0),
+        (SightingKind.FOREIGN, 10, 1, 1),
+        (SightingKind.CORRUPTED, 11, 1, 1),
+    ]
+
+
+def test_joining_goes_by_the_same():
+    stranger = Sighting(SightingKind.FOREIGN, 10, 2, 0)
+    assert join([stranger], [stranger._replace(offset=12)]) == [stranger._replace(count=4)]
+    damaged = Sighting(SightingKind.CORRUPTED, 12, 1, 0)
+    assert join([stranger], [damaged]) == [stranger, damaged]
+
+
+def test_a_record_without_claims_joins_one_that_has_some():
+    one = Sighting(SightingKind.RECORD, 10, 5, 0, 1, 7, 100)
+    other = Sighting(SightingKind.RECORD, 15, 2, 0, 1, 7, 105)
+    claims = Claims(0, 9, ())
+    assert join([one], [other._replace(claims=claims)]) == [one._replace(count=7, claims=claims)]
+    assert join([one._replace(claims=claims)], [other]) == [one._replace(count=7)]
 
 
 def test_joining_keeps_apart_what_differs():

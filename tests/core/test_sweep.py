@@ -49,7 +49,10 @@ def test_it_waits_for_its_interval_and_for_something_to_read():
     of = ledgers(a=150)
     assert sweep.stretch(of, Instant(0.0, 0.0)) is not None
     assert sweep.stretch(of, Instant(9.9, 9.9)) is None
-    assert sweep.stretch(ledgers(a=0), Instant(20.0, 20.0)) is None
+    assert sweep.stretch(of, Instant(10.0, 10.0)) is not None
+    for unread in (0, None):
+        assert sweep.stretch(ledgers(a=unread), Instant(20.0, 20.0)) is None
+        assert Sweep(chunk=100, interval=10.0).stretch(ledgers(a=unread), Instant(20.0, 20.0)) is None
 
 
 def test_what_was_read_of_a_deleted_topic_is_forgotten():
@@ -58,3 +61,21 @@ def test_what_was_read_of_a_deleted_topic_is_forgotten():
     turns(sweep, of, 1)
     sweep.forget(A)
     assert sweep.stretch(of, Instant(5.0, 5.0)) == (A, 0, 100)
+
+
+def test_while_there_is_no_partition_no_turn_is_used_up():
+    sweep = Sweep(chunk=100, interval=10.0)
+    assert sweep.stretch({}, Instant(0.0, 0.0)) is None
+    assert sweep.stretch(ledgers(a=150), Instant(1.0, 1.0)) == (A, 0, 100)
+
+
+def test_a_pass_over_a_topic_made_anew_ends_where_that_ended():
+    sweep = Sweep(chunk=100, interval=1.0)
+    turns(sweep, ledgers(a=150), 1)
+    sweep.forget(A)
+    sweep.forget(B)  # of which nothing was read yet
+    anew = ledgers(a=50)
+    assert sweep.stretch(anew, Instant(5.0, 5.0)) == (A, 0, 50)
+    sweep.reached(A, 50)
+    anew[A].position = 120
+    assert sweep.stretch(anew, Instant(6.0, 6.0)) == (A, 0, 100)

@@ -13,7 +13,8 @@ An account whose producer is gone (`orphan`: an earlier run of ours) learns of s
 acknowledgements from the claims that surviving records make. So there UNCERTAIN may become AWAITING or UNACCOUNTED,
 and PRESENT may become AWAITING.
 
-Sequences that are settled and have left the log are folded into sums, so that an account does not grow with its age.
+Sequences that are settled and have left the log are folded into sums, so that an account does not grow with its age;
+so are absent ones but for the newest few stretches.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ UNSURE = frozenset({State.UNCERTAIN, State.PRESENT, State.ABSENT})
 EVERY = 1 << 63  # a sequence that no record has
 OPEN = (State.IN_FLIGHT, State.UNCERTAIN, State.AWAITING)
 LOST_BEFORE = "lost_before"
+MAX_ABSENT = 32  # stretches of absent sequences that are not folded: they may arrive yet, and are then `late`
 
 
 class InvariantError(Exception):
@@ -71,7 +73,7 @@ class Account:
         self.lost_before = RangeSet()  # VERIFIED once, lost since
         self.reordered = RangeSet()  # counted as standing behind a higher sequence
         self.blind = RangeSet()  # UNCERTAIN only because we were not there: settle as UNACCOUNTED, not ABSENT
-        self.doubtful = RangeSet()  # perhaps written to a topic that was deleted since: settle as UNACCOUNTED, not LOST
+        self.doubtful = RangeSet()  # perhaps written to a topic that was deleted since: UNACCOUNTED, and never LOST
         self.highest_seen = -1  # highest sequence that stands in the log as we last read it
         self.earlier = (0, -1)  # (offset, highest sequence below it), from an earlier process
         self.known = 0  # of an orphan: sequences below it, no others, had been sent when the state was saved,
@@ -111,7 +113,10 @@ class Account:
         return sum(length for _, length in pieces)
 
     def count(self, *states: State) -> int:
-        return sum(len(self.sets[state]) + self.folded[state.value] for state in states)
+        total = 0
+        for state in states:
+            total += len(self.sets[state]) + self.folded.get(state, 0)
+        return total
 
     @property
     def lost_after_sighting(self) -> int:
@@ -123,7 +128,7 @@ class Account:
 
     def check(self) -> None:
         """Check the identities. Raises InvariantError with what does not hold."""
-        sizes = {state: self.count(state) for state in State}
+        sizes = {state: len(members) + self.folded.get(state, 0) for state, members in self.sets.items()}
         if sizes != self.tally:
             raise InvariantError(f"{self}: tally {self.tally} is not what is held {sizes}")
         if sum(sizes.values()) != self.next_sequence:
@@ -131,6 +136,19 @@ class Account:
         self._check_within("suspected", self.suspected, State.AWAITING, State.VERIFIED)
         self._check_within("lost before", self.lost_before, State.VERIFIED)
         self._check_within("blind", self.blind, State.UNCERTAIN)
+
+    def check_disjoint(self) -> None:
+        """Check that no sequence is in two states, or above all that were sent. Raises InvariantError.
+
+        What moves sequences takes care of both, so this is for what comes from outside.
+        """
+        everything = RangeSet()
+        for state, members in self.sets.items():
+            for first, count in members.spans():
+                if first < 0 or everything.add(first, count) != count:
+                    raise InvariantError(f"{self}: some of {count} sequences from {first} are {state} and more")
+        if everything.end > self.next_sequence:
+            raise InvariantError(f"{self}: {self.next_sequence} sent, but {everything.end - 1} is accounted for")
 
     def _check_within(self, name: str, members: RangeSet, *states: State) -> None:
         for first, count in members.spans():
@@ -189,10 +207,12 @@ class Account:
         return min((low for each in members if (low := each.lowest) is not None), default=self.next_sequence)
 
     def fold(self) -> None:
-        """Keep only sums of what lies below the floor."""
+        """Keep only sums of what lies below the floor, except of what is absent and may arrive yet."""
         floor = self.floor
+        awaited = self.sets[State.ABSENT].spans()[-MAX_ABSENT:]
         for state, members in self.sets.items():
-            self.folded[state.value] += members.remove_below(floor)
+            edge = min(floor, awaited[0][0]) if state is State.ABSENT and awaited else floor
+            self.folded[state.value] += members.remove_below(edge)
         self.folded[LOST_BEFORE] += self.lost_before.remove_below(floor)
         self.reordered.remove_below(floor)
         self.twice.remove_below(floor)
@@ -242,6 +262,7 @@ class Account:
         account.known = EVERY if state.get("ended") is True else account.next_sequence
         account.stop_sending()
         account.check()
+        account.check_disjoint()
         return account
 
     def stop_sending(self) -> None:

@@ -9,7 +9,7 @@ from kafka_sentinel.core.fences import Fences
 from kafka_sentinel.core.logview import LogView, Standing
 from kafka_sentinel.core.ranges import Piece, RangeMap
 from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, Copy, Effect, GiveUp, Reposition, Suspected
-from kafka_sentinel.core.types import Instant, ProbePartition, SightingKind
+from kafka_sentinel.core.types import Instant, ProbePartition, Sighting, SightingKind
 
 MAX_INTERVALS = 20_000  # of the log view, the copies, and each account; beyond it the oldest quarter is let go
 NOWHERE = 1 << 62  # above every offset
@@ -23,9 +23,7 @@ class Book:
         self.run = run
         self.accounts: dict[int, Account] = {run: Account(partition, run)}
         self.log = LogView()
-        self.voided = (
-            LogView()
-        )  # what stood where the log is said to have gone back, until something is read there again
+        self.voided = LogView()  # what stood and was not found, or had to make way, until its log is proved to be cut
         self.copies = LogView()  # what was counted as an extra copy, by offset
         self.newest_copy: Copy | None = None
         self.fences = Fences()
@@ -103,6 +101,7 @@ class Book:
         for found in self.log.standing_at(account.run, piece):
             epochs.set(found.value.sequence, found.count, found.value.leader_epoch)
             self.log.remove(found.first, found.count)
+            self.voided.set(*found)
         for first, count, _ in epochs:
             self._unsee(account, first, count)
         return epochs
@@ -149,21 +148,31 @@ class Book:
             epochs = RangeMap([(first, count, found.value.leader_epoch)])
             self._suspect(account, piece, "another record stands at its offset", epochs=epochs)
 
-    def _rewound_by(self, piece: Piece[Standing]) -> None:
-        """Compare what stands there now with what stood there.
+    def _compare(self, shown: tuple[Sighting, ...]) -> None:
+        """Compare what one read of the log showed with what is known to have stood there.
 
-        If a later leader wrote it, its log ended there when it did, so it had gone back: a leader of long ago, which a
-        reader may have been sent to, holds nothing of a later epoch.
+        Where another leader's entry stands now, and a later leader than theirs wrote that or anything above it, the log
+        had gone back when that one wrote: its own lacked them. A leader of long ago, which a reader may have been sent
+        to, holds nothing of a later epoch.
         """
-        for gone in self.voided.overlapping(piece.first, piece.count):
-            account = self.accounts.get(gone.value.run)
-            if account is not None and piece.value.leader_epoch > gone.value.leader_epoch >= 0:
-                self._rewound(account, Piece(gone.value.sequence, gone.count, gone.first))
-        self.voided.remove(piece.first, piece.count)
+        newest = max((sighting.leader_epoch for sighting in shown), default=UNKNOWN_EPOCH)
+        for sighting in shown if self.voided else ():
+            for gone in self.voided.overlapping(sighting.offset, sighting.count):
+                if 0 <= gone.value.leader_epoch < newest and 0 <= sighting.leader_epoch != gone.value.leader_epoch:
+                    self._cut_off(gone)
 
-    def _rewound(self, account: Account, piece: Piece[int]) -> None:
+    def _cut_off(self, gone: Piece[Standing]) -> None:
+        """The log was cut where these stood: so were they, unless they stand elsewhere."""
+        self.voided.remove(gone.first, gone.count)
+        account = self.accounts.get(gone.value.run)
+        if account is not None:
+            for first, count in account.seen.missing(gone.value.sequence, gone.count):
+                self._rewound(account, first, count)
+
+    @staticmethod
+    def _rewound(account: Account, first: int, count: int) -> None:
         """The log is proved to have gone back to where these stood: that it starts above, later, explains nothing."""
-        for window in account.suspected.covered(piece.first, piece.count):
+        for window in account.suspected.covered(first, count):
             account.rewound.add(*window)
 
     def _written_since(self, piece: Piece[Standing]) -> bool:
@@ -179,7 +188,8 @@ class Book:
     def _verified(self, account: Account, first: int, count: int) -> None:
         """A reader was given them. If they are suspected they stay so: perhaps it was given them before that."""
         account.move(first, count, State.AWAITING, State.VERIFIED)
-        account.doubtful.remove(first, count)
+        for trusted in account.suspected.missing(first, count):
+            account.doubtful.remove(*trusted)
         self.counted["verified"] += count
 
     # --- growth
@@ -215,21 +225,20 @@ class Book:
                 account.forget_places_below(edge)
                 account.fold()
 
-    def set_aside(self, run: int, first: int, count: int) -> int:
-        """Take acknowledged sequences as unaccounted: nothing can be proved of them. Returns how many."""
-        return self._conclude(run, first, count, State.UNACCOUNTED)
+    def set_aside(self, run: int, first: int, count: int) -> None:
+        """Take acknowledged sequences as unaccounted: nothing can be proved of them."""
+        self._conclude(run, first, count, State.UNACCOUNTED)
 
-    def expire(self, run: int, first: int, count: int) -> int:
-        """Take acknowledged sequences as expired: the log start passed them unread. Returns how many."""
-        return self._conclude(run, first, count, State.EXPIRED)
+    def expire(self, run: int, first: int, count: int) -> None:
+        """Take acknowledged sequences as expired: the log start passed them unread."""
+        self._conclude(run, first, count, State.EXPIRED)
 
-    def _conclude(self, run: int, first: int, count: int, state: State) -> int:
+    def _conclude(self, run: int, first: int, count: int, state: State) -> None:
         account = self.accounts[run]
         moved = account.move_all(first, count, State.AWAITING, state)
         account.trust(first, count)
         account.positions.remove(first, count)
         self.counted[state.value] += moved
-        return moved
 
     def _forget_ended_accounts(self) -> None:
         for account in list(self.accounts.values()):

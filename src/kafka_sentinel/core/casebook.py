@@ -136,10 +136,9 @@ class Casebook:
         self._natural = {name: brokers for name, brokers in self._natural.items() if name in is_open}
         for incident in is_open.values():
             self._debit(incident, now)
-        if self._unasked and self._truth.ledgers:
-            waiting, self._unasked = self._unasked, {}
-            for incident in waiting.values():
-                self._recheck(incident, now)
+        waiting, self._unasked = self._unasked, {}
+        for incident in waiting.values():
+            self._recheck(incident, now)
 
     def _forget_recheck(self, incident: Incident) -> None:
         self._rechecking.pop(incident.id, None)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from kafka_sentinel.core.account import InvariantError
 from kafka_sentinel.core.group import GroupAccount
 from kafka_sentinel.core.slots import Totals
+from kafka_sentinel.core.text import one_line
 
 if TYPE_CHECKING:
     from kafka_sentinel.core.engine import Engine
+
+
+MAX_REASON = 300  # characters
+
+WRONG = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, AssertionError, InvariantError)
+
+
+class StateError(Exception):
+    """A state that this version cannot go on from. The message says what of it is wrong, as the end of a sentence."""
 
 
 def to_state(engine: Engine) -> dict[str, object]:
@@ -33,32 +45,54 @@ def to_state(engine: Engine) -> dict[str, object]:
 
 
 def restore(engine: Engine, state: Mapping[str, object]) -> None:
-    """Bring a fresh engine to where an earlier process left off. The time between the two was blind."""
-    truth, incidents, experiments = _map(state, "truth"), _map(state, "incidents"), _map(state, "experiments")
-    losses, natural_losses = state["losses"], state["natural_losses"]
-    alive_at, since = state["alive_at"], state["since"]
-    assert isinstance(losses, list)
-    assert isinstance(natural_losses, list)
-    assert isinstance(alive_at, int | float)
-    assert isinstance(since, int | float)
-    engine.since = since
-    engine.truth.restore(truth)
-    engine.availability.totals = Totals.from_state(_map(state, "availability"))
-    engine.incidents.restore(incidents, engine.started)
-    engine.group = GroupAccount.from_state(_map(state, "group"))
-    if engine.kubernetes is not None and state.get("kubernetes") is not None:
-        engine.kubernetes.restore(_map(state, "kubernetes"), engine.started)
-    if state.get("control") is not None:
-        engine.control.restore(_map(state, "control"))
-    engine.casebook.restore(losses, natural_losses)
+    """Bring a fresh engine to where an earlier process left off. The time between the two was blind.
+
+    Raises StateError for what `to_state` never gave. The engine is of no use then: it has taken a part of it.
+    """
+    with _part("dates"):
+        alive_at, since = state["alive_at"], state["since"]
+        assert isinstance(alive_at, int | float)
+        assert isinstance(since, int | float)
+        engine.since = since
+    with _part("truth"):
+        engine.truth.restore(_map(state, "truth"), engine.started)
+    with _part("availability"):
+        engine.availability.totals = Totals.from_state(_map(state, "availability"))
+    with _part("incidents"):
+        engine.incidents.restore(_map(state, "incidents"), engine.started)
+    with _part("group"):
+        engine.group = GroupAccount.from_state(_map(state, "group"))
+    with _part("kubernetes"):
+        if engine.kubernetes is not None and state.get("kubernetes") is not None:
+            engine.kubernetes.restore(_map(state, "kubernetes"), engine.started)
+    with _part("control"):
+        if state.get("control") is not None:
+            engine.control.restore(_map(state, "control"))
+    with _part("losses"):
+        losses, natural_losses = state["losses"], state["natural_losses"]
+        assert isinstance(losses, list)
+        assert isinstance(natural_losses, list)
+        engine.casebook.restore(losses, natural_losses)
     absent = max(engine.started.wall - alive_at, 0.0)
-    if state.get("days") is not None:
-        engine.days.restore(_map(state, "days"))
-    else:  # a state of before there were any: they begin where it ends
-        engine.days.since = float(alive_at)
-    engine.days.add("lived", absent, engine.started.wall)
+    with _part("days"):
+        if state.get("days") is not None:
+            engine.days.restore(_map(state, "days"))
+        else:  # a state of before there were any: they begin where it ends
+            engine.days.since = float(alive_at)
+        engine.days.add("lived", absent, engine.started.wall)
     engine.availability.lived_blind(absent)
-    engine.resume_with(engine.experiments.restore(experiments, engine.started))
+    with _part("experiments"):
+        engine.resume_with(engine.experiments.restore(_map(state, "experiments"), engine.started))
+
+
+@contextmanager
+def _part(name: str) -> Iterator[None]:
+    """Say in which part of the state something is wrong."""
+    try:
+        yield
+    except WRONG as error:
+        kind = "" if isinstance(error, InvariantError) else f"{type(error).__name__}: "
+        raise StateError(one_line(f"its {name} cannot be: {kind}{error}", MAX_REASON)) from error
 
 
 def _map(state: Mapping[str, object], key: str) -> Mapping[str, object]:

@@ -15,9 +15,9 @@ MAX_GAP = 2**32 - 1  # a gap's length is four bytes in the record
 class ClaimsTracker:
     """Follows the sends and acknowledgements of one partition of one run.
 
-    It keeps only what was *not* acknowledged, as at most MAX_TRACKED_GAPS intervals: an outage of hours, in which
-    everything sent stays unacknowledged, is a single one. When there would be more, the oldest is given up and nothing
-    below its end is claimed any longer.
+    It keeps only what was *not* acknowledged, as at most MAX_TRACKED_GAPS intervals and one for what was sent since: an
+    outage of hours, in which everything sent stays unacknowledged, is a single one. When there would be more, the
+    oldest is given up and nothing below its end is claimed any longer.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,6 @@ class ClaimsTracker:
         assert first == self._sent, f"sequence {first} was sent where {self._sent} was next"
         self._sent += count
         self._unacked.add(first, count)
-        self._bound()
 
     def acked(self, spans: Iterable[Span]) -> None:
         for first, count, _ in spans:

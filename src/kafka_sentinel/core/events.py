@@ -95,7 +95,7 @@ class RecordsRead:
 
     `sightings` are in log order and lie in [start, position). `latencies`: seconds from send to read, a bounded sample
     of records of this process's own run, by the monotonic clock. `log_start`: earliest offset of the log if the
-    client knows it, else None.
+    client has asked for it since the verifier was last assigned, else None.
     """
 
     at: Instant

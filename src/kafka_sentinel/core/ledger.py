@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from kafka_sentinel.core.account import Account, State, mapping, whole
-from kafka_sentinel.core.logview import Standing
+from kafka_sentinel.core.logview import Answer, Standing
 from kafka_sentinel.core.outcomes import Outcomes
 from kafka_sentinel.core.ranges import Piece, RangeSet
 from kafka_sentinel.core.suspicions import (
@@ -62,9 +62,17 @@ class PartitionLedger(Outcomes):
         account.positions.remove(first, count)
         return never, before
 
-    def clear(self, run: int, first: int, count: int) -> None:
-        """The recheck found them: no longer suspected."""
-        self.accounts[run].trust(first, count)
+    def clear(self, run: int, first: int, count: int, answer: Answer) -> None:
+        """The recheck found them: no longer suspected.
+
+        Below where the log is said to start the verifier does not come any more: there this reader was given them.
+        """
+        account = self.accounts[run]
+        account.trust(first, count)
+        for place in answer.places(run, first, count):
+            account.doubtful.remove(place.first, place.count)
+            for window in account.pieces_awaiting(place.first, min(place.count, self.log_start - place.value)):
+                self._verified(account, *window)
 
     # --- the log as a whole
 
@@ -73,7 +81,10 @@ class PartitionLedger(Outcomes):
 
         If that is lower than before, the log went back to below where it had started: what has been written there since
         is to be found by re-reads. (Or a leader says so that has been replaced: then the next word raises it again.)
+        One above what was just read is older than that, or else the verifier is about to be sent there.
         """
+        if log_start > (self.position or 0):
+            return
         if log_start < self._start_told:
             self.log_start = min(self.log_start, log_start)
         self._start_told = log_start
@@ -115,12 +126,9 @@ class PartitionLedger(Outcomes):
             account.seen.clear()
             account.highest_seen = -1
             account.earlier = (0, -1)
-            account.sends.lower_barriers(-1)
             awaited.append((account.run, RangeSet.of(account.sets[State.AWAITING].spans())))
-            for first, count in account.sets[State.IN_FLIGHT].spans():
-                account.doubtful.add(first, count)
+            account.doubtful.add(0, account.next_sequence)  # the verified too: it may be told of the old log once more
             for first, count in account.sets[State.AWAITING].spans():
-                account.doubtful.add(first, count)
                 account.suspected.add(first, count)
         self._keep_strangers()
         self._counted_to = self.log.end

@@ -67,7 +67,7 @@ class Outcomes(Witness):
         for span in spans:
             offset = span.offset if span.offset is not None and span.offset >= 0 else None
             for first, count in _in_flight(account, span.first, span.count):
-                doubts = account.doubtful.covered(first, count)  # asked first: what is verified is in doubt no more
+                doubts = account.doubtful.covered(first, count)  # asked first: what is verified may be in doubt no more
                 for sure_first, sure_count in account.doubtful.missing(first, count):
                     place = None if offset is None else offset + sure_first - span.first
                     self._acked(account, Span(sure_first, sure_count, place), at)
@@ -99,9 +99,9 @@ class Outcomes(Witness):
         """Acknowledged by the topic that was deleted, or by the one made anew: it counts if it is found in this one."""
         account.move(first, count, State.IN_FLIGHT, State.AWAITING)
         self.counted["acked"] += count
+        self._suspect_awaiting(account, first, count, "the topic was made anew")
         for window in account.seen.covered(first, count):
             self._verified(account, *window)
-        self._suspect_awaiting(account, first, count, "the topic was made anew")
 
     def _suspect_awaiting(self, account: Account, first: int, count: int, reason: str) -> None:
         for window in account.pieces_awaiting(first, count):
@@ -133,7 +133,7 @@ class Outcomes(Witness):
             for piece in account.positions.at_or_above(divergence):
                 self._suspect(account, piece, "the log went backwards", epochs=gone.get(account.run))
                 if proved:
-                    self._rewound(account, piece._replace(count=min(piece.count, proved_below - piece.value)))
+                    self._rewound(account, piece.first, min(piece.count, proved_below - piece.value))
         confirms = proved and self._alleged is not None and divergence >= self._alleged
         self.effects.append(Regressed(self.partition, divergence, self.last_ack_at, at, proved, confirms))
         if again:

@@ -69,15 +69,15 @@ class RangeMap(Generic[V]):
         return self._shift(self._values[index], key - self._starts[index])
 
     def overlapping(self, first: int, count: int) -> list[Piece[V]]:
-        """Return what is stored for keys in [first, first + count), cut to that window."""
+        """Return what is stored for keys in [first, first + count), cut to that window: nothing if that is empty."""
+        if count <= 0:
+            return []
         end = first + count
         pieces = []
-        index = max(bisect_right(self._starts, first) - 1, 0)
-        while index < len(self._starts) and self._starts[index] < end:
-            low, high = max(self._starts[index], first), min(self._ends[index], end)
-            if low < high:
-                pieces.append(Piece(low, high - low, self._shift(self._values[index], low - self._starts[index])))
-            index += 1
+        for index in range(bisect_right(self._ends, first), bisect_left(self._starts, end)):
+            start = self._starts[index]
+            low, high = max(start, first), min(self._ends[index], end)
+            pieces.append(Piece(low, high - low, self._shift(self._values[index], low - start)))
         return pieces
 
     def set(self, first: int, count: int, value: V) -> None:
@@ -134,7 +134,7 @@ class RangeMap(Generic[V]):
 
     def remove_from(self, key: int) -> int:
         """Forget `key` and all keys above it. Returns how many there were."""
-        return self.remove(key, max(self.end - key, 0))
+        return self.remove(key, self.end - key)
 
     def remove_below(self, key: int) -> int:
         """Forget all keys below `key`. Returns how many there were."""
@@ -143,7 +143,7 @@ class RangeMap(Generic[V]):
         return self.remove(self.lowest, key - self.lowest)
 
     def clear(self) -> None:
-        self.remove_from(self.lowest or 0)
+        self.remove_below(self.end)
 
 
 class RangeSet(RangeMap[None]):
@@ -169,8 +169,15 @@ class RangeSet(RangeMap[None]):
         return self._total - before
 
     def covered(self, first: int, count: int) -> list[tuple[int, int]]:
-        """Return the members within the window, as (first, count)."""
-        return [(piece.first, piece.count) for piece in self.overlapping(first, count)]
+        """Return the members within the window, as (first, count): none if that is empty."""
+        if count <= 0:
+            return []
+        end = first + count
+        found = []
+        for index in range(bisect_right(self._ends, first), bisect_left(self._starts, end)):
+            low = max(self._starts[index], first)
+            found.append((low, min(self._ends[index], end) - low))
+        return found
 
     def missing(self, first: int, count: int) -> list[tuple[int, int]]:
         """Return what of the window is not a member, as (first, count)."""

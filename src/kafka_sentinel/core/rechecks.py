@@ -220,7 +220,10 @@ class Rechecks:
             self._in_vain(question, event.at)
 
     def done(self, event: RecheckDone, *, topic_id: str | None, ids_known: bool) -> Answered | TopicReplaced | None:
-        """Judge an answer. None: it proves nothing, the question stays (or it was closed meanwhile)."""
+        """Judge an answer. None: it proves nothing, the question stays (or it was closed meanwhile).
+
+        TopicReplaced: the caller sees to what follows of that, `topic_replaced` among it.
+        """
         question = self._questions.get(event.recheck)
         if question is None or question.asked is None:
             return None
@@ -229,9 +232,6 @@ class Rechecks:
             event, start=asked.start, end=asked.end, fence=question.fence, topic_id=topic_id, ids_known=ids_known
         )
         if valid is Validity.OTHER_TOPIC:
-            question.topic_gone = question.purpose is Purpose.SUSPICION
-            question.low = 0
-            self._again(question, event.at)
             return TopicReplaced(event.partition, event.topic_id)
         if valid is not Validity.VALID or question.stale:
             self._in_vain(question, event.at)

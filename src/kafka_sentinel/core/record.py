@@ -11,11 +11,11 @@ Big-endian:
     16      8   run: which life of it
     24      4   incarnation: which producer client within the run
     28      4   partition
-    32      8   sequence
+    32      8   sequence, below 2**62
     40      8   send instant, wall clock, ns since the epoch
     48      8   send instant, monotonic clock, ns
     56      8   claims_from
-    64      8   acked_through
+    64      8   acked_through, at most 2**62
     72      2   number of gaps, 0..8
     74      2   zero
     76     12 n gaps: first (8), count (4)
@@ -43,6 +43,7 @@ KEY = struct.Struct(">Q")  # the record's key: its sequence, for correlating ack
 MIN_SIZE = HEADER.size + CLAIMS.size + CRC.size
 MIN_CONFIGURED_SIZE = MIN_SIZE + MAX_GAPS * GAP.size  # so that padding never has to shrink
 MAX_SIZE = 65_535
+MAX_SEQUENCE = 2**62  # no record has it: a million a second take 146,000 years, and so sums stay below 2**63
 
 NO_CLAIMS = Claims(0, 0, ())
 
@@ -74,7 +75,6 @@ class Encoder:
             raise ValueError(f"record size {size} is outside {MIN_CONFIGURED_SIZE}..{MAX_SIZE} bytes")
         self._fixed = (MAGIC, VERSION, 0, size, instance, run, incarnation, partition)
         self._size = size
-        self._tail = b""
         self.set_claims(NO_CLAIMS)
 
     def set_claims(self, claims: Claims) -> None:
@@ -110,7 +110,8 @@ def decode(value: bytes | None) -> ProbeRecord | SightingKind:
     _, version, _, length, *fields = HEADER.unpack_from(value)
     if length != size or zlib.crc32(memoryview(value)[:-4]) != int.from_bytes(value[-4:]) or version != VERSION:
         return SightingKind.CORRUPTED
-    return ProbeRecord._make(fields)
+    record = ProbeRecord._make(fields)
+    return record if record.sequence < MAX_SEQUENCE else SightingKind.CORRUPTED
 
 
 def decode_claims(value: bytes) -> Claims:
@@ -125,6 +126,8 @@ def decode_claims(value: bytes) -> Claims:
         if first < edge or first + count > acked_through or count == 0:
             raise ValueError(f"gap {first}+{count} is out of order or outside [{claims_from}, {acked_through})")
         edge = first + count
+    if acked_through > MAX_SEQUENCE:
+        raise ValueError(f"acked_through {acked_through} is above every sequence")
     if acked_through < claims_from:
         raise ValueError(f"acked_through {acked_through} is below claims_from {claims_from}")
     return Claims(claims_from, acked_through, gaps)

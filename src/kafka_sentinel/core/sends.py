@@ -35,17 +35,16 @@ class Sends:
             self._merge()
 
     def _merge(self) -> None:
-        """Halve the memory: the earlier instant and the lower barrier stand for both, which errs to the safe side."""
+        """Halve the memory: the earlier instant and the lower barrier stand for both, which errs to the safe side.
+
+        There is one more than the bound, which is even: the newest stays by itself.
+        """
         pairs = zip(self._batches[::2], self._batches[1::2], strict=False)
         merged = [Batch(a.first, b.end, a.sent_at, min(a.barrier, b.barrier)) for a, b in pairs]
-        if len(self._batches) % 2:
-            merged.append(self._batches[-1])
-        self._batches = merged
+        self._batches = [*merged, self._batches[-1]]
 
     def forget_below(self, sequence: int) -> None:
-        settled = bisect_right(self._batches, sequence, key=lambda batch: batch.end)
-        if settled:
-            del self._batches[:settled]
+        del self._batches[: bisect_right(self._batches, sequence, key=lambda batch: batch.end)]
 
     def overlapping(self, first: int, count: int) -> list[Batch]:
         low = bisect_right(self._batches, first, key=lambda batch: batch.end)

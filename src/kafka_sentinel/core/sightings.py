@@ -8,7 +8,17 @@ from functools import lru_cache
 from struct import Struct
 from typing import Any, NamedTuple
 
-from kafka_sentinel.core.record import CRC, HEADER, KEY, MIN_SIZE, PREFIX_SIZE, ProbeRecord, decode, decode_claims
+from kafka_sentinel.core.record import (
+    CRC,
+    HEADER,
+    KEY,
+    MAX_SEQUENCE,
+    MIN_SIZE,
+    PREFIX_SIZE,
+    ProbeRecord,
+    decode,
+    decode_claims,
+)
 from kafka_sentinel.core.types import Sighting, SightingKind
 
 
@@ -55,10 +65,12 @@ def read_spans(
             size, split = len(value), _splitter(len(value))
             prefix, _, claims_from, _ = split(value)  # claims_from: else the last would not claim all that this one did
             sequence = record.sequence + 1
+            if sequence + len(offsets) > MAX_SEQUENCE:
+                size = -1  # each is looked at by itself: the next may be one that no record has
             spans.append(span)
         else:  # a sound record of another partition was copied here by somebody: it is not ours
             kind = record if isinstance(record, SightingKind) else SightingKind.FOREIGN
-            if not spans or not (span.kind is kind and offset == following and leader_epoch == epoch):
+            if not (span.kind is kind and offset == following and leader_epoch == epoch):
                 span = _Span(kind, offset, leader_epoch, None, None)
                 spans.append(span)
             size = -1
@@ -92,12 +104,13 @@ def _continues(one: Sighting, other: Sighting) -> bool:
 class _Span:
     __slots__ = ("end", "first", "kind", "last", "leader_epoch", "offset")
 
+    end: int  # one past its last offset, once that is known
+
     def __init__(
         self, kind: SightingKind, offset: int, leader_epoch: int, first: ProbeRecord | None, last: bytes | None
     ) -> None:
         self.kind = kind
         self.offset = offset
-        self.end = offset + 1
         self.leader_epoch = leader_epoch
         self.first = first
         self.last = last

@@ -162,9 +162,13 @@ class Truth:
         state = self.restored.get(partition)
         if state is not None:
             ledger.restore(state, at)
-        offset = LOG_BEGINNING if ledger.position is None else ledger.position
-        self._commands.append(AssignReader(partition, offset))
+        self._assign(ledger)
         self._drain(ledger, at)
+
+    def _assign(self, ledger: PartitionLedger) -> None:
+        """Have the verifier go on where it stands, which is wherever the log starts as long as it has read nothing."""
+        offset = LOG_BEGINNING if ledger.position is None else ledger.position
+        self._commands.append(AssignReader(ledger.partition, offset))
 
     def _open_ledger(self, partition: ProbePartition) -> PartitionLedger:
         ledger = PartitionLedger(partition, instance=self.instance, run=self.run)
@@ -261,12 +265,13 @@ class Truth:
 
     def _reader_lost(self, ledger: PartitionLedger, event: ReaderLost) -> None:
         """Decide where the verifier goes on. What brokers say proves nothing; where it may be true it is checked."""
-        position = event.position if ledger.position is None else min(ledger.position, event.position)
+        known = [one for one in (ledger.position, event.position) if one is not None and one != LOG_BEGINNING]
+        position = min(known, default=None)
         if event.log_start is None or event.log_end is None:
             self._reassign_at[ledger.partition] = event.at.mono + READER_RETRY
             ledger.position = position
             return
-        if position < event.log_start:
+        if position is None or position < event.log_start:
             ledger.said_to_start_at(event.log_start)
             ledger.reposition(event.log_start)
         elif event.log_end < position:
@@ -348,7 +353,7 @@ class Truth:
             self._report(ledger)
             if self._reassign_at.get(partition, now.mono + 1) <= now.mono:
                 del self._reassign_at[partition]
-                self._commands.append(AssignReader(partition, ledger.position or 0))
+                self._assign(ledger)
         self._background(now)
         self._commands += self.rechecks.tick(now)
         return self._take()
@@ -423,8 +428,11 @@ class Truth:
             + [dict(state) for partition, state in self.restored.items() if partition not in self.ledgers],
         }
 
-    def restore(self, state: Mapping[str, object]) -> None:
-        """Take over what an earlier process left. Ledgers come back when their partition is first seen."""
+    def restore(self, state: Mapping[str, object], at: Instant) -> None:
+        """Take over what an earlier process left. Ledgers come back when their partition is first seen.
+
+        Each is tried now, at once: that one of them contradicts itself must not come to light in the middle of a day.
+        """
         topic_ids, partitions = state["topic_ids"], state["partitions"]
         anomalies, departed = state["anomalies"], state["departed"]
         assert isinstance(topic_ids, Mapping)
@@ -434,7 +442,14 @@ class Truth:
         self.topic_ids = {Acks(name): topic_id for name, topic_id in topic_ids.items()}
         self.anomalies = Counter({(Acks(acks), name): total for acks, name, total in anomalies})
         self.departed = Counter({(Acks(acks), name): total for acks, name, total in departed})
-        self.restored = {ProbePartition(Acks(each["acks"]), each["partition"]): each for each in partitions}
+        restored: dict[ProbePartition, Mapping[str, object]] = {}
+        for each in partitions:
+            partition = ProbePartition(Acks(each["acks"]), each["partition"])
+            if partition in restored:
+                raise ValueError(f"partition {partition.acks}/{partition.partition} is there twice")
+            PartitionLedger(partition, instance=self.instance, run=self.run).restore(each, at)
+            restored[partition] = each
+        self.restored = restored
 
 
 def _with_open_set_aside(figures: Mapping[str, int]) -> tuple[Counter[str], int]:

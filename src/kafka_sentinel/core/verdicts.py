@@ -116,7 +116,7 @@ def judge(ledger: PartitionLedger, suspected: Suspected, by: Judgement) -> list[
     first, count = suspected.first, suspected.count
     standing = ledger.standing_elsewhere(account, first, count, by.answer, by.done.start)
     for piece in standing.covered(first, count):
-        ledger.clear(suspected.run, *piece)
+        ledger.clear(suspected.run, *piece, by.answer)
     losses = []
     for gap in standing.missing(first, count):
         for missing in account.suspected.covered(*gap):
@@ -156,21 +156,24 @@ def _passed_by_log_start(ledger: PartitionLedger, suspected: Suspected, missing:
     """
     first, count = missing
     if not suspected.placed:
-        known = suspected.bound if _stands_below(ledger, suspected.bound, by.answer) else 0
+        known = suspected.bound if _stands_below(ledger, suspected, by.answer) else 0
         bound = max(known, _lower_bound(ledger.accounts[suspected.run], first, by.answer))
         return count if by.done.log_start > bound and not _went_back_to(by, bound) else 0
     offset = suspected.low + first - suspected.first
     return max(min(by.done.log_start - offset, count), 0)
 
 
-def _stands_below(ledger: PartitionLedger, bound: int, answer: Answer) -> bool:
-    """Whether what was acknowledged just below that offset stands there still.
+def _stands_below(ledger: PartitionLedger, suspected: Suspected, answer: Answer) -> bool:
+    """Whether what was acknowledged just below its bound, before it was sent, stands there still.
 
-    If not, the log has gone back, perhaps before the send that was bound by it, and nobody was told.
+    If not, the log has gone back, perhaps before the send that was bound by it, and nobody was told. A record of the
+    same run that was sent later may have come to stand there since.
     """
-    there = answer.get(bound - 1)
-    account = ledger.accounts.get(there.run) if there is not None and there.kind is SightingKind.RECORD else None
-    return there is not None and account is not None and account.positions.get(there.sequence) == bound - 1
+    there = answer.get(suspected.bound - 1)
+    if there is None or (there.run == suspected.run and there.sequence >= suspected.first):
+        return False
+    account = ledger.accounts.get(there.run) if there.kind is SightingKind.RECORD else None
+    return account is not None and account.positions.get(there.sequence) == suspected.bound - 1
 
 
 def _lower_bound(account: Account, sequence: int, answer: Answer) -> int:
@@ -230,24 +233,23 @@ def _prove(
     edges = sorted({first, first + count, *(edge for start, length in unseen for edge in (start, start + length))})
     for start, end in pairwise(edges):
         never, before = ledger.prove_lost(suspected.run, start, end - start)
-        if never or before:
-            at = offset + start - first if offset >= 0 else -1
-            losses.append(
-                Loss(
-                    partition=ledger.partition,
-                    run=suspected.run,
-                    first=start,
-                    count=never + before,
-                    offset=at,
-                    seen="never" if never else "before",
-                    leader_epoch_before=suspected.leader_epoch,
-                    stands_there=stands_at(by.answer, by.done, at),
-                    topic_id=by.done.topic_id,
-                    fence=by.fence,
-                    reason=suspected.reason,
-                    proved_at=by.done.at,
-                ),
-            )
+        at = offset + start - first if offset >= 0 else -1
+        losses.append(
+            Loss(
+                partition=ledger.partition,
+                run=suspected.run,
+                first=start,
+                count=never + before,
+                offset=at,
+                seen="never" if never else "before",
+                leader_epoch_before=suspected.leader_epoch,
+                stands_there=stands_at(by.answer, by.done, at),
+                topic_id=by.done.topic_id,
+                fence=by.fence,
+                reason=suspected.reason,
+                proved_at=by.done.at,
+            ),
+        )
     return losses
 
 

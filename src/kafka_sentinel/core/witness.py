@@ -22,7 +22,9 @@ class Witness(Orphans):
         self._reposition_sent = False
         if self.first_read is None:
             self.first_read = start
+        self._compare(sightings)  # before it makes what it displaces take the place of what was displaced before
         self._take_in(start, position, sightings)
+        self._compare(sightings)
         self.position = position
         self._read_since = max(self._read_since, position)
         self._counted_to = max(self._counted_to, position)
@@ -42,7 +44,10 @@ class Witness(Orphans):
         """
         low, known = max(start, self.log_start), self.position or 0
         within = tuple(_cut(s, low, known) for s in sightings if max(s.offset, low) < min(s.offset + s.count, known))
+        self._compare(sightings)
+        answer = Answer(sightings, self.instance)
         if fenced:
+            self._notice_refilled_log(answer, low)
             self._take_in(low, min(position, known), within)
         else:
             for sighting in within:
@@ -50,11 +55,28 @@ class Witness(Orphans):
                     self.sight(_cut(sighting, first, first + count))
             self.bound()
         self._count_copies(sightings)
-        answer = Answer(sightings, self.instance)
         for account in self.accounts.values():
             for piece in account.positions.at_or_above(start):
                 self._check_places(account, _within(piece, start, position), answer, start)
+        self._compare(sightings)
         return answer
+
+    def _notice_refilled_log(self, answer: Answer, start: int) -> None:
+        """Count what is damaged or foreign from where the log is another one than an earlier process has read.
+
+        It is, from the lowest offset on at which one record stands in the place of another that was held as verified:
+        of one under suspicion, or lost, that process may have known that, and read on.
+        """
+        below = self._count_from - start
+        if not any(piece.value.kind is not SightingKind.RECORD for piece in answer.overlapping(start, below)):
+            return
+        for account in self.accounts.values():
+            for piece in account.positions.at_or_above(start):
+                missing = RangeSet.of(_not_in_place(account.run, piece, answer))
+                for first, count in _undoubted(account, missing):
+                    displaced_by = answer.overlapping(piece.value + first - piece.first, count)
+                    offsets = [each.first for each in displaced_by if each.value.kind is SightingKind.RECORD]
+                    self._count_from = min([self._count_from, *offsets])
 
     def _not_known_better(self, sighting: Sighting) -> list[tuple[int, int]]:
         """Return the offsets of a sighting, without those at which the view has something of a later leader epoch."""
@@ -64,8 +86,7 @@ class Witness(Orphans):
 
     def _check_places(self, account: Account, piece: Piece[int], answer: Answer, start: int) -> None:
         """Suspect what a fresh reader did not find where it should be, nor anywhere else."""
-        there = RangeSet.of((found.value.sequence, found.count) for found in answer.standing_at(account.run, piece))
-        for first, count in there.missing(piece.first, piece.count):
+        for first, count in _not_in_place(account.run, piece, answer):
             self._stand_lowest(account, first, count)
             elsewhere = self.standing_elsewhere(account, first, count, answer, start)
             for gone_first, gone_count in elsewhere.missing(first, count):
@@ -106,8 +127,11 @@ class Witness(Orphans):
         If the log went back and was written anew, another record may have been damaged: then the neighbours are gone.
         Where the leader epoch changes the log may have gone back, so a neighbour of another epoch says nothing. Epochs
         never fall along a log, unless parts of it were read at different times. `inferred`: that they stood there is
-        itself told by the neighbour below, which then must be of that epoch.
+        itself told by the neighbour below, which then must be of that epoch, and by the order in which a run is sent,
+        which then must not be broken above.
         """
+        if inferred and any(place.value > piece.value for place in view.places(account.run, 0, piece.first)):
+            return False
         damaged = view.get(piece.value)
         agree = []
         for offset in _edges(view, piece.value, piece.value + piece.count):
@@ -179,7 +203,6 @@ class Witness(Orphans):
 
     def _newly_standing(self, piece: Piece[Standing]) -> None:
         self.log.set(*piece)
-        self._rewound_by(piece)
         if piece.value.kind is not SightingKind.RECORD:
             new = max(piece.first + piece.count - max(piece.first, self._count_from), 0)
             self.counted[piece.value.kind.value] += new
@@ -277,6 +300,18 @@ def _offset_of(run: int, sequence: int, sightings: tuple[Sighting, ...]) -> int:
         and sighting.first <= sequence < sighting.first + sighting.count
     )
     return next(places)
+
+
+def _not_in_place(run: int, piece: Piece[int], answer: Answer) -> list[tuple[int, int]]:
+    """Return the sequences of `piece` (sequences and their offsets) that do not stand at those offsets."""
+    there = RangeSet.of((found.value.sequence, found.count) for found in answer.standing_at(run, piece))
+    return there.missing(piece.first, piece.count)
+
+
+def _undoubted(account: Account, sequences: RangeSet) -> list[tuple[int, int]]:
+    """Return those that are held as verified, and under no suspicion."""
+    held = [span for each in sequences.spans() for span in account.sets[State.VERIFIED].covered(*each)]
+    return [span for each in held for span in account.suspected.missing(*each)]
 
 
 def _within(piece: Piece[int], start: int, position: int) -> Piece[int]:
