@@ -23,6 +23,8 @@ from kafka_sentinel.core.types import OrderKind
 from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import Settings
 
+NOT_HELD = "the Lease is not held: nothing is injected or saved until it is"
+
 # --- the Lease
 
 
@@ -54,13 +56,31 @@ def test_its_end_and_its_return_are_said_once_each():
     for _ in range(3):
         sentinel.leased(2.0)
     sentinel.leased(2.0, problem="timeout")
-    sentinel.wait(10)
+    assert sentinel.said(NOT_HELD) == []
+    sentinel.wait(10)  # it runs out by the clock
+    assert len(sentinel.said(NOT_HELD)) == 1
     sentinel.leased(None, problem="timeout")
-    [lost] = sentinel.said("the Lease is not held: nothing is injected or saved until it is")
+    [lost] = sentinel.said(NOT_HELD)
     assert lost == {"reason": "timeout"}
     sentinel.leased(2.0)
     assert len(sentinel.said("the Lease is held")) == 2
     assert of(sentinel.commands, StandDown) == []
+
+
+def test_a_lease_that_nobody_renewed_and_nobody_took_is_told_and_ends_nobody():
+    sentinel = Shared()
+    sentinel.leased(2.0)
+    sentinel.wait(3)
+    assert sentinel.said(NOT_HELD) == [{"reason": "it was not renewed in time"}]
+    assert of(sentinel.leased(None, holder=""), StandDown) == []
+
+
+def test_the_status_says_who_holds_the_lease_and_why_it_could_not_be_asked_for():
+    sentinel = Shared()
+    sentinel.leased(20.0, problem="timeout")
+    assert sentinel.experiments["lease"] == {"held": True, "holder": "us", "problem": "timeout"}
+    sentinel.leased(20.0)
+    assert sentinel.experiments["lease"]["problem"] is None
 
 
 def test_while_the_api_server_is_away_probing_and_accounting_go_on():
@@ -117,6 +137,16 @@ def test_a_right_that_is_missing_is_said_once_shown_and_denies_the_faults_that_n
     assert sentinel.guard("permitted")["allowed"]
 
 
+def test_several_rights_that_are_missing_are_told_and_shown_in_order():
+    sentinel = Shared()
+    missing = {fault: f"right {fault}" for fault in "hgfedcba"}
+    sentinel.step(RightsObserved(sentinel.now(), missing))
+    assert [each["right"] for each in sentinel.said("a right is missing")] == sorted(missing.values())
+    assert sentinel.experiments["not_permitted"] == sorted(missing.values())
+    sentinel.step(RightsObserved(sentinel.now(), {}))
+    assert [each["right"] for each in sentinel.said("a right is missing no more")] == sorted(missing.values())
+
+
 def test_a_right_that_only_other_faults_need_denies_nothing():
     sentinel = Shared()
     sentinel.step(RightsObserved(sentinel.now(), {"pod-evict": "we may not create pods/eviction"}))
@@ -133,6 +163,7 @@ def test_a_pause_begins_and_ends_with_what_stands_there():
     assert (sentinel.experiments["paused"], sentinel.experiments["paused_by"]) == (True, "by anna")
     assert sentinel.guard("paused")["seen"] == "paused: by anna"
     sentinel.step(PauseSeen(sentinel.now(), None))
+    assert len(sentinel.said("experiments_unpaused")) == 1
     assert sentinel.guard("paused")["allowed"]
 
 
@@ -166,6 +197,13 @@ def test_resume_lifts_the_latch_and_the_answer_is_saved():
     assert saved.state["experiments"]["latched"] is None
 
 
+def test_an_answer_is_a_warning_if_the_order_was_refused_and_none_otherwise():
+    sentinel = Shared()
+    sentinel.order(OrderKind.RESUME)
+    sentinel.order(OrderKind.RESUME, problem="it is 100 s old")
+    assert [log.level for log in sentinel.logs if log.event == "order"] == ["info", "warning"]
+
+
 def test_heal_without_a_fault_says_so():
     sentinel = Shared()
     commands = sentinel.order(OrderKind.HEAL)
@@ -196,8 +234,10 @@ def test_a_run_that_the_guards_do_not_allow_is_answered_with_the_guard():
     [(_, answer, done)] = sentinel.answers
     assert (answer.startswith("it waits for armed: "), done) == (True, False)
     sentinel.commands.clear()
+    sentinel.order(OrderKind.RUN_NOW, "kill", nonce="n2")  # another person's: the same run answers both
     sentinel.wait(31)
-    [(kind, answer, done)] = sentinel.answers
+    assert [said["answer"].split(":")[0] for said in sentinel.said("order")] == ["due", "due", *["it did not run"] * 2]
+    [(kind, answer, done), _] = sentinel.answers
     assert (kind, answer.startswith("it did not run: armed: "), done) == ("run-now", True, True)
     assert [save.state["control"]["orders"][0]["done"] for save in of(sentinel.commands, SaveState)][-1]
     assert of(sentinel.commands, Inject) == []
@@ -233,6 +273,13 @@ def test_after_a_restart_an_open_order_is_answered_and_not_obeyed_again():
     [order] = again.explained()["orders"]
     assert order["done"]
     assert order["answer"].startswith("Sentinel was started again: ")
+
+
+def test_after_a_restart_an_order_that_was_answered_reads_as_before():
+    sentinel = Shared()
+    sentinel.order(OrderKind.RESUME)
+    [answered] = sentinel.experiments["orders"]
+    assert restarted(sentinel).explained()["orders"] == [answered]
 
 
 def test_a_state_from_before_there_were_orders_is_taken():

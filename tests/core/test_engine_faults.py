@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.core.kubernetes_world import KubernetesWorld, broker, broker_name
 
 from kafka_sentinel.core.commands import Heal
-from kafka_sentinel.core.events import FaultHealed, FaultInjected
+from kafka_sentinel.core.events import FaultHealed, FaultInjected, PauseSeen
 from kafka_sentinel.core.experiment_run import Run, RunState
 from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.core.types import NodeRef, PodRef
@@ -106,6 +106,92 @@ def test_what_we_did_may_show_before_we_know_that_we_did_it():
     assert world.incidents == []
     world.step(FaultInjected(world.now(), "r-1", (1,)))
     assert [one["cause"] for one in world.incidents] == ["experiment"]
+
+
+def test_what_we_did_is_ours_although_the_run_was_ended_before_its_news_came():
+    world = Experiment("pod-delete", 2)
+    world.delete_pod(2)
+    world.step(PauseSeen(world.now(), "by anna"))
+    world.lose(2, leader=1)
+    world.run(12)
+    world.step(FaultInjected(world.now(), "r-1", (2,)))
+    world.make_pod(2, "n2")
+    world.listed = (1, 2, 3)
+    world.run(150)
+    [incident] = world.incidents
+    assert (incident["cause"], incident["brokers"], incident["state"]) == ("experiment", [2], "closed")
+    assert "an experiment did it" in incident["reasons"][0]
+    assert world.causes == ["experiment"]
+
+
+def test_what_kafka_missed_of_it_is_ours_with_the_news_and_not_before():
+    world = Experiment("pod-crash", 1)
+    world.dead, world.leader = {1}, 2
+    world.lose(1, leader=2)
+    world.run(1)
+    world.delete_pod(1)
+    world.wait(2)
+    assert [(one["cause"], one["brokers"]) for one in world.incidents] == [("unknown", [1])]
+    world.step(FaultInjected(world.now(), "r-1", (1,)))
+    world.wait(1)
+    assert [one["cause"] for one in world.incidents] == ["experiment"]
+
+
+def test_a_pod_that_we_ended_without_any_effect_opens_nothing_when_the_run_was_stopped():
+    world = Experiment("pod-delete", 2)
+    world.delete_pod(2)
+    world.step(PauseSeen(world.now(), "by anna"))
+    world.make_pod(2, "n2")
+    world.run(70)
+    assert world.incidents == []
+    assert world.causes == ["experiment"]
+
+
+def test_a_pod_that_we_ended_does_not_explain_the_incident_of_another_broker():
+    world = Experiment("pod-delete", 2)
+    world.delete_pod(3)
+    world.wait(1)
+    world.delete_pod(2)
+    world.step(PauseSeen(world.now(), "by anna"))
+    world.run(12)
+    [incident] = world.incidents
+    assert (incident["cause"], incident["brokers"]) == ("pod_deleted", [3])
+
+
+def test_the_pod_that_we_ended_is_waited_for_and_given_up_like_any_other():
+    world = Experiment("pod-delete", 2)
+    world.hit(2)
+    world.run(5)
+    [incident] = world.incidents
+    assert [why for why in incident["reasons"] if "waiting for pod" in why]
+    world.healed()
+    for _ in range(7):
+        world.list_all(Kind.POD)
+        world.run(100)
+    [incident] = world.incidents
+    assert len([why for why in incident["reasons"] if "got no pod again" in why]) == 1
+    assert incident["phases"]["pod"] is None
+    assert world.engine.incidents.open == ()
+
+
+def test_what_is_said_of_the_node_of_a_rehearsal_is_a_reason_of_its_incident():
+    world = Experiment("node-reclaim", 1, node=NodeRef("n1", "uid-n1"))
+    world.taint("n1", MARK)
+    world.hit(1)
+    world.wait(1)
+    world.silent("n1")
+    world.wait(2)
+    [incident] = world.incidents
+    assert [why for why in incident["reasons"] if why.startswith("node n1 is silent")]
+
+
+def test_a_node_that_falls_silent_under_an_experiment_is_not_its_incident():
+    world = Experiment("pod-crash", 1)
+    world.hit(1)
+    world.wait(1)
+    world.silent("n1")
+    world.wait(2)
+    assert [(one["cause"], one["nodes"]) for one in world.incidents] == [("experiment", [])]
 
 
 def test_a_pod_that_we_left_alone_is_not_ours_for_ever():

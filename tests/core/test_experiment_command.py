@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,10 @@ from tests.core.experiment_life import DUE, Life
 from tests.core.experiment_worlds import cluster, instant, spec, world
 
 from kafka_sentinel.core.cluster import EnsembleView
-from kafka_sentinel.core.commands import Heal, Inject
+from kafka_sentinel.core.commands import Heal, Inject, Log
 from kafka_sentinel.core.events import FaultCommanded, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import RunState
-from kafka_sentinel.core.faults import INJECT_LIMIT
+from kafka_sentinel.core.faults import HEAL_LIMIT, INJECT_LIMIT
 from kafka_sentinel.core.targets import parse_target
 
 COMMAND = spec(fault="command", timeout=30.0, confirm=20.0)
@@ -84,6 +85,30 @@ def test_it_is_held_from_its_end_and_then_healed_once():
     life.close()
     life.save()
     assert (life.item()["last_result"], life.item()["last_reason"]) == ("passed", "")
+
+
+def test_at_the_end_of_its_time_it_is_healed():
+    life = injecting()
+    ended = math.ceil(DUE) + 1.0
+    life.ended(ended)
+    life.see(ended, GONE)
+    assert len(life.tick(ended + COMMAND.duration).of(Heal)) == 1
+
+
+def test_how_long_it_may_take_to_be_undone_counts_from_when_kafka_showed_it():
+    life = injecting()
+    life.ended(DUE + 2)
+    life.see(DUE + 20, GONE)
+    limit = DUE + 20 + COMMAND.duration + HEAL_LIMIT
+    assert life.tick(limit - 0.01).state() is RunState.INJECTED
+    assert life.tick(limit + 0.01).state() is RunState.RECOVERING
+
+
+@pytest.mark.parametrize(("problem", "level"), [("", "info"), ("it ended with exit status 3", "warning")])
+def test_the_end_of_the_command_is_logged_with_its_problem_if_it_had_one(problem, level):
+    said = injecting().ended(DUE + 2, problem).of(Log)[-1]
+    assert (said.event, said.level, said.fields.get("problem", "")) == ("experiment_commanded", level, problem)
+    assert ("problem" in said.fields) == bool(problem)
 
 
 def test_one_that_shows_nothing_is_aborted_as_not_confirmed_healed_and_debited():

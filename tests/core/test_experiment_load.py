@@ -97,6 +97,22 @@ def test_each_run_has_its_load_and_ends_it_once():
     assert life.loads == [ON, OFF, ON, OFF]
 
 
+def test_a_run_without_load_after_one_with_it_ends_none():
+    life = Life(specs=[spec("loud", load=5_000.0), spec("quiet")], min_gap=0)
+    for name in ("loud", "quiet"):
+        life.core.run_now(name, instant(900))
+        life.tick(900).save().fault(FaultInjected, (1,)).fault(FaultHealed).close().save()
+    assert [inject.experiment for inject in life.of(Inject)] == ["loud", "quiet"]
+    assert life.of(SetLoad) == [ON, OFF]
+
+
+def test_the_load_of_a_run_is_that_of_its_experiment_if_it_has_any_and_is_still_configured():
+    life = life_in(RunState.INJECTED)
+    assert life.core.load_of(life.core.under_way) == 5_000.0
+    assert Life().core.load_of(life.core.under_way) is None
+    assert Life(specs=[spec("other")]).core.load_of(life.core.under_way) is None
+
+
 def test_without_load_nothing_is_asked_for():
     life = Life().tick(DUE).save().fault(FaultInjected, (1,)).fault(FaultHealed).close().save()
     assert life.of(SetLoad) == []
@@ -116,3 +132,8 @@ def test_a_run_that_waits_for_its_guards_loads_nothing():
 def test_a_load_beyond_the_cap_is_refused(load):
     with pytest.raises(ValueError, match="load is"):
         spec(load=load)
+
+
+@pytest.mark.parametrize("load", [0.5, MAX_LOAD])
+def test_a_load_up_to_the_cap_is_taken(load):
+    assert spec(load=load).load == load

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from tests.core.experiment_life import DUE, Life
-from tests.core.experiment_worlds import START, around, instant, kafka_resource, spec
+from tests.core.experiment_worlds import START, around, instant, kafka_resource, node_state, spec
 from tests.core.kubernetes.fleets import broker_pod, fleet
 
 from kafka_sentinel.core.commands import Announce, Heal, Inject
@@ -172,6 +172,33 @@ def test_the_time_that_the_notice_takes_is_not_held_against_the_run():
     assert len(life.of(Inject)) == 1
 
 
+@pytest.mark.parametrize("state", [RunState.ANNOUNCING, RunState.ANNOUNCED])
+def test_during_the_notice_the_guards_are_asked_once_a_second(state):
+    """They look at every partition of the cluster."""
+    life = life_in(state).tick(DUE + ASK_EVERY)
+    life.world_changes = {"overdue": 1}
+    life.tick(DUE + 2 * ASK_EVERY - 0.01)
+    assert life.state() is state
+    assert life.tick(DUE + 2 * ASK_EVERY).state() is None
+
+
+def test_when_the_notice_was_commanded_they_had_just_been_asked():
+    life = life_in(RunState.ANNOUNCING)
+    life.world_changes = {"overdue": 1}
+    assert life.tick(DUE + ASK_EVERY - 0.01).state() is RunState.ANNOUNCING
+
+
+def test_the_mark_on_its_node_is_ours_once_the_notice_was_given_and_not_before():
+    marked = {f"uid-{name}": node_state(name, ours=name == "n1") for name in ("n1", "n2", "n3")}
+    life = Notice().announced()
+    life.surroundings["nodes"] = marked
+    assert len(life.tick(DUE + NOTICE).of(Inject)) == 1
+    early = Notice().tick(DUE).start_save()
+    early.surroundings["nodes"] = marked
+    early.end_save()
+    assert (early.of(Announce), early.state()) == ([], None)
+
+
 # --- what else can go wrong
 
 
@@ -199,8 +226,10 @@ def test_a_fleet_that_cannot_do_it_ends_it_and_it_is_healed(state):
 
 
 def test_a_notice_that_is_not_given_in_time_is_given_up_and_healed():
-    life = life_in(RunState.ANNOUNCING).tick(DUE + INJECT_LIMIT)
-    assert (len(life.of(Heal)), life.state()) == (1, None)
+    life = life_in(RunState.ANNOUNCING).tick(DUE + INJECT_LIMIT - 0.1)
+    assert life.state() is RunState.ANNOUNCING
+    life.tick(DUE + INJECT_LIMIT)
+    assert (len(life.of(Heal)), life.of(Inject), life.state()) == (1, [], None)
     life.fault(FaultAnnounced)  # it comes after all
     assert len(life.of(Heal)) == 2
 

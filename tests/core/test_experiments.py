@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.core.experiment_life import DUE, STEPS, Life, life_in
-from tests.core.experiment_worlds import START, instant, settings, spec, world
+from tests.core.experiment_worlds import START, cluster, instant, settings, spec, world
 
+from kafka_sentinel.core.agenda import CLOCK_SLACK, Planner
 from kafka_sentinel.core.commands import Heal, Inject, Log
-from kafka_sentinel.core.events import FaultFailed, FaultHealed, FaultInjected
+from kafka_sentinel.core.events import FaultCommanded, FaultFailed, FaultHealed, FaultInjected
 from kafka_sentinel.core.experiment_run import FINAL, TRANSITIONS, Happening, RunState, transition_diagram
-from kafka_sentinel.core.experiments import RESULTS, Experiments
+from kafka_sentinel.core.experiments import MAX_EXPERIMENTS, RESULTS, Experiments
 from kafka_sentinel.core.guards import GUARD_NAMES
 from kafka_sentinel.core.schedule import parse_schedule
 from kafka_sentinel.core.targets import parse_target
@@ -61,6 +62,25 @@ def test_the_first_write_that_holds_the_intent_vouches_for_it_while_a_later_one_
     assert len(life.of(Inject)) == 1
 
 
+def test_a_write_from_before_the_intent_that_ends_after_the_next_one_began_does_not_vouch_for_it():
+    life = Life()
+    life.core.on_save_started(1)
+    life.tick(DUE)
+    life.core.on_save_started(2)
+    life.commands += life.core.on_state_saved(1, life.world())
+    life.commands += life.core.on_state_save_failed(1, "disk full", instant(DUE))
+    assert (life.state(), life.of(Inject)) == (RunState.INTENDED, [])
+    life.commands += life.core.on_state_saved(2, life.world())
+    assert len(life.of(Inject)) == 1
+
+
+def test_saves_while_nothing_is_under_way_ask_for_nothing():
+    life = Life()
+    life.core.on_save_started(1)
+    assert life.core.on_state_saved(1, life.world()) == []
+    assert life.core.on_state_save_failed(1, "disk full", instant(900)) == []
+
+
 def test_a_later_write_vouches_for_the_intent_too():
     life = Life().tick(DUE).start_save()
     life.generation += 1
@@ -100,6 +120,37 @@ def test_a_passed_run_is_counted_remembered_and_not_latched():
     assert life.of(Heal) == []
 
 
+def test_a_run_is_named_by_its_experiment_and_by_when_it_began_to_the_millisecond():
+    life = Life()
+    life.core.run_now("kill", instant(900))
+    assert life.tick(900.25).core.under_way.id == "kill-20270115T081500.250"
+
+
+def test_the_last_run_is_dated_by_when_its_fault_took_effect():
+    life = life_in(RunState.INJECTING)
+    life.now = DUE + 2
+    life.fault(FaultInjected, (1,)).fault(FaultHealed).close().save()
+    assert life.item()["last_run"] == START + DUE + 2
+
+
+def test_the_lines_in_the_log_say_which_run_and_how_it_ended_once_it_has():
+    life = life_in(RunState.RECHECKED).save()
+    said = {log.event: log for log in life.of(Log)}
+    assert list(said) == ["experiment_intended", "experiment_injecting", "experiment_ended"]
+    run = {"run": life.run_id(), "experiment": "kill", "fault": "process-kill", "targets": [1]}
+    assert said["experiment_intended"].fields == run
+    assert said["experiment_ended"].fields == {**run, "result": "passed", "reason": ""}
+
+
+@pytest.mark.parametrize(("verdict", "level"), [("passed", "info"), ("failed", "warning"), ("inconclusive", "warning")])
+def test_an_end_that_is_not_as_hoped_for_is_a_warning(verdict, level):
+    assert life_in(RunState.RECOVERING).close(verdict).save().of(Log)[-1].level == level
+
+
+def test_the_end_of_a_rehearsal_is_no_warning():
+    assert Life(dry_run=True).tick(DUE).of(Log)[-1].level == "info"
+
+
 def test_an_incident_that_closes_before_the_heal_is_reported_counts_too():
     life = life_in(RunState.INJECTED).close().save()
     assert life.counts()[-1][1]["result"] == "passed"
@@ -131,6 +182,29 @@ def test_a_rehearsal_asks_every_guard_and_touches_nothing():
     assert denied.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "cluster_id"})]
 
 
+def test_a_rehearsal_leaves_a_save_that_is_wanted_wanted():
+    life = Life(dry_run=True)
+    life.core.pause(instant(900), "by anna")
+    life.core.unpause(instant(900))
+    life.tick(DUE)
+    assert life.item()["last_result"] == "dry_run"
+    assert life.core.needs_save
+
+
+def test_each_run_of_an_experiment_on_any_broker_chooses_anew_and_says_beforehand_whom():
+    life = Life(specs=[spec(target=parse_target("any"))], daily_budget=1_000, min_gap=0)
+    hit = []
+    for _ in range(12):
+        [foretold] = life.core.explain(life.world())
+        life.tick(life.item()["next_run"] - START).save()
+        hit.append(list(life.of(Inject)[-1].targets))
+        assert hit[-1] == foretold["targets"]
+        life.fault(FaultInjected, tuple(hit[-1])).fault(FaultHealed).close().save()
+    assert [1] in hit
+    assert [2] in hit
+    assert [3] in hit
+
+
 # --- waiting and skipping
 
 
@@ -152,6 +226,16 @@ def test_a_denied_run_is_skipped_after_its_grace_with_the_guard_that_denied():
     assert life.item()["last_skip"]["reason"]
     assert life.item()["last_result"] is None
     assert life.item()["next_run"] == START + DUE + 100
+
+
+def test_what_an_earlier_run_waited_for_is_not_what_a_later_one_is_skipped_for():
+    life = Life()
+    life.world_changes = {"overdue": 3}
+    life.tick(DUE)
+    life.world_changes = {}
+    life.tick(DUE + 1).save().fault(FaultInjected, (1,)).fault(FaultHealed).close().save()
+    life.tick(DUE + 150)
+    assert life.counts()[-1] == ("experiments_skipped_total", {"experiment": "kill", "guard": "schedule"})
 
 
 def test_many_missed_runs_are_one_skip_and_the_next_one_is_in_the_future():
@@ -200,6 +284,30 @@ def test_a_clock_step_never_wedges_the_schedule(step):
             core.on_tick(replace(here, now=replace(here.now, wall=here.now.wall + jump)))
         last_run = core.status(world(second))["items"][0]["last_run"]
         assert begin + 200 < last_run - START - jump < begin + 400
+
+
+# --- what is debited
+
+
+def test_no_more_injections_are_remembered_than_the_budget_can_ask_for():
+    life = Life(specs=[spec(schedule=parse_schedule(every="30h"))], daily_budget=1)
+    for _ in range(2):
+        due = life.item()["next_run"]
+        life.tick(due - START).save().fault(FaultInjected, (1,)).fault(FaultHealed).close().save()
+    assert json.loads(life.saved)["injections"] == [due]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_injections_of_a_clock_that_was_far_ahead_do_not_hide_those_that_follow(restarted):
+    """They are beyond the day that the guards look at: the budget would never be used up again until that day comes."""
+    life = Life(daily_budget=2, min_gap=0)
+    for days in (9, 9, 0, 0):
+        life.core._remember_injection(instant(899).wall + days * 86_400, 1)
+    if restarted:
+        life.core.needs_save = True
+        life = Life(life.save().saved, daily_budget=2, min_gap=0)
+    life.tick(DUE).tick(DUE + 21)
+    assert life.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "daily_budget"})]
 
 
 # --- what can go wrong
@@ -251,7 +359,19 @@ def test_a_fault_that_takes_effect_after_its_run_was_given_up_is_healed():
     life = life_in(RunState.INJECTING).tick(DUE + 60)
     assert life.state() is None
     life.fault(FaultInjected, (1,))
-    assert len(life.of(Heal)) == 2
+    assert [heal.targets for heal in life.of(Heal)] == [(1,), (1,)]
+
+
+def test_news_of_another_run_heal_that_one_and_leave_the_one_under_way_alone():
+    life = life_in(RunState.INJECTING)
+    life.commands += life.core.on_fault(FaultInjected(instant(DUE), "kill-before", (2,)))
+    assert life.state() is RunState.INJECTING
+    assert [(heal.experiment_run, heal.targets) for heal in life.of(Heal)] == [("kill-before", (2,))]
+
+
+def test_an_end_of_a_command_that_nobody_waits_for_is_only_logged():
+    life = life_in(RunState.INJECTING).fault(FaultCommanded)
+    assert (life.state(), life.of(Log)[-1].event) == (RunState.INJECTING, "experiment_commanded")
 
 
 @pytest.mark.parametrize("kind", [FaultHealed, FaultFailed])
@@ -279,6 +399,22 @@ def test_other_verdicts_do_not_latch(verdict):
     life = life_in(RunState.RECOVERING).close(verdict).save()
     assert life.core.status(life.world())["latched"] is None
     assert life.counts()[-1][1]["result"] == verdict
+
+
+def test_an_incident_that_is_not_of_the_run_leaves_it_where_it_is():
+    life = life_in(RunState.RECOVERING)
+    life.commands += life.core.on_incident_closed(None, "passed", 0, instant(DUE + 1))
+    life.commands += life.core.on_incident_closed("kill-before", "passed", 0, instant(DUE + 1))
+    assert life.state() is RunState.RECOVERING
+
+
+def test_a_verdict_that_latches_is_said_and_undoes_what_is_still_in_effect():
+    life = life_in(RunState.INJECTED).close("failed", lost=1)
+    assert [log.fields["reason"] for log in life.of(Log) if log.event == "experiments_latched"] == [
+        "1 acknowledged records lost"
+    ]
+    assert [heal.targets for heal in life.of(Heal)] == [(1,)]
+    assert life.state() is RunState.RECHECKED
 
 
 def test_any_loss_latches_also_one_that_no_experiment_caused():
@@ -337,7 +473,9 @@ def test_pause_holds_across_a_restart_until_it_is_taken_back(by):
     again = Life(life.saved, now=901).tick(DUE).tick(DUE + 21)
     assert again.counts() == [("experiments_skipped_total", {"experiment": "kill", "guard": "paused"})]
     assert again.core.status(again.world())["paused_by"] == by
+    again.core.needs_save = False
     again.core.unpause(instant(DUE + 22))
+    assert again.core.needs_save
     assert again.tick(DUE + 100).state() is RunState.INTENDED
 
 
@@ -379,8 +517,10 @@ def test_pause_latch_and_their_ends_twice_are_the_same_as_once():
 )
 def test_heal_undoes_what_is_under_way_and_nothing_else(state, heals, then):
     life = life_in(state)
-    commands, _ = life.core.heal(instant(DUE + 1))
+    run = life.core.under_way.id
+    commands, said = life.core.heal(instant(DUE + 1))
     life.commands += commands
+    assert (said == f"run {run} was ended, what it did is undone") == (state is not RunState.RECHECKED)
     assert (len(life.of(Heal)), life.state()) == (heals, then)
     assert life.core.status(life.world())["paused"] is False
 
@@ -433,6 +573,43 @@ def test_a_demanded_run_of_a_dry_run_is_a_rehearsal():
     life.core.run_now("kill", instant(900))
     life.tick(900.1)
     assert life.core.fate("kill", instant(900).wall) == ("its run ended: dry_run", True)
+
+
+def test_before_the_next_tick_a_demanded_run_is_due():
+    life = Life()
+    life.core.run_now("kill", instant(900))
+    assert life.core.fate("kill", instant(900).wall) == ("due", False)
+
+
+def test_what_became_of_a_run_may_bear_the_very_time_of_its_demand():
+    now = instant(900).wall
+    life = Life()
+    life.core.run_now("kill", instant(900))
+    life.tick(900)
+    assert life.core.fate("kill", now)[0].endswith("is intended")
+    assert life.core.fate("kill", now + 0.001) == ("due", False)  # of an earlier demand
+    life.save().fault(FaultFailed, "x")
+    assert life.core.fate("kill", now) == ("its run ended: aborted: x", True)
+    assert life.core.fate("kill", now + 0.001) == ("due", False)
+    skipped = Life(specs=[spec(grace=1)])
+    skipped.world_changes = {"overdue": 1}
+    skipped.core.run_now("kill", instant(898))
+    skipped.tick(900)
+    assert skipped.core.fate("kill", now)[1]
+    assert skipped.core.fate("kill", now + 0.001) == ("due", False)
+
+
+def test_the_run_of_another_experiment_is_not_the_one_that_was_demanded():
+    life = Life(specs=[spec("a"), spec("b")])
+    life.core.run_now("a", instant(900))
+    life.tick(900)
+    life.core.run_now("b", instant(900))
+    assert life.core.fate("b", instant(900).wall) == ("due", False)
+
+
+def test_where_nothing_is_configured_a_demand_says_so():
+    said, _ = Experiments([], settings()).run_now("kill", instant(900))
+    assert said == "refused: there is no experiment kill; configured: none"
 
 
 def test_an_unknown_experiment_is_refused_by_name():
@@ -498,6 +675,17 @@ def test_a_run_survives_a_restart_and_gets_its_verdict():
     assert again.item()["last_run"] == START + DUE
 
 
+@pytest.mark.parametrize(
+    ("state", "reason"), [(RunState.INJECTING, "Sentinel restarted while intended"), (RunState.RECHECKED, "")]
+)
+def test_a_restart_is_the_reason_only_where_it_cost_the_verdict(state, reason):
+    life = life_in(state)
+    if state is RunState.RECHECKED:
+        life.save()
+    again = Life(life.saved, now=DUE + 2).item()
+    assert (again["last_result"], again["last_reason"]) == ("aborted" if reason else "passed", reason)
+
+
 def test_a_run_of_an_experiment_no_longer_configured_is_still_healed_and_closed():
     life = life_in(RunState.INJECTED)
     again = Life(life.saved, now=DUE + 2, specs=[spec("other")])
@@ -553,6 +741,12 @@ def test_status_has_the_shape_of_the_snapshot_and_is_json():
     assert set(status["items"][0]) == keys
     assert (status["items"][0]["target"], status["items"][0]["schedule"]) == ("broker:1", "every 100s")
     assert not life.core.status(replace(life.world(), cluster=None))["armed"]
+    assert not life.core.status(replace(life.world(), cluster=cluster(cluster_id="other")))["armed"]
+
+
+def test_armed_for_no_cluster_is_armed_for_none_also_where_it_has_no_id():
+    life = Life(armed_for=None)
+    assert not life.core.status(replace(life.world(), cluster=cluster(cluster_id=None)))["armed"]
 
 
 def test_explain_tells_every_guards_answer_for_each_experiment():
@@ -583,9 +777,18 @@ def test_explain_shows_the_run_under_way():
     assert "one_at_a_time" in [answer["guard"] for answer in explained["guards"] if not answer["allowed"]]
 
 
+def test_explain_shows_the_run_with_its_own_experiment_only():
+    life = Life(specs=[spec("a"), spec("b")])
+    life.core.run_now("a", instant(900))
+    life.tick(900)
+    runs = {each["name"]: each["run"] for each in life.core.explain(life.world())}
+    assert runs == {"a": life.core.under_way.id, "b": None}
+
+
 def test_the_next_deadline_is_the_next_run_then_the_end_of_its_grace_then_the_limit_of_its_state():
     life = Life()
     assert life.core.next_deadline(instant(900)) == pytest.approx(DUE)
+    assert life.core.next_deadline(instant(DUE - 0.5)) == pytest.approx(DUE)
     life.world_changes = {"overdue": 1}
     life.tick(DUE + 1)
     assert life.core.next_deadline(instant(DUE + 1)) == pytest.approx(DUE + 20)
@@ -595,9 +798,33 @@ def test_the_next_deadline_is_the_next_run_then_the_end_of_its_grace_then_the_li
     assert Experiments([], settings()).next_deadline(instant(0)) is None
 
 
+def test_the_next_deadline_is_the_earliest_and_a_run_that_is_due_now_has_its_grace():
+    planner = Planner([spec("a"), spec("b")])
+    planner.demand("a", instant(900))
+    planner.demand("b", instant(950))
+    assert planner.next_deadline(instant(899)) == START + 900
+    assert planner.next_deadline(instant(900)) == START + 920
+
+
+def test_a_clock_that_was_set_back_by_no_more_than_the_slack_keeps_the_plan():
+    planner = Planner([spec()])
+    plan = planner.plan("kill", instant(900))
+    planner.due(instant(900 - CLOCK_SLACK))
+    assert planner.get("kill") is plan
+    planner.due(instant(899 - CLOCK_SLACK))
+    assert planner.get("kill") is not plan
+
+
 def test_two_experiments_of_one_name_are_refused():
     with pytest.raises(ValueError, match="its own name"):
         Experiments([spec(), spec()], settings())
+
+
+def test_there_may_be_as_many_experiments_as_the_bound_says_and_no_more():
+    specs = [spec(f"e-{number}") for number in range(MAX_EXPERIMENTS + 1)]
+    assert len(Experiments(specs[1:], settings()).status(world())["items"]) == MAX_EXPERIMENTS
+    with pytest.raises(ValueError, match="at most 64"):
+        Experiments(specs, settings())
 
 
 # --- the table

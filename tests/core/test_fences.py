@@ -69,6 +69,16 @@ def test_the_failure_of_others_or_of_another_run_does_not_matter():
     assert fences.ready(1) == Fence(RUN, 100, 60)
 
 
+def test_the_failure_of_the_one_before_and_the_end_of_another_run_leave_the_candidate():
+    fences = waiting()
+    fences.sent(RUN, 100, at(11.0))
+    fences.gave_up(RUN, 98, 2)
+    fences.run_ended(RUN - 1)
+    fences.sent(RUN, 101, at(12.0))
+    fences.acked(RUN, (Span(100, 2, 60),))
+    assert fences.ready(1) == Fence(RUN, 100, 60)
+
+
 def test_a_run_that_ends_takes_its_candidate_along():
     fences = waiting()
     fences.sent(RUN, 100, at(11.0))
@@ -99,3 +109,22 @@ def test_waits_are_apart_and_end():
     fences.forget(1)
     fences.forget(1)
     assert not fences.under_way(1)
+
+
+def test_the_acknowledgement_of_the_record_before_it_places_no_fence():
+    fences = waiting()
+    fences.sent(RUN, 100, at(11.0))
+    fences.acked(RUN, (Span(99, 1, 59), Span(101, 5, 71)))
+    assert fences.ready(1) is None
+    fences.acked(RUN, (Span(100, 1, 70),))
+    assert fences.ready(1) == Fence(RUN, 100, 70)
+
+
+def test_a_fence_that_is_placed_stays_whatever_is_said_of_its_record_again():
+    fences = waiting()
+    fences.sent(RUN, 100, at(11.0))
+    for offset in (60, None, 90):
+        fences.acked(RUN, (Span(100, 1, offset),))
+    fences.gave_up(RUN, 100, 1)
+    fences.run_ended(RUN)
+    assert (fences.ready(1), fences.under_way(1)) == (Fence(RUN, 100, 60), True)

@@ -23,6 +23,7 @@ from tests.core.experiment_worlds import (
 )
 
 from kafka_sentinel.core import guards, guards_kubernetes
+from kafka_sentinel.core.answers import numbers, short
 from kafka_sentinel.core.cluster import ProviderView
 from kafka_sentinel.core.events import LeaseObserved
 from kafka_sentinel.core.guard_input import ExperimentSpec, GuardSettings, World
@@ -98,6 +99,7 @@ SPOILT = [
     ("fresh_views", with_world(cluster_asked=instant(1_000 - 16))),
     ("fresh_views", with_world(quorum_asked=instant(1_000 - 16))),
     ("fresh_views", with_world(cluster_asked=None)),
+    ("fresh_views", with_world(cluster=None)),
     ("fresh_views", with_world(cluster=replace(world().cluster, settings_read=NOW.mono - 180.5))),
     ("fresh_views", with_world(quorum=None)),
     ("fresh_views", with_world(quorum_asked=instant(1_001))),
@@ -108,18 +110,31 @@ SPOILT = [
     ("offline", with_topics(topic("other", partition(0, leader=-1)))),
     ("offline", with_topics(topic("other", partition(0, leader=4)))),
     ("offline", with_world(cluster=cluster(topics={}))),
+    ("offline", with_world(cluster=None)),
     ("under_replicated", with_topics(topic("other", partition(0, isr=(1, 2))))),
+    ("under_replicated", with_topics(topic("other", partition(0, replicas=())))),
     ("under_replicated", with_world(cluster=cluster(brokers={1: "h:1", 2: "h:2"}))),
     ("min_isr_without_targets", with_topics(topic("other", partition(0, isr=(1, 2))))),
     ("min_isr_without_targets", with_topics(topic("other", partition(0), min_isr=None))),
     ("min_isr_without_targets", with_topics(topic("other", partition(0), min_isr=3))),
+    ("min_isr_without_targets", with_world(cluster=None)),
     ("quorum_without_targets", with_world(quorum=replace(QUORUM, caught_up_voters=(1, 2)))),
+    ("quorum_without_targets", with_world(quorum=None)),
+    ("quorum_without_targets", with_world(quorum=replace(QUORUM, voters=(), caught_up_voters=()))),
     ("quorum_without_targets", with_world(quorum=replace(QUORUM, leader=-1))),
     ("quorum_without_targets", with_world(quorum=replace(QUORUM, voters=(1,), caught_up_voters=(1,)))),
     ("quorum_without_targets", with_world(quorum=replace(QUORUM, voters=(1, 2), caught_up_voters=(1, 2)))),
     ("reassignment", with_world(cluster=cluster(reassigning=frozenset({("other", 1)})))),
     ("reassignment", with_world(quorum=replace(QUORUM, reassigning=frozenset({("other", 1)})))),
     ("reassignment", with_world(quorum=None)),
+    ("reassignment", with_world(cluster=None)),
+    (
+        "reassignment",
+        with_world(
+            cluster=cluster(reassigning=frozenset({("other", 1), ("other", 2), ("y", 4)})),
+            quorum=replace(QUORUM, reassigning=frozenset({("another", 3), ("b", 0)})),
+        ),
+    ),
     ("provider", with_world(provider=ProviderView())),
 ]
 
@@ -147,10 +162,12 @@ ON_THE_EDGE = [
     ("state_saved", with_world(state_saved=instant(1_000 - 180))),
     ("fresh_views", with_world(cluster_asked=instant(1_000 - 15), quorum_asked=instant(1_000 - 15))),
     ("fresh_views", with_world(cluster=replace(world().cluster, settings_read=NOW.mono - 180))),
+    ("fresh_views", with_world(cluster_asked=NOW, quorum_asked=NOW)),
     ("steady", with_world(steady_since=instant(1_000 - 10))),
     ("min_isr_without_targets", with_topics(topic("other", partition(0, leader=2, replicas=(2, 3, 1)), min_isr=1))),
     ("quorum_without_targets", with_world(quorum=replace(QUORUM, voters=(100,), caught_up_voters=(100,), leader=100))),
     ("quorum_without_targets", with_world(quorum=replace(QUORUM, caught_up_voters=(2, 3)))),
+    ("quorum_without_targets", with_world(quorum=replace(QUORUM, voters=(0, 1, 2), caught_up_voters=(0, 2), leader=0))),
 ]
 
 
@@ -176,6 +193,21 @@ def test_an_unresolved_target_denies_in_every_guard_that_judges_targets():
     assert found == ["target_known", "target_size", "min_isr_without_targets", "quorum_without_targets"]
     assert answer_of("target_known", given(), Target(frozenset(), "no leader")).reason == "no leader"
     assert answer_of("target_known", given(), Target(frozenset())).reason == "no target"
+
+
+def test_for_nobody_and_for_pods_alone_guards_of_replicas_say_what_they_judge():
+    nobody = Target(frozenset(), "no leader")
+    for guard in ("min_isr_without_targets", "quorum_without_targets"):
+        assert answer_of(guard, given(), nobody).reason == "no target"
+    assert answer_of("target_size", given(), nobody).reason == "no node targeted"
+    assert answer_of("target_known", given(), nobody).seen == "none"
+    bold = given(spec=spec(allow_unavailability=True))
+    assert answer_of("min_isr_without_targets", bold).threshold == "1 in sync"
+
+
+def test_of_a_roll_that_leaves_the_same_each_time_that_is_said_once():
+    roll = Target(frozenset({1, 2, 3}), one_by_one=True)
+    assert answer_of("quorum_without_targets", given(), roll).seen == "2 of 3 voters left, needs 2"
 
 
 def test_a_target_that_is_not_alive_denies():
@@ -253,6 +285,15 @@ def test_an_accepted_topic_never_loses_the_last_of_several_replicas():
     assert "min_isr_without_targets" in denials(case)
 
 
+def test_of_an_accepted_topic_one_of_several_replicas_in_sync_is_enough_and_none_is_not():
+    everywhere = settings(accept_unavailable=("*",))
+    two, one = (topic("orders", partition(0, isr=isr), min_isr=3) for isr in ((1, 2), (1,)))
+    assert answer_of("min_isr_without_targets", with_topics(two, settings=everywhere)).allowed
+    for bold in (False, True):
+        case = with_topics(one, settings=everywhere, spec=spec(allow_unavailability=bold))
+        assert answer_of("min_isr_without_targets", case).reason == "orders-0 (0 in sync left, needs 1)"
+
+
 @pytest.mark.parametrize("min_isr", [2, 3, None])
 def test_allow_unavailability_goes_below_min_isr_but_never_takes_the_last_in_sync_replica(min_isr):
     bold = spec(allow_unavailability=True)
@@ -286,6 +327,13 @@ def test_reasons_stay_short_however_many_topics_are_concerned():
     reason = answer_of("min_isr_without_targets", with_topics(*many)).reason
     assert "and 995 more" in reason
     assert len(reason) < 600
+
+
+def test_of_six_things_five_are_named_and_nodes_come_in_order():
+    assert short(list("abcde")) == "a, b, c, d, e"
+    assert short(list("abcdef")) == "a, b, c, d, e and 1 more"
+    assert numbers({8, 1}) == "1, 8"
+    assert numbers(()) == "none"
 
 
 # --- defaults and order
@@ -334,6 +382,10 @@ def test_a_budget_outside_its_bound_is_refused():
             GuardSettings(daily_budget=budget)
 
 
+def test_a_budget_at_its_bounds_is_taken():
+    assert [GuardSettings(daily_budget=budget).daily_budget for budget in (0, 10_000)] == [0, 10_000]
+
+
 @pytest.mark.parametrize("wrong", [{"target": parse_target("zookeeper")}, {"fault": "pod-kill"}])
 def test_an_experiment_whose_fault_does_not_fit_its_target_is_refused(wrong):
     with pytest.raises(ValueError, match="experiment kill: fault"):
@@ -346,6 +398,18 @@ def test_an_experiment_with_times_out_of_range_is_refused(wrong):
         spec(**wrong)
 
 
+@pytest.mark.parametrize("wrong", [{"drain": -1}, {"drain": 61, "notice": 60}, {"notice": 901}])
+def test_a_notice_out_of_range_is_refused(wrong):
+    with pytest.raises(ValueError, match="needs 0 <= drain <= notice <= 900"):
+        spec(fault="node-reclaim", **wrong)
+
+
+def test_an_experiment_at_the_bounds_of_its_times_is_taken():
+    assert spec(grace=1, jitter=0, duration=0).grace == 1
+    assert spec(fault="node-reclaim", notice=900, drain=900).drain == 900
+    assert spec(fault="command", confirm=1).confirm == 1
+
+
 def test_guard_names_are_the_closed_set_of_the_metric_label():
     assert len(set(GUARD_NAMES)) == len(GUARDS)
     assert all(getattr(guards, name) in GUARDS for name in GUARD_NAMES)
@@ -353,9 +417,170 @@ def test_guard_names_are_the_closed_set_of_the_metric_label():
 
 
 def test_the_document_lists_exactly_these_guards():
-    assert guard_table() in DOCS.read_text()
+    assert guard_table().startswith(f"| guard | allows only if |\n|---|---|\n| `{GUARD_NAMES[0]}` | ")
+    assert f"\n\n{guard_table()}\n\n" in DOCS.read_text()
 
 
 def test_the_world_of_these_tests_is_what_it_says():
     assert given().world.cluster.cluster_id == CLUSTER
     assert given().world.cluster.probe_topic(Acks.ALL) == PROBE
+
+
+# --- what is said
+
+
+HEALTHY = {
+    "armed": ("lab-1", "a cluster id"),
+    "cluster_id": ("lab-1", "lab-1"),
+    "paused": ("not paused", "not paused"),
+    "latched": ("not latched", "not latched"),
+    "lease": ("none in use", "held"),
+    "permitted": ("not told", "nothing missing"),
+    "schedule": ("0.0 s late", "0 to 20 s late"),
+    "blackout": ("none", "none"),
+    "warm_up": ("1000.0 s", ">= 30 s"),
+    "one_at_a_time": ("none", "none"),
+    "incident_open": ("none", "none"),
+    "min_gap": ("none before", ">= 60 s"),
+    "daily_budget": ("0", "< 100"),
+    "state_saved": ("0.0 s", "<= 180 s ago"),
+    "fresh_views": ("cluster 1.0 s, quorum 1.0 s", "<= 15 s old, topic settings 180 s"),
+    "fresh_watches": ("not on Kubernetes", "<= 30 s old"),
+    "target_known": ("1", "alive"),
+    "target_size": ("1 at a time", "1 to 1"),
+    "target_pods": ("not on Kubernetes", "Ready, >= 300 s old"),
+    "steady": ("steady 990.0 s, overdue 0", ">= 10 s, overdue 0"),
+    "offline": ("0", "0"),
+    "under_replicated": ("0", "0"),
+    "min_isr_without_targets": ("kept", "min.insync.replicas in sync"),
+    "quorum_without_targets": ("2 of 3 voters left, needs 2", "a majority"),
+    "reassignment": ("none", "none"),
+    "provider": ("run by nobody else", "ACTIVE, <= 90 s old"),
+    "disruption_budget": ("not on Kubernetes", "<= 1 budget, losses allowed"),
+    "nodes": ("not on Kubernetes", "undisturbed"),
+    "members": ("not on Kubernetes", "all Ready"),
+    "rollout": ("not on Kubernetes", "none"),
+    "operator": ("not on Kubernetes", "Ready"),
+}
+UNKNOWN_TO_THE_PROVIDER = (
+    "how the provider says it stands is known as of not known ago, the provider says that the cluster is in no known "
+    "state, broker 1 is h, the provider's is not known"
+)
+# of each of SPOILT, in its order: what is seen, and why that denies
+SAID = [
+    ("not armed", "experiments are not armed"),
+    ("not armed", "experiments are not armed"),
+    ("lab-1", "armed for another, this is lab-1"),
+    ("not known", "armed for lab-1, this is not known"),
+    ("paused: by anna", "experiments are paused: by anna"),
+    ("paused: ", "experiments are paused: "),
+    ("a loss", "held until resumed: a loss"),
+    ("it was not asked for yet", "the Lease is not held by this Sentinel: it was not asked for yet"),
+    ("held by sentinel-2", "the Lease is not held by this Sentinel: held by sentinel-2"),
+    ("timeout", "the Lease is not held by this Sentinel: timeout"),
+    ("we may not", "we may not"),
+    ("not planned", "no run is planned yet"),
+    ("-0.5 s late", "not due for another 0 s"),
+    ("20.5 s late", "missed by 20 s"),
+    ("daily 00:00-24:00 UTC", "inside the blackout daily 00:00-24:00 UTC"),
+    ("29.0 s", "Sentinel has only just started"),
+    ("pause-1", "pause-1 is under way"),
+    ("i-1", "1 open: i-1"),
+    ("59 s", "a broker was lost 59 s ago"),
+    ("59 s", "a broker was lost 59 s ago"),
+    ("0 s", "a broker was lost 0 s ago"),
+    ("1", "1 losses in 24 h use up the budget of 1"),
+    ("2", "2 losses in 24 h use up the budget of 2"),
+    ("0", "0 losses in 24 h use up the budget of 0"),
+    ("not known", "the state was not written recently"),
+    ("181.0 s", "the state was not written recently"),
+    ("conflict", "the state could not be written: conflict"),
+    ("cluster 16.0 s, quorum 1.0 s", "too old or missing: cluster 16.0 s, quorum 1.0 s"),
+    ("cluster 1.0 s, quorum 16.0 s", "too old or missing: cluster 1.0 s, quorum 16.0 s"),
+    ("cluster not known, quorum 1.0 s", "too old or missing: cluster not known, quorum 1.0 s"),
+    ("cluster not known, quorum 1.0 s", "too old or missing: cluster not known, quorum 1.0 s"),
+    (
+        "cluster 1.0 s, quorum 1.0 s, topic settings 180.5 s",
+        "too old or missing: cluster 1.0 s, quorum 1.0 s, topic settings 180.5 s",
+    ),
+    ("cluster 1.0 s, quorum not known", "too old or missing: cluster 1.0 s, quorum not known"),
+    ("cluster 1.0 s, quorum -1.0 s", "too old or missing: cluster 1.0 s, quorum -1.0 s"),
+    ("steady not known, overdue 0", "not steady: steady not known, overdue 0"),
+    ("steady 9.0 s, overdue 0", "not steady: steady 9.0 s, overdue 0"),
+    ("steady 990.0 s, overdue 1", "not steady: steady 990.0 s, overdue 1"),
+    ("steady 990.0 s, overdue not known", "not steady: steady 990.0 s, overdue not known"),
+    ("1", "1 without a live leader: other-0"),
+    ("1", "1 without a live leader: other-0"),
+    ("not known", "no topic in view"),
+    ("not known", "no topic in view"),
+    ("1", "1 under-replicated: other-0"),
+    ("1", "1 under-replicated: other-0"),
+    ("3", "3 under-replicated: probe-0, probe-1, probe-2"),
+    ("other-0 (1 in sync left, needs 2)", "other-0 (1 in sync left, needs 2)"),
+    ("other (min.insync.replicas not known)", "other (min.insync.replicas not known)"),
+    (
+        "other (replication factor 3, min.insync.replicas 3: none to spare)",
+        "other (replication factor 3, min.insync.replicas 3: none to spare)",
+    ),
+    ("no topic in view", "no topic in view"),
+    ("1 of 3 voters left, needs 2", "1 of 3 voters left, needs 2"),
+    ("no quorum seen", "no quorum seen"),
+    ("no quorum seen", "no quorum seen"),
+    ("no quorum seen", "no quorum seen"),
+    ("0 of 1 voters left, needs 1", "0 of 1 voters left, needs 1"),
+    ("1 of 2 voters left, needs 2", "1 of 2 voters left, needs 2"),
+    ("other-1", "being moved: other-1"),
+    ("other-1", "being moved: other-1"),
+    ("not known", "not known"),
+    ("not known", "not known"),
+    ("another-3, b-0, other-1, other-2, y-4", "being moved: another-3, b-0, other-1, other-2, y-4"),
+    (UNKNOWN_TO_THE_PROVIDER, UNKNOWN_TO_THE_PROVIDER),
+]
+
+
+def test_in_a_healthy_world_each_guard_says_what_it_sees_and_what_it_needs():
+    assert {each.guard: (each.seen, each.threshold) for each in evaluate(given(), ONE)} == HEALTHY
+
+
+@pytest.mark.parametrize(("spoilt", "said"), list(zip(SPOILT, SAID, strict=True)))
+def test_each_denial_says_what_was_seen_and_why_that_denies(spoilt, said):
+    answer = answer_of(*spoilt)
+    assert (answer.seen, answer.reason) == said
+
+
+def test_of_many_things_a_few_are_named():
+    many = tuple(f"i-{number}" for number in range(9))
+    assert answer_of("incident_open", with_world(open_incidents=many)).reason == "9 open: i-0, i-1, i-2, i-3, i-4"
+    windows = tuple(parse_blackout(end=f"23:{minute}") for minute in range(50, 59))
+    seen = answer_of("blackout", with_settings(blackouts=windows)).seen
+    assert [each[-9:] for each in seen.split("; ")] == [f"23:{minute} UTC" for minute in range(50, 55)]
+
+
+@pytest.mark.parametrize(
+    ("guard", "case", "seen"),
+    [
+        (
+            "lease",
+            with_world(lease=LeaseObserved(NOW, NOW.mono + 0.1, "sentinel-1", "timeout", answered=False)),
+            "held",
+        ),
+        ("permitted", with_world(rights_missing={}), "nothing missing"),
+        ("min_gap", given(injections=(NOW.wall - 100, NOW.wall - 70)), "70 s"),  # the last of them counts
+        ("min_gap", given(injections=(NOW.wall - 2_000,)), "2000 s"),
+        ("daily_budget", given(injections=(NOW.wall - 86_400, NOW.wall - 86_399)), "1"),
+    ],
+)
+def test_what_is_seen_where_it_allows(guard, case, seen):
+    answer = answer_of(guard, case)
+    assert (answer.allowed, answer.seen) == (True, seen)
+
+
+def test_what_is_not_armed_is_not_armed_for_any_cluster():
+    answer = answer_of("cluster_id", with_settings(armed_for=None))
+    assert (answer.allowed, answer.threshold) == (False, "not armed")
+    assert not answer_of("cluster_id", given(settings=settings(armed_for=""), world=world(cluster=None))).allowed
+
+
+@pytest.mark.parametrize(("named", "view"), [("not known", None), ("", cluster(cluster_id="")), (None, None)])
+def test_a_cluster_without_a_known_id_is_the_one_of_no_name(named, view):
+    assert not answer_of("cluster_id", given(settings=settings(armed_for=named), world=world(cluster=view))).allowed

@@ -58,10 +58,20 @@ def test_a_server_is_hit_only_while_a_majority_is_left_without_it():
     assert denials(with_zookeeper(alone), server()) == ["quorum_without_targets"]
 
 
+def test_of_five_servers_three_must_be_left():
+    five = tuple(f"zk-{number}:2181" for number in range(1, 6))
+    for serving, denied in ((five[:4], []), (five[:3], ["quorum_without_targets"])):
+        assert denials(with_zookeeper(EnsembleView(five, frozenset(serving), instant(999))), server()) == denied
+
+
 def test_a_server_that_does_not_serve_is_no_target():
     case = with_zookeeper(ensemble(SERVERS[1:]))
     assert denials(case, server()) == ["target_known"]
     assert answer_of("target_known", case, server()).reason == "not serving: zk-1:2181"
+
+
+def test_a_server_of_which_nobody_says_how_it_is_is_no_target():
+    assert answer_of("target_known", given(), server()).reason == "not serving: zk-1:2181"
 
 
 def test_two_servers_at_a_time_are_too_many():
@@ -84,6 +94,8 @@ def test_where_there_are_both_both_count():
     both = given(world=world(ensemble=ensemble(SERVERS[:1])))
     assert denials(both) == ["quorum_without_targets"]
     assert denials(given(world=world(ensemble=ensemble(SERVERS[:2])))) == []
+    lagging = world(ensemble=ensemble(), quorum=replace(QUORUM, caught_up_voters=(1, 2)))
+    assert denials(given(world=lagging)) == ["quorum_without_targets"]
 
 
 def test_servers_beside_pods_are_judged_as_well():
@@ -132,6 +144,7 @@ def test_any_other_state_denies_and_is_named(state):
 
 def test_what_it_said_a_while_ago_or_never_or_after_now_denies():
     assert denials(on_msk(provider(asked=instant(1_000 - 90)))) == []
+    assert denials(on_msk(provider(asked=instant(1_000)))) == []
     assert denials(on_msk(provider(asked=instant(1_000 - 90.1)))) == ["provider"]
     assert denials(on_msk(provider(asked=None))) == ["provider"]
     assert denials(on_msk(provider(asked=instant(1_001)))) == ["provider"]
@@ -141,6 +154,7 @@ def test_a_newest_answer_that_is_none_denies_whatever_was_known_before():
     case = on_msk(provider(problem="MSK refuses to describe the cluster: AccessDeniedException"))
     assert denials(case) == ["provider"]
     assert "AccessDenied" in answer_of("provider", case).reason
+    assert answer_of("provider", on_msk(provider(problem="timeout", asked=None))).reason == "timeout"
 
 
 @pytest.mark.parametrize("prefix", ["b-1-public", "b-1.scram", "B-1", "b-1.vpce"])
@@ -161,6 +175,14 @@ def test_a_broker_of_another_cluster_with_the_same_id_is_not_hit(host):
 def test_a_broker_the_provider_does_not_know_is_not_hit():
     assert denials(on_msk(provider(hosts={}))) == ["provider"]
     assert denials(on_msk(provider(hosts={1: ("localhost",)}))) == ["provider"]
+    both = answer_of("provider", on_msk(provider()), Target(frozenset({8, 7})))
+    said = [f"broker {number} is nowhere, the provider's is not known" for number in (7, 8)]
+    assert both.reason == ", ".join(said)
+
+
+def test_a_broker_of_the_very_name_the_provider_says_is_its_own_without_any_domain():
+    seen = cluster(brokers={1: "Kafka-1:9092", 2: "kafka-2:9092", 3: "kafka-3:9092"})
+    assert denials(on_msk(provider(hosts={1: ("kafka-1",)}), seen=seen)) == []
 
 
 def test_where_no_provider_runs_it_there_is_nothing_to_ask():

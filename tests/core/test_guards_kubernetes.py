@@ -86,6 +86,22 @@ def test_in_a_healthy_cluster_every_guard_allows_and_says_no_reason(case):
     assert first_denial(case, target_of(case)) is None
 
 
+HEALTHY = {
+    "fresh_watches": (", ".join(PLURALS[kind] for kind in Kind), "<= 30 s old"),
+    "target_pods": ("orders-kafka-1", "Ready, >= 300 s old"),
+    "disruption_budget": ("orders-kafka allows 1", "<= 1 budget, losses allowed"),
+    "nodes": ("3 undisturbed", "undisturbed"),
+    "members": ("3 Ready", "all Ready"),
+    "rollout": ("none", "none"),
+    "operator": ("strimzi-cluster-operator", "Ready"),
+}
+
+
+def test_in_a_healthy_cluster_each_of_these_guards_says_what_it_sees_and_what_it_needs():
+    answers = evaluate(on_kubernetes(), target_of(on_kubernetes()))
+    assert {each.guard: (each.seen, each.threshold) for each in answers if each.guard in NAMES} == HEALTHY
+
+
 def test_an_unresolved_target_is_denied_by_every_guard_that_judges_targets():
     nobody = Target(frozenset(), "nobody knows")
     found = set(denials(on_kubernetes(), nobody))
@@ -102,6 +118,14 @@ def test_an_unresolved_target_is_denied_by_every_guard_that_judges_targets():
 
 def test_a_process_is_no_pod_so_none_is_broken_where_pods_are_watched():
     assert denials(on_kubernetes("process-kill")) == ["target_pods", "disruption_budget"]
+
+
+def test_a_roll_that_nobody_can_be_found_for_is_judged_by_every_guard_like_any_other():
+    """A broker without a pod leaves the roll no target: it must not end what is said of the experiment."""
+    case = on_kubernetes("rolling-restart", "all", fleet=fleet(broker_pod(1), broker_pod(2), kafka=kafka_resource()))
+    assert target_of(case).reason == "no pod is known that runs broker 3"
+    assert {"target_known", "target_size", "min_isr_without_targets", "members"} <= set(denials(case))
+    assert answer_of("target_size", case).reason == "no node targeted"
 
 
 # --- watches
@@ -131,6 +155,7 @@ def test_a_watch_that_is_behind_denies_and_is_named(kind, scope, changes, words)
 def test_a_watch_is_fresh_up_to_its_limit():
     late = [watch(kind, scope=scope, seconds=970) for kind, scope in WATCHED]
     assert denials(on_kubernetes(watches=watches(*late))) == []
+    assert denials(on_kubernetes(watches=watches(seconds=1_000))) == []  # and as of now
 
 
 def test_what_was_never_listed_is_not_known():
@@ -176,6 +201,12 @@ def test_the_operators_own_namespace_is_asked_for_where_it_may_be_seen():
     assert answer_of("fresh_watches", behind).reason == "in namespace strimzi, pods are not watched: 503 it said"
     off = watch(Kind.POD, scope="strimzi", seconds=None, code="403")
     assert denials(on_kubernetes(watches=watches(off))) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.POD, Kind.BUDGET])
+def test_without_the_right_to_see_pods_or_budgets_nothing_is_hit(kind):
+    unseen = on_kubernetes(watches=watches(watch(kind, seconds=None, code="403")))
+    assert answer_of("fresh_watches", unseen).reason == f"{PLURALS[kind]} are not watched: 403 it said"
 
 
 WITHHELD = watch(Kind.NODE, scope="", seconds=None, code="403")
@@ -248,7 +279,27 @@ def test_a_pod_that_came_to_the_node_meanwhile_or_left_it_denies():
     assert answer_of("target_pods", left, fixed).reason == "pod orders-kafka-1 is not on the node"
 
 
+def test_of_several_whose_pods_are_others_now_each_is_named_in_order():
+    both = Target(frozenset({8, 7}), pods=(PodRef("kafka", "orders-kafka-1", "uid-orders-kafka-1"),))
+    said = "broker 7 has another pod now, broker 8 has another pod now"
+    assert answer_of("target_pods", on_kubernetes(), both).reason == said
+
+
 # --- budgets
+
+
+def test_each_budget_is_named_with_what_it_allows_in_order():
+    entity = side_pod(Side.ENTITY_OPERATOR, "entity", budgets=("another",))
+    case = on_kubernetes(
+        "node-reclaim",
+        fleet=pods(broker_pod(1), sides=(OPERATOR, entity)),
+        budgets={"orders-kafka": budget(), "another": budget("another", allowed=2)},
+    )
+    pods_of = target_of(case).pods
+    for listed in (pods_of, pods_of[::-1]):
+        answer = answer_of("disruption_budget", case, replace(target_of(case), pods=listed))
+        assert answer.seen == "another allows 2, orders-kafka allows 1"
+    assert answer_of("target_size", case).seen == "1 at a time"
 
 
 @pytest.mark.parametrize(
@@ -276,6 +327,13 @@ def test_no_budget_at_all_allows():
     case = on_kubernetes(fleet=pods(broker_pod(1, budgets=())), budgets={})
     assert denials(case) == []
     assert answer_of("disruption_budget", case).seen == "no budget"
+
+
+def test_two_budgets_of_one_pod_deny_though_the_next_one_has_one_that_allows():
+    entity = side_pod(Side.ENTITY_OPERATOR, "entity", budgets=("orders-kafka",))
+    doubled = pods(broker_pod(1, budgets=("mine", "orders-kafka")), sides=(OPERATOR, entity))
+    case = on_kubernetes("node-reclaim", fleet=doubled)
+    assert answer_of("disruption_budget", case).reason == "pod orders-kafka-1 has 2 budgets: mine, orders-kafka"
 
 
 def test_two_budgets_of_pods_that_are_not_meant_do_not_matter():
@@ -306,7 +364,10 @@ def five_brokers(*on_first, **of_budget):
 def test_a_budget_counts_every_pod_that_goes_at_once():
     assert denials(five_brokers(1)) == []
     assert denials(five_brokers(1, 2)) == ["target_size", "disruption_budget"]
-    assert denials(five_brokers(1, 2, allowed=2)) == ["target_size"]
+    enough = five_brokers(1, 2, allowed=2)
+    assert denials(enough) == ["target_size"]
+    said = "2 nodes targeted at a time, all on n1: that needs allow_unavailability"
+    assert answer_of("target_size", enough).reason == said
 
 
 def test_a_node_with_two_brokers_goes_only_where_that_was_allowed_and_one_loss_of_the_budget_is_enough_then():
@@ -338,6 +399,8 @@ def test_two_nodes_of_kafka_or_two_pods_are_too_many_whatever_is_allowed():
         frozenset({1, 2}), pods=tuple(PodRef("kafka", f"orders-kafka-{n}", f"uid-orders-kafka-{n}") for n in (1, 2))
     )
     assert "target_size" in denials(bold(on_kubernetes()), two)
+    budget_said = answer_of("disruption_budget", bold(on_kubernetes()), two).reason
+    assert budget_said == "budget orders-kafka allows 1, 2 would go at once"
     sides = Target(frozenset(), pods=two.pods)
     assert answer_of("target_size", bold(on_kubernetes()), sides).reason == "2 nodes targeted at a time"
 
@@ -374,8 +437,17 @@ def test_once_its_notice_is_given_only_the_node_of_the_rehearsal_itself_may_bear
     assert denials(replace(on_kubernetes("node-reclaim", nodes=other), announced=True)) == ["nodes"]
     foreign = {**around().nodes, "uid-n1": node_state("n1", cordoned=True)}
     assert denials(replace(on_kubernetes("node-reclaim", nodes=foreign), announced=True)) == ["nodes"]
+    assert denials(replace(on_kubernetes(), announced=True)) == []  # no node is meant
     both = {**around().nodes, "uid-n1": node_state("n1", cordoned=True, ours=True)}  # somebody closed it meanwhile
     assert denials(replace(on_kubernetes("node-reclaim", nodes=both), announced=True)) == ["nodes"]
+
+
+def test_a_node_that_is_not_ready_is_named_once_however_many_of_its_pods_are_meant():
+    both = five_brokers(1, 2)
+    around_it = replace(both.world.kubernetes, nodes={"uid-n1": node_state("n1", ready=False)})
+    case = replace(both, world=replace(both.world, kubernetes=around_it))
+    assert answer_of("nodes", case).reason == "node n1 is not Ready"
+    assert answer_of("nodes", on_kubernetes(), Target(frozenset())).reason == "no target"
 
 
 # --- all other pods
@@ -397,6 +469,14 @@ def test_a_broker_that_is_down_already_denies(changes, words):
     case = on_kubernetes(**changes)
     assert "members" in denials(case)
     assert answer_of("members", case).reason == words
+
+
+def test_brokers_without_a_pod_and_pods_without_a_broker_are_named_in_order():
+    seven = cluster(brokers={1: "h:1", 2: "h:2", 8: "h:8", 7: "h:7"})
+    members = fleet(*(broker_pod(number) for number in (1, 2, 16, 15)), kafka=kafka_resource())
+    assert answer_of("members", on_kubernetes(fleet=members, world_changes={"cluster": seven})).reason == (
+        "broker 7 has no pod, broker 8 has no pod, broker 15 is not alive, broker 16 is not alive"
+    )
 
 
 def test_where_no_pod_is_known_nothing_is_hit():
@@ -478,6 +558,8 @@ def test_a_kafka_resource_of_another_kafka_cluster_denies():
         f"armed for {CLUSTER}, but the pods are those of other in the Kafka resource orders"
     )
     assert denials(on_kubernetes(fleet=pods(kafka=kafka_resource(cluster_id=None)))) == []
+    elsewhere = replace(other, settings=settings(armed_for="another"))
+    assert answer_of("cluster_id", elsewhere).reason == f"armed for another, this is {CLUSTER}"
 
 
 # --- the operator
@@ -517,6 +599,14 @@ def test_an_operator_that_was_alive_a_while_ago_denies():
     )
     assert denials(case) == ["fresh_watches", "operator"]
     assert answer_of("operator", case).reason == "pods are known as of 100 s ago"
+
+
+@pytest.mark.parametrize(
+    "other", [watch(Kind.NODE, scope="strimzi", seconds=None, code="403"), watch(Kind.POD, scope="", code="500")]
+)
+def test_of_an_operator_that_is_not_known_only_pods_of_another_namespace_that_cannot_be_watched_are_the_reason(other):
+    case = on_kubernetes(fleet=pods(sides=()), watches=watches(other))
+    assert answer_of("operator", case).reason == "no pod of Strimzi's operator is known"
 
 
 def test_one_of_several_operators_is_enough_and_others_need_none():
@@ -570,6 +660,12 @@ def test_a_zookeeper_pod_is_not_hit_where_one_is_missing_already(sides):
     case = with_zookeeper(*sides)
     assert denials(case, hit) == ["quorum_without_targets"]
     assert answer_of("quorum_without_targets", case, hit).reason == "1 of 3 ZooKeeper pods left, needs 2"
+
+
+def test_of_an_ensemble_of_five_three_must_be_left():
+    enough = with_zookeeper(*zookeepers(0, 1, 2, 3), ensemble=5)
+    assert denials(enough) == []
+    assert denials(with_zookeeper(*zookeepers(0, 1, 2), ensemble=5)) == ["quorum_without_targets"]
 
 
 def test_a_broker_of_a_zookeeper_cluster_is_judged_by_the_ensemble_and_not_by_a_quorum_it_does_not_have():

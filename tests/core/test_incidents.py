@@ -6,10 +6,10 @@ from tests.core.recovery_world import ALL3, P0, P1, P2, PARTS, World, at, new_in
 from kafka_sentinel.core.commands import Count
 from kafka_sentinel.core.events import ClusterUnreachable
 from kafka_sentinel.core.incident import FREEZE_AFTER, FREEZE_AFTER_LOSS, Cause, IncidentState, Verdict
-from kafka_sentinel.core.incident_book import MAX_CLOSED, MAX_OPEN
-from kafka_sentinel.core.incidents import RECHECK_LIMIT
+from kafka_sentinel.core.incident_book import ABSORB, MAX_CLOSED, MAX_OPEN
+from kafka_sentinel.core.incidents import RECHECK_LIMIT, RETIME, Step
 from kafka_sentinel.core.slots import Edge, Operation, SlotChanges
-from kafka_sentinel.core.types import Acks, ProbePartition
+from kafka_sentinel.core.types import Acks, NodeRef, ProbePartition
 
 
 def kill_one(world, *, natural=False):
@@ -446,12 +446,53 @@ def test_a_notice_explains_no_outage_that_is_over():
     assert [(one.cause, one.foretold) for one in incidents.open] == [(Cause.UNKNOWN, False), (Cause.SPOT, True)]
 
 
-def test_open_incidents_are_bounded():
+def full_of(cause):
+    """As many open incidents as there may be, of brokers 100 and up, each begun ten seconds after the one before."""
     incidents = new_incidents()
-    for number in range(MAX_OPEN + 5):
-        incidents.on_fault(at(10 * number), experiment_run=f"r{number}", fault="f", target="b", brokers=(number,))
+    incidents.on_cluster(observed(1))
+    for number in range(MAX_OPEN):
+        if cause is Cause.EXPERIMENT:
+            incidents.on_fault(
+                at(10 * number), experiment_run=f"r{number}", fault="f", target="b", brokers=(100 + number,)
+            )
+        else:
+            incidents.on_announced(at(10 * number), f"uid-{number}", f"n{number}", {100 + number}, cause)
+    return incidents
+
+
+LAST = 99 + MAX_OPEN  # the broker of the newest
+
+
+def test_a_fault_beyond_the_bound_joins_the_newest_incident_and_says_so():
+    incidents = full_of(Cause.EXPERIMENT)
+    for broker in (201, 202):
+        joined = incidents.on_fault(at(900), experiment_run=f"r{broker}", fault="f", target="b", brokers=(broker,))
+        assert joined is incidents.open[-1]
     assert len(incidents.open) == MAX_OPEN
-    assert incidents.open[-1].brokers >= {MAX_OPEN + 4}
+    assert joined.brokers == {LAST, 201, 202}
+    assert joined.reasons == [f"f of b joined it: {MAX_OPEN} incidents were open already"]
+
+
+def test_a_notice_beyond_the_bound_joins_the_newest_incident():
+    incidents = full_of(Cause.EXPERIMENT)
+    joined = incidents.on_announced(at(900), "uid-n1", "n1", {201}, Cause.SPOT)
+    assert (joined is incidents.open[-1], len(incidents.open), joined.announced) == (True, MAX_OPEN, {201})
+
+
+def test_brokers_that_go_beyond_the_bound_join_the_newest_incident_unless_one_is_about_them():
+    incidents = full_of(Cause.SPOT)
+    own = incidents.on_brokers_gone({101}, at(900), at(900), Cause.SPOT)
+    assert own.nodes == {"uid-1": "n1"}
+    incidents = full_of(Cause.EXPERIMENT)
+    joined = incidents.on_brokers_gone({201}, at(900), at(900), Cause.SPOT)
+    assert (joined is incidents.open[-1], len(incidents.open)) == (True, MAX_OPEN)
+
+
+def test_a_loss_beyond_the_bound_is_of_the_newest_incident_unless_one_was_under_way():
+    incidents = full_of(Cause.EXPERIMENT)
+    assert incidents.attribute(P0, at(15), at(25)) is incidents.open[2]
+    assert incidents.attribute(P0, at(-20), at(-10)) is incidents.open[-1]
+    assert len(incidents.open) == MAX_OPEN
 
 
 def test_closed_incidents_are_bounded():
@@ -462,6 +503,291 @@ def test_closed_incidents_are_bounded():
         world.run(4.5)
     assert len(world.status()) == MAX_CLOSED
     assert len(world.incidents.to_state()["closed"]) == MAX_CLOSED
+    last = world.status()[-1]["started_at"]
+    older = [one["started_at"] for one in world.incidents.older()]
+    assert (len(older), older) == (3, sorted(older, reverse=True))
+    assert older[0] < last
+
+
+def kinds(incidents, now=0):
+    return [change.kind for change in incidents.tick(at(now)).changes]
+
+
+def test_what_is_open_is_counted_by_cause_and_what_is_closed_shows_its_phases():
+    world = World()
+    kill_one(world)
+    world.incidents.on_broker_exited(2, world.at())
+    assert world.incidents.open_by_cause() == {Cause.CRASH: 1}
+    full = next(one for one in world.status() if one["state"] == "closed")["phases"]["full"]
+    assert world.incidents.last_phases()[Cause.EXPERIMENT, "full"] == full
+
+
+# --- which one is hit
+
+
+def test_an_outage_of_a_partition_that_is_still_probed_keeps_holding_back():
+    incidents = new_incidents()
+    incidents.on_slots(unwritable(P0, P1), at(12))
+    incidents.probe([P1, P2])
+    assert incidents.open[0].unavailable == {(Operation.PRODUCE, P1)}
+
+
+def test_the_fault_of_a_node_names_it():
+    incidents = new_incidents()
+    incident = incidents.on_fault(
+        at(10), experiment_run="r", fault="node-reclaim", target="n1", brokers=(1,), node=NodeRef("n1", "uid-n1")
+    )
+    assert incident.nodes == {"uid-n1": "n1"}
+
+
+def test_signs_that_a_fault_explains_are_of_its_brokers_and_have_not_settled():
+    incidents = new_incidents()
+    incidents.on_slots(unwritable(P0), at(12))
+    incidents.open[0].state = IncidentState.SETTLING
+    incident = incidents.on_fault(at(11), experiment_run="r", fault="f", target="b", brokers=(1, 2))
+    assert (incident.brokers, incident.state, len(incidents.open)) == ({1, 2}, IncidentState.OPEN, 1)
+    assert incidents.on_fault(at(13), experiment_run="r", fault="f", target="b", brokers=(1, 2)) is incident
+
+
+def test_only_the_fault_that_was_undone_is_over():
+    incidents = new_incidents()
+    faults(incidents, (100, 1), (200, 2))
+    incidents.on_healed("r100")
+    assert [one.fault_active for one in incidents.open] == [False, True]
+
+
+def test_a_failed_broker_that_metadata_misses_is_a_sign_from_t0_on():
+    incidents = new_incidents()
+    [incident] = faults(incidents, (10, 9))
+    incidents.on_cluster(observed(11, asked=9.9))
+    assert incident.recovery.detected is None
+    incidents.on_cluster(observed(12, asked=10))
+    assert incident.recovery.detected == at(12)
+
+
+@pytest.mark.parametrize(("operation", "is_led"), [(Operation.PRODUCE, False), (Operation.CONSUME, True)])
+def test_when_nobody_answers_what_cannot_be_written_has_no_leader(operation, is_led):
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    edge = Edge(operation, P1, available=False, at=at(10))
+    incidents.on_slots(SlotChanges({}, (edge,), {}, {}, 0.0), at(12))
+    incidents.on_unreachable(ClusterUnreachable(at(14), at(13), "timed out"))
+    assert ("leader" not in incidents.open[0].recovery.waiting_for()) == is_led
+
+
+def test_what_was_just_sent_is_no_lag():
+    incidents = new_incidents()
+    [incident] = faults(incidents, (10, 1))
+    for part in PARTS:
+        incidents.on_acked(part, at(11), at(12))
+    incidents.on_sent(2_000)
+    incidents.on_lag(2_000, at(13))
+    assert incident.recovery.lag == at(13)
+
+
+def test_the_shortest_blindness_is_one():
+    incidents = new_incidents()
+    faults(incidents, (10, 1))
+    incidents.on_slots(SlotChanges({}, (), {}, {}, 0.5), at(12))
+    assert incidents.open[0].blind
+
+
+@pytest.mark.parametrize(("later", "joins"), [(1.0, True), (ABSORB, True), (ABSORB + 0.5, False)])
+def test_what_a_notice_leaves_unwritable_joins_it_if_that_began_at_most_a_moment_before(later, joins):
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incidents.on_announced(at(10 + later), "uid-n2", "n2", {2, 3}, Cause.SPOT)  # P0 is led by broker 1
+    incidents.on_slots(unwritable(P0, since=10), at(10 + later))
+    assert (len(incidents.open) == 1) == joins
+
+
+def test_the_end_of_an_outage_is_of_the_incident_that_has_it():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    first, second = faults(incidents, (100, 1), (200, 2))
+    incidents.on_slots(unwritable(P0, since=201), at(203))
+    over = Edge(Operation.PRODUCE, P0, available=True, at=at(205))
+    incidents.on_slots(SlotChanges({}, (over,), {}, {}, 0.0), at(205))
+    assert [one.recovery.outage_ended for one in (first, second)] == [at(205), None]
+
+
+def test_a_broker_of_an_announced_node_that_is_missed_strikes():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incident = incidents.on_announced(at(10), "uid-n1", "n1", {1}, Cause.SPOT)
+    assert kinds(incidents) == ["opened"]
+    incidents.on_cluster(observed(20, asked=19.5, brokers=(2, 3)))
+    assert kinds(incidents) == ["broker_lost"]
+    assert (incident.foretold, incident.struck, incident.started) == (False, True, at(19.5))
+    assert incident.recovery.detected == at(20)
+
+
+@pytest.mark.parametrize(("broker", "reopened"), [(1, False), (2, True)])
+def test_only_another_broker_unsettles(broker, reopened):
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10))
+    assert incident.recovery.detected == at(10)
+    assert incidents.about({1, 7}) is incident
+    incident.state = IncidentState.RECHECKING
+    assert incidents.on_broker_exited(broker, at(20)) is incident
+    assert incident.state is (IncidentState.OPEN if reopened else IncidentState.RECHECKING)
+
+
+def test_of_two_that_are_unsettled_one_of_them_by_a_known_broker():
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10))
+    incidents.on_broker_exited(2, at(11))
+    incident.state = IncidentState.RECHECKING
+    incidents.on_broker_exited(1, at(20))
+    assert incident.state is IncidentState.RECHECKING
+
+
+def test_a_notice_about_the_broker_of_an_experiment_is_another_incident():
+    incidents = new_incidents()
+    faults(incidents, (10, 1))
+    incidents.on_announced(at(11), "uid-n1", "n1", {1}, Cause.SPOT)
+    assert [one.cause for one in incidents.open] == [Cause.EXPERIMENT, Cause.SPOT]
+
+
+def test_a_notice_about_a_broker_that_failed_explains_it():
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10))
+    assert incidents.on_announced(at(11), "uid-n1", "n1", {1}, Cause.SPOT) is incident
+    assert (incident.cause, incident.nodes) == (Cause.SPOT, {"uid-n1": "n1"})
+    assert incidents.of_node("uid-n1", at(12)) is incident
+
+
+def test_a_second_notice_about_a_node_adds_its_brokers():
+    incidents = new_incidents()
+    for brokers in ({1}, {2}):
+        incident = incidents.on_announced(at(10), "uid-n1", "n1", brokers, Cause.SPOT)
+    assert incident.announced == {1, 2}
+
+
+def test_a_notice_explains_the_outage_of_what_its_broker_led():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incidents.on_slots(unwritable(P0), at(12))
+    incidents.on_announced(at(13), "uid-n1", "n1", {1}, Cause.SPOT)
+    assert [one.cause for one in incidents.open] == [Cause.SPOT]
+
+
+@pytest.mark.parametrize("why", ["it has a cause", "its cause is final", "a broker failed"])
+def test_a_notice_does_not_explain_what_is_explained(why):
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    incidents.on_slots(unwritable(P0), at(12))
+    [incident] = incidents.open
+    if why == "it has a cause":
+        incidents.improve_cause(incident.id, Cause.OOM, at(12))
+    elif why == "its cause is final":
+        incidents.tick(at(12 + FREEZE_AFTER))
+    else:
+        incidents.on_cluster(observed(13, brokers=(1, 2)))
+    incidents.on_announced(at(14), "uid-n1", "n1", {1}, Cause.SPOT)
+    assert len(incidents.open) == 2
+
+
+def test_brokers_that_went_explain_the_natural_outage_that_is_open_and_the_news_is_told():
+    incidents = new_incidents()
+    faults(incidents, (5, 9))
+    incidents.on_slots(unwritable(P0), at(12))
+    natural = incidents.on_brokers_gone({1}, at(14), at(15), Cause.SPOT)
+    assert (natural.cause, natural.brokers, natural.started) == (Cause.SPOT, {1}, at(14))
+    assert kinds(incidents) == ["opened", "opened"]
+    assert incidents.on_brokers_gone({2}, at(16), at(16), Cause.SPOT) is natural
+    assert kinds(incidents) == ["broker_lost"]
+
+
+def test_that_brokers_of_an_announced_node_went_is_told_once():
+    incidents = new_incidents()
+    incidents.on_announced(at(10), "uid-n1", "n1", {1}, Cause.SPOT)
+    incidents.on_brokers_gone({1}, at(14), at(15), Cause.SPOT)
+    assert kinds(incidents) == ["opened", "broker_lost"]
+
+
+def test_what_came_to_nothing_says_so():
+    incidents = new_incidents()
+    incident = incidents.on_announced(at(10), "uid-n1", "n1", {1}, Cause.SPOT)
+    incidents.came_to_nothing(incident)
+    assert (incident.foretold, incident.reasons) == (False, ["what was announced did not happen to its brokers"])
+
+
+def test_an_earlier_sign_moves_t0_of_a_natural_incident_and_keeps_what_was_noted():
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(100))
+    incidents.on_slots(unwritable(P0, since=98), at(105))
+    assert (incident.started, incident.recovery.detected) == (at(98), at(100))
+    before = incident.recovery
+    incidents.on_slots(unwritable(P1, since=98), at(106))
+    assert incident.recovery is before
+
+
+@pytest.mark.parametrize(("since", "started"), [(100 - RETIME, 100 - RETIME), (99 - RETIME, 100)])
+def test_by_no_more_than_a_minute(since, started):
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(100))
+    incidents.on_broker_exited(2, at(since))
+    assert incident.started == at(started)
+
+
+def test_an_injection_is_t0_whatever_signs_are_older():
+    incidents = new_incidents()
+    [incident] = faults(incidents, (100, 1))
+    incidents.on_slots(unwritable(P0, since=99), at(101))
+    assert incident.started == at(100)
+
+
+def test_the_order_follows_t0():
+    incidents = new_incidents()
+    incidents.on_cluster(observed(1))
+    announced = incidents.on_announced(at(110), "uid-n1", "n1", {1}, Cause.SPOT)
+    faults(incidents, (100, 2))
+    incidents.on_brokers_gone({1}, at(90), at(111), Cause.SPOT)
+    assert incidents.open[0] is announced
+
+
+# --- when it is over
+
+
+def settled():
+    """An incident of which nothing is probed and that was undone at once, so that all holds from its t0 on."""
+    incidents = new_incidents()
+    incidents.probe(())
+    [incident] = faults(incidents, (10, 1))
+    incidents.on_healed("r10")
+    incidents.tick(at(10))
+    return incidents, incident
+
+
+def test_it_settles_for_as_long_as_it_was_told_and_waits_so_long_for_its_recheck():
+    incidents, incident = settled()
+    incidents.recheck_finished(incident.id)  # nobody was asked
+    assert (incident.state, incident.recovery.held, incident.recheck_complete) == (IncidentState.SETTLING, at(10), None)
+    assert kinds(incidents, 14.9) == []
+    assert kinds(incidents, 15) == ["needs_recheck"]
+    assert kinds(incidents, 14.9 + RECHECK_LIMIT) == []
+    assert kinds(incidents, 15 + RECHECK_LIMIT) == ["closed"]
+
+
+def test_what_holds_no_more_is_reopened_and_since_when_it_first_held_stays():
+    incidents, incident = settled()
+    incidents.tick(at(15))
+    incident.recovery.pods[1] = None
+    assert kinds(incidents, 16) == ["reopened"]
+    assert incident.state is IncidentState.OPEN
+    incident.recovery.pods[1] = at(17)
+    incidents.tick(at(17))
+    assert (incident.state, incident.recovery.held) == (IncidentState.SETTLING, at(10))
+
+
+def test_what_is_not_clear_yet_is_waited_for_until_the_cause_is_final():
+    incidents, incident = settled()
+    incidents.tick(at(15))
+    incidents.recheck_finished(incident.id)
+    incident.undecided = ("n1",)
+    assert kinds(incidents, 10 + FREEZE_AFTER - 1) == []
+    assert kinds(incidents, 10 + FREEZE_AFTER) == ["closed"]
 
 
 # --- causes
@@ -474,6 +800,42 @@ def test_a_cause_is_only_ever_made_more_specific():
     assert incident.cause is Cause.CRASH
     incidents.improve_cause(incident.id, Cause.SPOT, at(12))
     assert incident.cause is Cause.SPOT
+    assert kinds(incidents) == ["opened"]
+
+
+def test_what_comes_to_be_known_of_a_closed_incident_is_told_if_it_is_news():
+    incidents, incident = settled()
+    incidents.tick(at(15))
+    incidents.recheck_finished(incident.id)
+    assert kinds(incidents, 16) == ["closed"]
+    incidents.improve_cause(incident.id, Cause.UNKNOWN, at(17))
+    assert kinds(incidents, 17) == []
+    incidents.on_loss(incident.id, Acks.ONE, 3, seen=False, at=at(18))
+    assert (kinds(incidents, 18), incident.verdict) == (["revised"], Verdict.INCONCLUSIVE)
+    incidents.on_loss(incident.id, Acks.ALL, 3, seen=False, at=at(19))
+    assert (kinds(incidents, 19), incident.verdict) == (["revised"], Verdict.FAILED)
+    assert incident.reasons[-1] == "acknowledged records were found lost after it was closed (acks=all)"
+
+
+def test_a_better_cause_of_a_closed_incident_is_told():
+    incidents = new_incidents()
+    incidents.probe(())
+    incident = incidents.on_broker_exited(1, at(10))
+    incidents.tick(at(10))
+    incidents.tick(at(15))
+    incidents.recheck_finished(incident.id)
+    incidents.tick(at(16))
+    incidents.improve_cause(incident.id, Cause.SPOT, at(17))
+    assert (kinds(incidents, 17), incident.cause, incident.cause_revised) == (["revised"], Cause.CRASH, Cause.SPOT)
+
+
+def test_what_is_told_of_an_incident_that_nobody_remembers_changes_nothing():
+    incidents = new_incidents()
+    incidents.on_loss("gone", Acks.ALL, 1, seen=True, at=at(1))
+    incidents.on_duplicates("gone", Acks.ALL, 1, at(1))
+    incidents.improve_cause("gone", Cause.SPOT, at(1))
+    incidents.recheck_finished("gone")
+    assert incidents.tick(at(2)) == Step((), ())
 
 
 @pytest.mark.parametrize(
@@ -503,7 +865,10 @@ def test_losses_are_counted_once_and_under_the_final_cause():
     incidents.on_loss(incident.id, Acks.ALL, 2, seen=False, at=at(21))
     incidents.on_loss(incident.id, Acks.ONE, 7, seen=True, at=at(21))
     incidents.on_duplicates(incident.id, Acks.ALL, 4, at(21))
-    assert incidents.tick(at(22)).commands == ()
+    assert (incident.lost, incident.duplicated) == ({Acks.ALL: 5, Acks.ONE: 7}, {Acks.ALL: 4})
+    assert incident.verdict is None
+    before = incidents.tick(at(22))
+    assert (before.commands, [change.kind for change in before.changes]) == ((), ["opened"])
     incidents.improve_cause(incident.id, Cause.OOM, at(30))
     counts = incidents.tick(at(20 + FREEZE_AFTER_LOSS)).commands
     assert {(one.metric, *sorted(one.labels)): one.amount for one in counts} == {
@@ -515,6 +880,22 @@ def test_losses_are_counted_once_and_under_the_final_cause():
     (late,) = incidents.tick(at(101)).commands
     assert (late.amount, dict(late.labels)["cause"]) == (1, "oom")
     assert incidents.tick(at(200)).commands == ()
+
+
+def test_copies_that_are_found_later_add_up():
+    incidents = new_incidents()
+    incident = incidents.on_broker_exited(1, at(10))
+    for count in (4, 2):
+        incidents.on_duplicates(incident.id, Acks.ALL, count, at(21))
+    assert incident.duplicated == {Acks.ALL: 6}
+
+
+def test_a_loss_makes_no_earlier_what_was_final_at_once():
+    incidents = new_incidents()
+    [incident] = faults(incidents, (10, 1))
+    incidents.tick(at(11))
+    incidents.on_loss(incident.id, Acks.ALL, 3, seen=True, at=at(20))
+    assert incident.final_at == at(10).mono + FREEZE_AFTER
 
 
 def test_losses_of_an_experiment_are_counted_at_once():
@@ -575,6 +956,7 @@ def test_a_log_that_went_backwards_opens_an_incident_by_itself():
     incident = world.incidents.log_regressed(P1, world.at(2.0), world.at())
     assert incident.cause is Cause.UNKNOWN
     assert incident.started == world.at(2.0)
+    assert incident.recovery.detected == world.at()
     world.run(20.0)
     assert world.kinds() == ["opened", "needs_recheck", "closed"]
 
@@ -603,21 +985,32 @@ def test_of_many_leaders_that_moved_some_are_named():
     assert "(acks=all partition 0 from broker 1 to 2, acks=all partition 1 from broker 2 to 3, 1 more)" in said
 
 
-@pytest.mark.parametrize("story", ["nothing moved", "it is back", "its leader died", "a fault"])
+def test_two_leaders_that_moved_are_all_there_are():
+    world = World()
+    world.incidents.log_regressed(P1, world.at(), world.at())
+    world.leaders = [2, 1, 3]
+    world.run(20.0)
+    [said] = world.status()[0]["reasons"]
+    assert "from broker 1 to 2, acks=all partition 1 from broker 2 to 1): " in said
+
+
+@pytest.mark.parametrize("story", ["nothing moved", "it is back", "its leader died", "a fault", "it has a cause"])
 def test_it_is_not_said_that_leaders_moved(story):
     world = World()
     if story == "a fault":
         world.fault(2)
         world.dead.clear()
         world.incidents.on_healed("run-1")
-    world.incidents.log_regressed(P1, world.at(), world.at())
+    incident = world.incidents.log_regressed(P1, world.at(), world.at())
+    if story == "it has a cause":
+        world.incidents.improve_cause(incident.id, Cause.OOM, world.at())
     if story != "nothing moved":
         world.leaders[1] = 3
     if story == "its leader died":
         world.fence(2)
     world.run(3.0)
     world.back(2)
-    world.leaders[1] = 3 if story == "a fault" else 2
+    world.leaders[1] = 2 if story in {"nothing moved", "it is back"} else 3
     world.whole()
     world.run(30.0)
     (incident,) = world.status()
@@ -661,6 +1054,10 @@ def test_a_loss_after_all_incidents_were_over_has_its_own():
     incident = world.incidents.attribute(P0, world.at(world.now - 1), world.at())
     assert incident.id != before
     assert incident.cause is Cause.UNKNOWN
+
+
+def test_a_loss_of_which_no_earlier_acknowledgement_is_known_begins_with_the_first():
+    assert new_incidents().attribute(P0, None, at(10)).started == at(10)
 
 
 # --- verdicts

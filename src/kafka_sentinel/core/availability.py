@@ -83,9 +83,7 @@ class _Covered:
         self._spans: list[tuple[float, float]] = []  # disjoint, ascending, at most MAX_COVERED
 
     def add(self, start: float, end: float) -> float:
-        """Return how much of [start, end) was not covered before."""
-        if end <= start:
-            return 0.0
+        """Return how much of [start, end) was not covered before. It is not empty."""
         touching = [span for span in self._spans if span[1] >= start and span[0] <= end]
         overlap = sum(min(high, end) - max(low, start) for low, high in touching)
         merged = (min([start, *(low for low, _ in touching)]), max([end, *(high for _, high in touching)]))
@@ -125,10 +123,9 @@ class Availability:
 
     def probe(self, partitions: Iterable[ProbePartition]) -> None:
         """Judge exactly these partitions from now on. What is pending of the others is dropped, uncounted."""
-        wanted = frozenset(partitions)
+        wanted = dict.fromkeys(partitions)  # in their order: what follows from it must not depend on hashes
         self._tracks = {key: track for key, track in self._tracks.items() if key[1] in wanted}
         self._last_slot = {partition: self._last_slot.get(partition) for partition in wanted}
-        self._stalled &= wanted
         self._count_absence()
         for partition in wanted:
             for operation in Operation:

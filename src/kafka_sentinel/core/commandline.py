@@ -13,6 +13,7 @@ from string import Formatter
 PLACEHOLDERS = ("id", "host", "port", "experiment", "run")
 MAX_WORDS = 64
 MAX_WORD = 1_000  # characters
+MAX_VALUE = 253  # characters of what is put in: the longest name of a host
 ALLOWED = f"a list of 1 to {MAX_WORDS} words, each at most {MAX_WORD} characters, with {{id}}, {{host}} and the like"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
@@ -38,7 +39,7 @@ def fill(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
         value = values.get(name, "")
         if not value:
             raise CommandLineError(f"{{{name}}} is not known of this target")
-        if not _PLAIN.fullmatch(value):
+        if len(value) > MAX_VALUE or not _PLAIN.fullmatch(value):
             raise CommandLineError(f"{{{name}}} would be {value[:60]!r}, which is no plain name or number")
     return [word.format(**values) for word in words]
 

@@ -70,7 +70,7 @@ class Control:
 
     def _look_at_lease(self, lease: LeaseObserved, now: Instant) -> list[Command]:
         held = lease.held(now)
-        if not held and self._taken(lease):
+        if self._taken(lease):
             return [StandDown(f"another Kafka Sentinel, {lease.holder}, holds the Lease now")]
         if held is self._held:
             return []

@@ -19,6 +19,7 @@ from kafka_sentinel.core.types import Acks, Instant
 DAY = 86_400.0  # seconds
 MAX_DAYS = 400  # days remembered, those of silence left out
 EPOCH = date(1970, 1, 1)
+LAST_DAY = (date.max - EPOCH).days
 
 RECORDS = (
     "sent",
@@ -126,13 +127,15 @@ class Days:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `to_state` gave, also that of another version: it may know other columns.
 
-        Raises KeyError, TypeError or ValueError for anything else.
+        Raises LookupError, TypeError or ValueError for anything else.
         """
         known = {index: name for index, name in enumerate(state["columns"]) if name in COLUMNS}
         rows = {
             int(day): {name: float(amounts[index]) for index, name in known.items() if amounts[index]}
             for day, *amounts in state["rows"]
         }
+        if wrong := [day for day in rows if not 0 <= day <= LAST_DAY]:
+            raise ValueError(f"day {wrong[0]} is not in the calendar")
         self.since, self._shown = float(state["since"]), {}
         self._rows = dict(sorted(rows.items())[-MAX_DAYS:])
 

@@ -180,7 +180,7 @@ class Experiments:
     def on_save_started(self, generation: int) -> None:
         """Note that the state as it is now is being written as `generation`."""
         self.needs_save = False
-        if self._run is not None and self._write is None:
+        if self._write is None:
             self._write = generation
 
     def on_state_saved(self, generation: int, world: World) -> list[Command]:
@@ -249,21 +249,25 @@ class Experiments:
         return [*out, _log("warning", "experiment_injecting", run), inject]
 
     def _remember_injection(self, wall: float, brokers: int) -> None:
-        """Debit each broker; a pod that is none counts as one."""
+        """Debit each broker; a pod that is none counts as one. Kept are the last, whatever the clock said before."""
         keep = max(1, self._settings.daily_budget)
-        self._injections = tuple(sorted((*self._injections, *[wall] * max(1, brokers)))[-keep:])
+        self._injections = (*self._injections, *[wall] * max(1, brokers))[-keep:]
 
     # --- what becomes of it
 
     @property
     def unconfirmed(self) -> bool:
         """Tell whether a fault was commanded that Kafka has yet to show."""
-        return self._confirmation is not None and self._run is not None and self._run.state is RunState.INJECTING
+        return self._awaited() is not None
 
     def confirmed(self, world: World) -> FaultInjected | FaultFailed | None:
         """Look whether Kafka shows the fault under way by now, or will not any more; None: neither."""
-        outcome = self._confirmation.look(world) if self._confirmation is not None and self.unconfirmed else None
+        awaited = self._awaited()
+        outcome = awaited.look(world) if awaited is not None else None
         return outcome.event if outcome is not None else None
+
+    def _awaited(self) -> Confirmation | None:
+        return self._confirmation if self._run is not None and self._run.state is RunState.INJECTING else None
 
     def _release(self, now: Instant) -> list[Command]:
         """Have a fault undone whose time is over, where its fleet could not know when that time began."""
@@ -310,11 +314,9 @@ class Experiments:
 
     def on_incident_closed(self, run_id: str | None, verdict: str, lost: int, now: Instant) -> list[Command]:
         """Take note of a closed incident. `run_id`: of the run that caused it, if one did; `lost`: acks=all records."""
-        out: list[Command] = []
-        if lost > 0:
-            out += self.latch(f"{lost} acknowledged records lost", now)
-        elif run_id is not None and verdict == "failed":
-            out += self.latch(f"experiment {run_id} failed", now)
+        failed = run_id is not None and verdict == "failed"
+        reason = f"{lost} acknowledged records lost" if lost > 0 else f"experiment {run_id} failed" if failed else ""
+        out = self.latch(reason, now) if reason else []
         if self._run is not None and self._run.id == run_id:
             out += self._move(Happening.CLOSED, now, verdict=verdict)
         return out
@@ -333,9 +335,8 @@ class Experiments:
         """Inject nothing until `unpause`; what is under way is aborted and healed. `by`: their words, to be shown."""
         if self._paused == by:
             return []
-        began, self._paused, self.needs_save = self._paused is None, by, True
-        out: list[Command] = [Log("info", "experiments_paused", {"by": by, "at": now.wall})]
-        return out + self._stop(now, "paused") if began else out
+        self._paused, self.needs_save = by, True
+        return [Log("info", "experiments_paused", {"by": by, "at": now.wall}), *self._stop(now, "paused")]
 
     def unpause(self, now: Instant) -> list[Command]:
         if self._paused is None:
@@ -399,8 +400,7 @@ class Experiments:
     ) -> list[Command]:
         """Follow the table; what means nothing in this state changes nothing. Return what the end of a run asks for."""
         old = self._run
-        state = next_state(old.state, happening) if old is not None else None
-        if old is None or state is None:
+        if old is None or (state := next_state(old.state, happening)) is None:
             return []
         run = self._run = replace(
             old,
@@ -507,7 +507,7 @@ class Experiments:
         if run is not None and run.state is RunState.RECHECKED and run.verdict not in RESULTS:
             raise ValueError(f'experiment run "{run.id}" was saved with verdict {run.verdict}')
         past = {name: Past(**saved["past"][name]) for name in self._specs if name in saved["past"]}
-        injections = tuple(sorted(float(time) for time in saved["injections"]))
+        injections = tuple(float(time) for time in saved["injections"])
         paused, latched = (None if saved[one] in {None, False} else str(saved[one]) for one in ("paused", "latched"))
         self._paused, self._latched, self._injections, self._run = paused, latched, injections, run
         self._past.update(past)

@@ -55,7 +55,7 @@ def target_size(given: GuardInput, target: Target) -> Answer:
 
     No other setting raises this cap.
     """
-    count = max(len(loss) for loss in target.losses)
+    count = max((len(loss) for loss in target.losses), default=0)  # a roll of nobody loses none
     if target.node is None and not target.one_by_one:
         count = max(count, len(target.pods), len(target.servers))
     whole = target.node is not None and given.spec.allow_unavailability

@@ -238,7 +238,7 @@ def _budget(around: Surroundings, name: str, count: int) -> tuple[str, str]:
     budget = around.budgets.get(name)
     if budget is None:
         return f"{name} not known", f"budget {name} is not known"
-    if budget.observed_generation is None or budget.observed_generation != budget.meta.generation:
+    if budget.observed_generation != budget.meta.generation:
         return f"{name} out of date", f"what budget {name} says is of an earlier version of it"
     if budget.allowed is None:
         return f"{name} says nothing", f"budget {name} does not say what it allows"
@@ -256,6 +256,6 @@ def _resource_faults(kafka: KafkaResourceView | None) -> list[str]:
     name = f"the Kafka resource {kafka.meta.name}"
     if kafka.paused:
         return [f"{name} is paused"]
-    if kafka.observed_generation is None or kafka.observed_generation != kafka.meta.generation:
+    if kafka.observed_generation != kafka.meta.generation:
         return [f"{name} was changed, and its operator has not caught up"]
     return [] if kafka.ready else [f"{name} is not ready" + (f": {kafka.reason}" if kafka.reason else "")]

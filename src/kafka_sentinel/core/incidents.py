@@ -119,7 +119,7 @@ class Incidents:
             return known
         incident = self._book.first_signs_of(at, hit)
         if incident is not None:
-            incident.brokers |= hit
+            incident.brokers = hit
             self._retime(incident, at)
             incident.improve(Cause.EXPERIMENT)
             incident.disturb()
@@ -255,7 +255,7 @@ class Incidents:
 
     def _is_explained_by(self, brokers: set[int], incident: Incident) -> bool:
         """Tell whether all partitions that an unexplained incident struck depend on these brokers."""
-        if incident.cause is not Cause.UNKNOWN or incident.final or incident.brokers or incident.foretold:
+        if incident.cause is not Cause.UNKNOWN or incident.final or incident.brokers:
             return False
         leaders, since = incident.recovery.baseline.leaders, incident.started
         struck = {partition for _, partition in incident.unavailable}
@@ -269,7 +269,7 @@ class Incidents:
         known = self._book.about(gone) or self._book.newest_since(since, natural=True)
         if known is None and self._book.is_full:
             known = self.open[-1]
-        if known is not None:
+        if known is not None and known.struck:
             self._changes.append(IncidentChange("broker_lost", at, known))
         return self._hit(known or self._begin(since, at, cause, gone), gone, since, at, cause)
 
@@ -373,7 +373,7 @@ class Incidents:
             incident.state, incident.recheck_asked, incident.recheck_complete = IncidentState.RECHECKING, now, None
             self._changes.append(IncidentChange("needs_recheck", now, incident))
         asked = incident.recheck_asked
-        if asked is None or incident.state is not IncidentState.RECHECKING:
+        if asked is None:
             return
         if incident.undecided and now.mono < incident.final_at:
             return
@@ -421,9 +421,7 @@ class Incidents:
         if not incident.struck:
             incident.foretold, incident.struck = False, True
             self._retime(incident, since)
-            return
-        earlier = incident.started.mono - since.mono
-        if incident.cause is not Cause.EXPERIMENT and 0 < earlier <= RETIME:
+        elif incident.cause is not Cause.EXPERIMENT and 0 < incident.started.mono - since.mono <= RETIME:
             self._retime(incident, since)
 
     def _retime(self, incident: Incident, started: Instant) -> None:

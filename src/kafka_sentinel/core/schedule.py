@@ -84,7 +84,9 @@ def next_run(schedule: Schedule, after: float, name: str = "") -> float:
     """
     if isinstance(schedule, Interval):
         phase = _fraction(name) * schedule.seconds
-        return phase + (floor((after - phase) / schedule.seconds) + 1) * schedule.seconds
+        number = floor((after - phase) / schedule.seconds) + 1
+        due = phase + number * schedule.seconds
+        return due if due > after else phase + (number + 1) * schedule.seconds  # the division rounds
     return _next_cron(schedule, after)
 
 

@@ -29,6 +29,6 @@ class Standby:
         return lease is not None and lease.held(now)
 
     def status(self, now: Instant) -> dict[str, object]:
-        """Return a status snapshot: nothing is known but the Lease."""
+        """Return a status snapshot: nothing is known but the Lease, and nothing is drilled."""
         self._engine.now = now
-        return {**self._engine.status(), "health": "standby"}
+        return {**self._engine.status(), "health": "standby", "selftest": None}
