@@ -42,6 +42,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         lease=settings.config_map is not None,
         zookeeper=tuple(settings.cluster.zookeeper),
         provider=settings.fleet == "msk",
+        selftest_interval=settings.selftest.interval,
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from kafka_sentinel.engine_config import engine_config
 from kafka_sentinel.settings import ConfigurationError, Settings, load
 from kafka_sentinel.settings.base import format_duration, parse_duration
 from kafka_sentinel.settings.describe import allowed, keys, variables
@@ -57,6 +58,12 @@ def test_settings_made_in_code_see_no_environment(monkeypatch):
     monkeypatch.setenv("KAFKA_SENTINEL__NAME", "from-the-environment")
     assert Settings().name == "kafka-sentinel"
     assert Settings.model_validate({"name": "x"}).name == "x"
+
+
+def test_the_detector_is_drilled_every_hour_by_default_or_not_at_all():
+    assert engine_config(Settings()).selftest_interval == 3600.0
+    assert engine_config(Settings.model_validate({"selftest": {"interval": "5m"}})).selftest_interval == 300.0
+    assert engine_config(load(None, {"KAFKA_SENTINEL__SELFTEST__INTERVAL": "null"})).selftest_interval is None
 
 
 def test_experiments_are_off_by_default():

@@ -4,6 +4,7 @@ import pytest
 
 from kafka_sentinel.settings import ConfigurationError, load
 from kafka_sentinel.settings.environment import is_service_link
+from kafka_sentinel.settings.problems import nearest
 
 PREFIX = "KAFKA_SENTINEL__"
 
@@ -54,6 +55,7 @@ def command(rest: str) -> str:
         ("probe: {replication_factor: 1}", ["probe: min_insync_replicas (2) is above replication_factor (1)"]),
         ("probe: {delivery_timeout: 2s}", ["delivery_timeout (2s) must be above socket_timeout"]),
         ("probe: {acks_one: {enabled: true, topic: kafka-sentinel-probe}}", ["are the same"]),
+        ("selftest: {interval: 2h}", ["selftest.interval: found '2h' (out of range)", "from 1m to 1h"]),
         ("slo: {overdue: 1s}", ["overdue must not be below consume"]),
         ("slo: {availability: 0.999}", ["slo.availability: found 0.999; allowed: a number from 90 to 99.999"]),
         ("incidents: {settle: 1s}", ["incidents: settle must not be below slo.produce and slo.consume (2s)"]),
@@ -336,3 +338,13 @@ def test_no_error_in_a_file_repeats_a_secret(tmp_path, text):
 )
 def test_no_error_in_a_variable_repeats_a_secret(tmp_path, name):
     assert SECRET not in problems(tmp_path, "", **{PREFIX + name: SECRET})
+
+
+def test_a_file_of_more_than_anybody_writes_is_not_read_to_its_end(tmp_path):
+    found = problems(tmp_path, "kafka: [" + "[]," * 30_000 + "\n: what comes then is no YAML")
+    assert "more than 20000 keys and values" in found
+
+
+def test_a_long_name_is_not_compared_with_those_that_there_are():
+    assert nearest("a" * 99, ["a" * 100]) == "a" * 100
+    assert nearest("a" * 499, ["a" * 500]) is None

@@ -107,6 +107,36 @@ def test_a_standby_says_who_keeps_it_waiting(browser: Browser) -> None:
     assert console == []
 
 
+@pytest.mark.parametrize(
+    ("scene", "missed", "headline"),
+    [
+        ("calm", [], "No acknowledged record lost"),
+        ("calm", ["lost", "late"], "Not to be trusted: the self-test failed"),
+        ("incident", ["lost", "late"], "Incident: experiment, process-kill"),
+    ],
+)
+def test_what_the_self_test_missed_is_on_the_page(
+    browser: Browser, scene: Scene, missed: list[str], headline: str
+) -> None:
+    def answer(asked: int) -> bytes:
+        facts = status(scene, 1.79e9 + asked)
+        found = [anomaly for anomaly in facts["selftest"]["detected"] if anomaly not in missed]
+        return body(facts | {"selftest": facts["selftest"] | {"detected": found, "missed": missed}})
+
+    markup, console = browser.show(answer, 3)
+    assert text_of(markup, "headline") == headline
+    assert ("missed lost, late." in text_of(markup, "summary")) == bool(missed)
+    assert f": {7 - len(missed)} of 7 anomalies found." in text_of(markup, "records-note")
+    assert console == []
+
+
+def test_without_a_self_test_none_is_told(browser: Browser) -> None:
+    markup, console = browser.show(lambda asked: body(status("calm", 1.79e9 + asked) | {"selftest": None}), 3)
+    assert text_of(markup, "headline") == "No acknowledged record lost"
+    assert "Self-test" not in text_of(markup, "records-note")
+    assert console == []
+
+
 @pytest.mark.parametrize(("scene", "places"), [("starting", {"summary", "cluster-note"}), ("calm", {"cluster-note"})])
 def test_why_kafka_cannot_be_used_is_on_the_page(browser: Browser, scene: Scene, places: set[str]) -> None:
     trouble = {"reason": "sign-in-refused", "sentence": "the brokers refuse user <b>anna", "since": 1.79e9}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+from kafka_sentinel.core.drills import Anomaly
 from kafka_sentinel.core.incident import in_short
 
 Scene = Literal["calm", "incident", "loss", "blind", "starting"]
@@ -37,6 +38,7 @@ def status(scene: Scene = "calm", now: float = NOW) -> dict[str, Any]:
             _partition(acks, number, down=2 if failing else None) for acks in ("all", "1") for number in range(6)
         ],
         "incidents": _incidents(now, scene),
+        "selftest": _selftest(now),
         "audit": _audit(now),
         "audit_for_reports": None,
         "older_incidents": [in_short(incident(1, now - 900 * HOUR, cause="spot"))],
@@ -51,6 +53,16 @@ def status(scene: Scene = "calm", now: float = NOW) -> dict[str, Any]:
         "kubernetes": _kubernetes(now, failing=failing),
     }
     return _starting(result) if scene == "starting" else result
+
+
+def _selftest(now: float) -> dict[str, Any]:
+    """Return a drill in which all was found."""
+    return {
+        "at": now - 21 * MINUTE,
+        "next_run": now + 39 * MINUTE,
+        "detected": [anomaly.value for anomaly in Anomaly],
+        "missed": [],
+    }
 
 
 def _audit(now: float) -> dict[str, Any]:

@@ -85,6 +85,7 @@ CONTRACT: dict[str, tuple[str, tuple[str, ...]]] = {
     "recheck_last_success_timestamp_seconds": ("gauge", ()),
     "mailbox_depth": ("gauge", ()),
     "selftest_total": ("counter", ("anomaly", "result")),
+    "selftest_next_run_timestamp_seconds": ("gauge", ()),
     "build_info": ("gauge", ("version", "client", "librdkafka")),
 }
 CLOSED = {
@@ -98,6 +99,11 @@ CLOSED = {
     ("incidents_total", "verdict"): {"passed", "failed", "inconclusive"},
     ("recovery_seconds", "phase"): {"detected", "leader", "produce", "consume", "pod", "isr", "lag", "full"},
     ("node_disruptions_total", "announced"): {"true", "false"},
+    ("selftest_total", "anomaly"): {
+        *("lost", "duplicated", "reordered", "corrupted", "conflicting", "foreign"),
+        "late",
+    },
+    ("selftest_total", "result"): {"detected", "missed"},
     ("partitions_exposed", "domain"): {"node", "zone", "spot_pool"},
 }
 CAUSES = {"experiment", "spot", "drain", "node_failure", "rollout", "pod_deleted", "oom", "crash", "unknown"}

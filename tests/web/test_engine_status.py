@@ -20,6 +20,7 @@ from kafka_sentinel.core.audit.finding import Finding, Severity
 from kafka_sentinel.core.audit.report import audit
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
 from kafka_sentinel.core.commands import Command, Count, Observe
+from kafka_sentinel.core.drills import Anomaly
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.events import (
     AuditDone,
@@ -35,6 +36,7 @@ from kafka_sentinel.core.events import (
     WatchBroken,
 )
 from kafka_sentinel.core.kubernetes.objects import Kind
+from kafka_sentinel.core.ledger import PartitionLedger
 from kafka_sentinel.core.standby import Standby
 from kafka_sentinel.core.types import Acks, Instant, OrderKind, ProbePartition, Sighting, SightingKind, Span
 from kafka_sentinel.engine_config import engine_config
@@ -242,3 +244,59 @@ def test_the_gauges_take_the_status_of_the_engine(lived: tuple[Engine, Metrics])
     assert value("kafka_sentinel_brokers_unprobed", constant) == 2
     assert value("kafka_sentinel_records_verified_total", constant | {"acks": "all"}) == 5
     assert value("kafka_sentinel_partitions_under_replicated", constant) == 1
+
+
+def drilled(metrics: Metrics, result: str) -> dict[str, float]:
+    """Return how many drills had that result, by anomaly."""
+    return {
+        sample.labels["anomaly"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "kafka_sentinel_selftest_total" and sample.labels["result"] == result
+    }
+
+
+def next_drill(metrics: Metrics) -> list[float]:
+    name = "kafka_sentinel_selftest_next_run_timestamp_seconds"
+    return [sample.value for family in metrics.registry.collect() for sample in family.samples if sample.name == name]
+
+
+def live(subject: Engine, metrics: Metrics, seconds: int) -> None:
+    for tick in range(seconds * 4):
+        for command in subject.step(Tick(at(tick / 4))):
+            if isinstance(command, Count | Observe):
+                metrics.apply(command)
+    metrics.update_from_status(subject.status())
+
+
+def test_drills_are_counted_by_anomaly_and_the_next_one_is_told() -> None:
+    subject, metrics = engine(), Metrics("stage")
+    assert drilled(metrics, "detected") == drilled(metrics, "missed") == dict.fromkeys(Anomaly, 0.0)
+    assert next_drill(metrics) == []
+    live(subject, metrics, 10)
+    assert drilled(metrics, "detected") == dict.fromkeys(Anomaly, 1.0)
+    assert drilled(metrics, "missed") == dict.fromkeys(Anomaly, 0.0)
+    assert next_drill(metrics) == [at(3605).wall]
+    check(subject.status(), "status")
+
+
+def test_what_a_drill_missed_is_counted_as_missed_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PartitionLedger, "_count_copies", lambda self, found: None)
+    subject, metrics = engine(), Metrics("stage")
+    live(subject, metrics, 10)
+    assert drilled(metrics, "missed") == dict.fromkeys(Anomaly, 0.0) | {"duplicated": 1.0}
+    assert drilled(metrics, "detected") == dict.fromkeys(Anomaly, 1.0) | {"duplicated": 0.0}
+    facts: dict[str, Any] = subject.status()
+    assert facts["selftest"]["missed"] == ["duplicated"]
+    check(facts, "status")
+
+
+def test_who_stands_by_or_is_told_not_to_is_not_drilled_and_not_overdue() -> None:
+    metrics, off = Metrics("stage"), Settings.model_validate({"selftest": {"interval": None}})
+    standby = Standby(engine_config(Settings()), at(0)).status(at(50_000))
+    idle = Engine(engine_config(off), run=RUN, started=at(0), state=None).status()
+    for facts in (standby, idle):
+        assert facts["selftest"] is None
+        check(facts, "status")
+        metrics.update_from_status(facts)
+        assert next_drill(metrics) == []

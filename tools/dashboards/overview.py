@@ -77,7 +77,8 @@ def losses(board: dashboard.Dashboard) -> None:
             "Share of the time range, by slots, in which Sentinel could see. What it says holds for this share. Below"
             " 95 %, a report would call it too little.",
             Query(
-                f"sum({added('probe_slots_total', RANGE, result='!blind')}) / sum({added('probe_slots_total', RANGE)})"
+                f"sum({added('probe_slots_total', RANGE, result='!blind')})"
+                f" / (sum({added('probe_slots_total', RANGE)}) > 0)"
             ),
             unit="percentunit",
             steps=SEEN,
@@ -184,6 +185,7 @@ def now(board: dashboard.Dashboard) -> None:
             Query(f"sum({series('incidents_open')})"),
             steps=NONE_IS_BETTER,
             see="KafkaSentinelNotRecovered",
+            width=3,
         )
     )
     board.with_panel(
@@ -193,6 +195,7 @@ def now(board: dashboard.Dashboard) -> None:
             Query(f"sum({series('broker_pods_stuck')})"),
             steps=NONE_IS_GOOD,
             see="KafkaSentinelBrokerStuck",
+            width=3,
         )
     )
     board.with_panel(
@@ -204,6 +207,7 @@ def now(board: dashboard.Dashboard) -> None:
             steps=NONE_IS_BETTER,
             see="KafkaSentinelAuditCritical audit.md",
             nothing="not audited yet",
+            width=3,
             decimals=0,
         )
     )
@@ -254,5 +258,18 @@ def now(board: dashboard.Dashboard) -> None:
             see="operating.md#its-own-restarts",
             nothing="never",
             width=3,
+        )
+    )
+    board.with_panel(
+        figure(
+            "Self-test",
+            "What Sentinel did not find, of what it was drilled with within the time range; and whether the next drill"
+            " is two hours overdue (1). Then what it says of records is not to be trusted.",
+            Query(f"sum({new('selftest_total', result='missed')})", "missed"),
+            Query(f"time() - max({series('selftest_next_run_timestamp_seconds')}) > bool 7200", "overdue"),
+            steps=NONE_IS_BETTER,
+            see="KafkaSentinelSelftestMissed KafkaSentinelSelftestOverdue verdicts.md#the-self-test",
+            width=3,
+            decimals=0,
         )
     )

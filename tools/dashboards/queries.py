@@ -48,4 +48,4 @@ def share_failed(window: str) -> str:
     """Return the share of slots that failed, without those in which Sentinel could not see."""
     bad = added("probe_slots_total", window, result="bad")
     seen = added("probe_slots_total", window, result="!blind")
-    return f"sum by (operation) ({bad}) / sum by (operation) ({seen})"
+    return f"sum by (operation) ({bad}) / (sum by (operation) ({seen}) > 0)"

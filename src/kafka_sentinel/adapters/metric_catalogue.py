@@ -267,6 +267,7 @@ _SELF = (
     _fact("recheck_last_success_timestamp_seconds", "When a recheck last succeeded, in Unix time."),
     _gauge("mailbox_depth", "Events that wait for the engine."),
     _counter("selftest_total", "Drills of the detector with injected anomalies.", ANOMALY, SELFTEST_RESULT),
+    _fact("selftest_next_run_timestamp_seconds", "When the detector is drilled next, in Unix time."),
     _fact("build_info", "Always 1; the labels tell the versions in use.", VERSION, CLIENT, LIBRDKAFKA),
 )
 

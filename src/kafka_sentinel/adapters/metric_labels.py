@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kafka_sentinel.core.drills import Anomaly
 from kafka_sentinel.core.experiments import RESULTS
 from kafka_sentinel.core.guards import GUARD_NAMES
 from kafka_sentinel.core.incident import Cause, Verdict
@@ -51,7 +52,7 @@ class Metric:
 CAUSES = tuple(cause.value for cause in Cause)
 PHASES = ("detected", "leader", "produce", "consume", "pod", "isr", "lag", "full")
 VERDICTS = tuple(verdict.value for verdict in Verdict)
-ANOMALIES = ("lost", "duplicated", "reordered", "corrupted", "conflicting", "foreign")
+ANOMALIES = tuple(anomaly.value for anomaly in Anomaly)
 SOURCES = (
     "aws-node-termination-handler",
     "karpenter",

@@ -36,6 +36,7 @@ def status_gauges(status: Mapping[str, Any]) -> Gauges:
         **_experiments(status["experiments"]),
         **_kubernetes(status.get("kubernetes")),
         "audit_findings": _audit(status.get("audit")),
+        "selftest_next_run_timestamp_seconds": _selftest(status.get("selftest")),
         "certificate_expiry_timestamp_seconds": {(key,): at for key, at in status["kafka"]["certificates"].items()},
     }
 
@@ -124,6 +125,10 @@ def _experiments(experiments: Mapping[str, Any]) -> Gauges:
 
 def _audit(audit: Mapping[str, Any] | None) -> dict[tuple[str, ...], float]:
     return {} if audit is None else {(severity,): count for severity, count in audit["counts"].items()}
+
+
+def _selftest(facts: Mapping[str, Any] | None) -> dict[tuple[str, ...], float]:
+    return {} if facts is None else {(): facts["next_run"]}
 
 
 _BROKER_COUNTS = {

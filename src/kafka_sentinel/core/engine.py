@@ -9,6 +9,7 @@ group          what applications feel                (group.py)
 audit          how it is set up and placed           (audit/desk.py)
 connection     why Kafka cannot be used              (connection_desk.py)
 kubernetes     pods and nodes, if there are any      (kubernetes/observer.py)
+selftest       whether the detector detects          (selftest.py, drills.py, shadow.py)
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from kafka_sentinel.core.audit.desk import AuditDesk
 from kafka_sentinel.core.availability import Availability
 from kafka_sentinel.core.casebook import Casebook
 from kafka_sentinel.core.cluster import ClusterView, EnsembleView, ProviderView, QuorumView, diff
-from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Log, Observe, SaveState, StandDown
+from kafka_sentinel.core.commands import Command, Count, EnsureTopic, Inject, Log, Observe, SaveState, StandDown
 from kafka_sentinel.core.connection_desk import ConnectionDesk
 from kafka_sentinel.core.control import Control
 from kafka_sentinel.core.days import Days
@@ -81,6 +82,7 @@ from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.observer import Observer
 from kafka_sentinel.core.latency import Latency
 from kafka_sentinel.core.ledger import Regressed
+from kafka_sentinel.core.selftest import SelfTest
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.status import status
 from kafka_sentinel.core.truth import ContradictionContained, CopiesFound, LossesProved, TopicRemade, Truth
@@ -125,6 +127,7 @@ class EngineConfig:
     lease: bool = False  # a Lease decides which of several Sentinels may inject and save
     zookeeper: tuple[str, ...] = ()  # servers on machines of their own, "host:port"
     provider: bool = False  # somebody else runs the cluster, and is asked how it stands
+    selftest_interval: float | None = None  # seconds between two drills of the detector; None: there are none
 
 
 class Engine:
@@ -135,14 +138,7 @@ class Engine:
         self.started = started
         self.since = started.wall  # when the totals began, over all processes
         self.now = started
-        self.truth = Truth(
-            instance=config.instance,
-            run=run,
-            margin=config.recheck_margin,
-            settle_margin=config.give_up_margin,
-            chunk=config.recheck_chunk,
-            background_interval=config.recheck_interval,
-        )
+        self.truth = self._desk(run)
         self.availability = Availability(
             slo_produce=config.slo_produce,
             slo_consume=config.slo_consume,
@@ -158,6 +154,7 @@ class Engine:
         self.group = GroupAccount()
         self.audit = AuditDesk()
         self.connection = ConnectionDesk(started, config.probe_interval)
+        self.selftest = SelfTest(self._desk, config.selftest_interval, started)
         self.latency = Latency()
         self.days = Days(started.wall)
         self.view: ClusterView | None = None
@@ -184,6 +181,20 @@ class Engine:
         if state is not None:
             checkpoint.restore(self, state)
 
+    def _desk(self, run: int, background: float | None = None) -> Truth:
+        """Return an accounting desk: the one of this Sentinel, and as it is set up those of its self-test.
+
+        `background`: seconds between two background rechecks, where they are not as configured.
+        """
+        return Truth(
+            instance=self.config.instance,
+            run=run,
+            margin=self.config.recheck_margin,
+            settle_margin=self.config.give_up_margin,
+            chunk=self.config.recheck_chunk,
+            background_interval=self.config.recheck_interval if background is None else background,
+        )
+
     # --- events
 
     def step(self, event: Event) -> list[Command]:
@@ -198,6 +209,8 @@ class Engine:
             self._tick()
         commands, self._commands = self._commands, []
         self.days.take(commands, self.now.wall)
+        if self.kubernetes is not None and any(isinstance(command, Inject) for command in commands):
+            self._tell_of_experiment(self.kubernetes)  # what it does to pods may be told before the next tick
         return commands
 
     def _take(self, event: Event) -> None:
@@ -414,6 +427,7 @@ class Engine:
         down = any(self.availability.unavailable(operation) for operation in Operation)
         self._commands += self.connection.tick(now, down=down)
         self._note_healed_faults()
+        self._commands += self.selftest.tick(now)
         if self.experiments.needs_save or now.mono >= self._next_checkpoint:
             self.save()
 

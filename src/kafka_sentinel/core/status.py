@@ -75,6 +75,7 @@ def status(engine: Engine) -> dict[str, object]:
         },
         "days": {"since": engine.days.since, "items": engine.days.status()},
         "history": engine.latency.history(),
+        "selftest": engine.selftest.status(now),
         "audit": engine.audit.status(),
         "audit_for_reports": engine.audit.for_reports(),
         "kubernetes": engine.kubernetes.status(now) if engine.kubernetes is not None else None,

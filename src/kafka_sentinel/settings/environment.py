@@ -58,7 +58,7 @@ def _problem(name: str, value: str) -> str | None:
 def _json_problem(name: str, value: str) -> str | None:
     try:
         json.loads(value)
-    except ValueError:  # its text may quote the value
+    except (ValueError, RecursionError):  # its text may quote the value
         return f"environment variable {name} is not JSON; allowed: {allowed(variables()[name].field)}, written as JSON"
     return None
 

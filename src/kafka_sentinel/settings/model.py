@@ -221,6 +221,15 @@ class AuditSettings(Section):
     )
 
 
+class SelfTestSettings(Section):
+    """How often the detector has to prove that it detects (docs/verdicts.md)."""
+
+    # An hour at most, for the alerts know no intervals: they look two hours back.
+    interval: Annotated[float, Duration(60, 3600)] | None = Field(
+        default=3600.0, description="Time between two drills; the first comes seconds after the start. Null: none."
+    )
+
+
 class HttpSettings(Section):
     """The read-only web server: page, metrics, health and API."""
 
@@ -267,6 +276,7 @@ class Settings(BaseSettings):
     cluster: ClusterSettings = ClusterSettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
     audit: AuditSettings = AuditSettings()
+    selftest: SelfTestSettings = SelfTestSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     http: HttpSettings = HttpSettings()
     state: StateSettings = Field(default=StateSettings(), validate_default=True)

@@ -16,11 +16,14 @@ from pydantic_core import ErrorDetails
 
 from kafka_sentinel.core.schedule import ScheduleError
 from kafka_sentinel.core.targets import TargetError
+from kafka_sentinel.core.text import one_line
 from kafka_sentinel.settings.describe import allowed, fields_of, item_of, keys, section_of, without_none
 from kafka_sentinel.settings.model import Settings
 
 Path = tuple[int | str, ...]  # of keys and indexes of lists
 SHOWN_CHARACTERS = 60
+MAX_SENTENCE = 3_000  # characters; the longest says all that is allowed
+MAX_NAME = 120  # characters of a wrong name that is compared with the right ones: that costs its square
 KINDS = {dict: "a section", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
 
 
@@ -28,8 +31,9 @@ class ConfigurationError(Exception):
     """The configuration cannot be used. `problems`: one sentence each, at least one, fit to be shown."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        # Names of keys are what others wrote.
+        self.problems = tuple(one_line(problem, MAX_SENTENCE) for problem in problems)
+        super().__init__("\n".join(self.problems))
 
 
 class Place(NamedTuple):
@@ -57,6 +61,8 @@ def dotted(path: Path) -> str:
 
 def nearest(wrong: str, names: Sequence[str]) -> str | None:
     """Return the name most like `wrong`, or None if none is alike. Case, - and _ make no difference."""
+    if len(wrong) > MAX_NAME:
+        return None
     plain = {name.lower().replace("-", "").replace("_", ""): name for name in names}
     close = get_close_matches(wrong.lower().replace("-", "").replace("_", ""), plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None

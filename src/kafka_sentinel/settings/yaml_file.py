@@ -15,6 +15,7 @@ import yaml
 from kafka_sentinel.settings.problems import ConfigurationError, Path, dotted
 
 MAX_BYTES = 1_048_576
+MAX_WRITTEN = 20_000  # keys and values in the file
 MAX_NODES = 100_000  # aliases count each time, so that a few lines cannot expand to gigabytes
 MAX_DEPTH = 20
 # What stands in quotes in these may be the value of a secret (`password: *x`); own words instead.
@@ -29,8 +30,23 @@ class YamlFile(NamedTuple):
     lines: dict[Path, int]  # path of a key or list item → its line, from 1
 
 
+class _TooMuchError(Exception):
+    """More is written than is read."""
+
+
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - declared so by PyYAML
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._written = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Read on, as long as there is no more than anybody writes: it costs more than anything that follows."""
+        self._written += 1
+        if self._written > MAX_WRITTEN:
+            raise _TooMuchError
+        return super().compose_node(parent, index)
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false|True|False|TRUE|FALSE)$"), "tfTF")
@@ -60,6 +76,10 @@ def read_yaml(file: FilePath) -> YamlFile:
         data = reader.read(node, ()) if node is not None else {}
     except UnicodeDecodeError as error:
         raise ConfigurationError([f"{file}: not UTF-8 text (byte {error.start})"]) from None
+    except _TooMuchError:
+        raise ConfigurationError([f"{file}: more than {MAX_WRITTEN} keys and values"]) from None
+    except RecursionError:
+        raise ConfigurationError([_too_much(file)]) from None
     except yaml.YAMLError as error:
         raise ConfigurationError([_syntax_problem(file, error)]) from None
     if data is None:
@@ -70,6 +90,10 @@ def read_yaml(file: FilePath) -> YamlFile:
     if reader.problems:
         raise ConfigurationError(reader.problems)
     return YamlFile(data, reader.lines)
+
+
+def _too_much(file: FilePath) -> str:
+    return f"{file}: more than {MAX_NODES} values, or nested deeper than {MAX_DEPTH} levels"
 
 
 def _syntax_problem(file: FilePath, error: yaml.YAMLError) -> str:
@@ -90,9 +114,7 @@ class _Reader:
     def read(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401 - plain data of any shape; the model judges it
         self._nodes += 1
         if self._nodes > MAX_NODES or len(path) > MAX_DEPTH:
-            raise ConfigurationError(
-                [f"{self._file}: more than {MAX_NODES} values, or nested deeper than {MAX_DEPTH} levels"]
-            )
+            raise ConfigurationError([_too_much(self._file)])
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):

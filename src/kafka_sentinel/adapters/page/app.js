@@ -82,7 +82,7 @@ function showFacts(status, at) {
     freshness: [status.now, () => views.updated(status)],
     service: [[status.availability, status.latency_seconds, status.records, status.now], () => views.service(status)],
     records: [status.records, () => views.records(status)],
-    "records-note": [status.records, () => views.recordsNote(status)],
+    "records-note": [[status.records, status.selftest, minute], () => views.recordsNote(status)],
     brokers: [[kafka.brokers, kafka.controller, status.partitions], () => views.brokers(kafka, list(status.partitions))],
     "cluster-note": [[kafka, Math.floor(at)], () => views.clusterNote(kafka, at)],
     partitions: [status.partitions, () => views.partitions(list(status.partitions))],

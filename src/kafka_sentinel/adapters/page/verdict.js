@@ -1,6 +1,6 @@
 // Is it fine now? One state, one headline and one sentence, from whatever facts there are.
 
-import { cause, count, dict, int, list, moment, num, plural, seconds, share, str, ticking } from "./format.js";
+import { cause, count, dict, int, items, list, moment, num, plural, seconds, share, str, ticking } from "./format.js";
 
 export const LIMITS = { silence: 4, frozen: 10 }; // seconds without an answer, and without a new status
 
@@ -26,7 +26,9 @@ function present(status, at) {
   const records = dict(dict(status.records).all);
   const lost = int(records.lost);
   const open = list(status.incidents).find((incident) => incident.closed_at === null || incident.closed_at === undefined);
-  const summary = vouch(status, records, at);
+  const missed = items(dict(status.selftest).missed);
+  const doubt = missed.length > 0 ? `The self-test at ${moment(status.selftest.at, status.now)} missed ${missed.join(", ")}. ` : "";
+  const summary = doubt + vouch(status, records, at);
   const past = lost > 0 ? `${plural(lost, "acknowledged record")} lost in all. ` : "";
   if (status.health === "standby") return standby(dict(dict(status.experiments).lease));
   if (status.health === "blind") return blind(past + summary);
@@ -34,6 +36,7 @@ function present(status, at) {
   const why = trouble(status);
   if (status.health === "starting") return { state: "starting", headline: "Starting", summary: `${why}No record was read back yet. ${past}` };
   if (open || status.health === "incident") return during(open, lost, why + past + summary, at);
+  if (doubt) return { state: "blind", headline: "Not to be trusted: the self-test failed", summary: past + summary };
   // Whoever resumed after a loss has seen it; the total stays in sight.
   return { state: "ok", headline: lost > 0 ? "No further record lost" : "No acknowledged record lost", summary: past + (lost > 0 ? lastLoss(status) : "") + summary };
 }

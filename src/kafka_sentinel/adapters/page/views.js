@@ -55,7 +55,15 @@ export function records(status) {
 
 export function recordsNote(status) {
   const never = RECORD_ROWS.filter((row) => !isShown(status)(row)).map(([, name]) => name.replace(/:.*/, "").toLowerCase());
-  return [never.length > 0 && `None: ${never.join(", ")}. `, int(figureOf(status, "1", "lost")) > 0 && "With acks=1 losses are to be expected when a leader dies, and raise no alarm."].filter(Boolean);
+  return [never.length > 0 && `None: ${never.join(", ")}. `, selftest(status), int(figureOf(status, "1", "lost")) > 0 && "With acks=1 losses are to be expected when a leader dies, and raise no alarm."].filter(Boolean);
+}
+
+// Whether the detector found what it was drilled with.
+function selftest(status) {
+  const { at, detected, missed } = dict(status.selftest);
+  if (num(at) === null) return "";
+  const all = items(detected).length + items(missed).length;
+  return `Self-test at ${moment(at, status.now)}: ${count(items(detected).length)} of ${plural(all, "anomaly", "anomalies")} found. `;
 }
 
 // --- brokers and partitions

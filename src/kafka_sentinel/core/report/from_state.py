@@ -34,7 +34,7 @@ def document(state: Mapping[str, Any], *, slo: Mapping[str, Any], version: str) 
             "incidents": [*map(_incident, (*book["closed"], *book["open"])), *book.get("older", ())],
             "audit": None,  # no state holds one: what was found last may be mended by now
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise EvidenceError(f"the state is not as this version writes it: {type(error).__name__}: {error}") from None
 
 
