@@ -35,11 +35,10 @@ class Shared:
         self.lease = Lease(self._api, namespace, name, identity, post=post, now=now, on_death=on_death)
         self.state = StateConfigMap(api, namespace, name, writer=identity, holds=lambda: self.lease.holds(now()))
         self.orders = OrderReader(self.state, post=post, now=now, on_death=on_death)
-        self._now = now
 
     def objection(self) -> str:
         """Say why nothing may be injected at this moment, "" if it may."""
-        return "" if self.lease.holds(self._now()) else "the Lease is not held"
+        return self.lease.objection()
 
     def close(self, timeout: float) -> None:
         """Give the Lease back. To be called after the last write of the state."""

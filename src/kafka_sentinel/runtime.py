@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from kafka_sentinel import __version__
 from kafka_sentinel.adapters import logs
+from kafka_sentinel.adapters.allocator import share_arenas
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post
 from kafka_sentinel.adapters.state_file import StateFile
+from kafka_sentinel.adapters.state_shape import checked
 from kafka_sentinel.adapters.state_writer import StateStore, StateWriter
 from kafka_sentinel.audit_wiring import auditor
+from kafka_sentinel.core.checkpoint import StateError
 from kafka_sentinel.core.commands import (
     Announce,
     AssignReader,
@@ -159,8 +162,15 @@ class Runtime:
 
     def _make_engine(self) -> Engine:
         """Go on where the state was left. Raises StateFileError if it can neither be read nor be set aside."""
-        started = now()
-        return Engine(self._config, run=self._run_id, started=started, state=self._load_state())
+        started, state = now(), self._load_state()
+        if state is not None:
+            try:
+                return Engine(self._config, run=self._run_id, started=started, state=checked(state))
+            except StateError as error:
+                assert self._store is not None
+                aside = self._store.set_aside()
+                logs.write("warning", "state not used", {"reason": str(error), "set_aside": str(aside)})
+        return Engine(self._config, run=self._run_id, started=started, state=None)
 
     def _load_state(self) -> dict[str, object] | None:
         if self._store is None:
@@ -371,6 +381,7 @@ class Runtime:
 
 def run_daemon(settings: Settings) -> int:
     """Run until SIGTERM or Ctrl-C. Returns the exit code."""
+    share_arenas()
     runtime = Runtime(settings, watchdog=Watchdog())
 
     def end(_signal: int, _frame: FrameType | None) -> None:

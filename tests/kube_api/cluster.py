@@ -38,9 +38,12 @@ class Cluster(Store):
     Other objects are those of a `Store`.
     """
 
-    def __init__(self, *objects: tuple[Kind, dict[str, Any]], forbidden: tuple[Kind, ...] = ()) -> None:
+    def __init__(
+        self, *objects: tuple[Kind, dict[str, Any]], forbidden: tuple[Kind, ...] = (), beat: float = BEAT
+    ) -> None:
         super().__init__()
         self.forbidden = forbidden
+        self._beat = beat
         self.silent: tuple[Kind, ...] = ()
         self.denied: set[tuple[str, str]] = set()  # resource and verb that a review denies besides
         self._lock = threading.Lock()
@@ -83,12 +86,16 @@ class Cluster(Store):
         listed = kind is not None or asked.path.endswith("/events")
         if not listed or asked.method != "GET":
             return super().__call__(asked)
-        return self._watch(asked.path) if asked.watch else self._list(kind)
+        return self._watch(asked.path) if asked.watch else self._list(kind, asked)
 
-    def _list(self, kind: Kind | None) -> Answer:
+    def _list(self, kind: Kind | None, asked: Asked) -> Answer:
+        """Answer with a page. (Between two pages of a list nothing is changed by the tests.)"""
+        start, limit = int(asked.query.get("continue", 0)), int(asked.query.get("limit", 0))
         with self._lock:
-            items = [copy.deepcopy(raw) for (one, _), raw in self._there.items() if one is kind]
-            return say(page(*items, version=self.version))
+            found = [raw for (one, _), raw in self._there.items() if one is kind]
+            end = start + limit if limit and start + limit < len(found) else len(found)
+            listed = page(*found[start:end], version=self.version, more=str(end) if end < len(found) else "")
+            return say(json.dumps(listed).encode())
 
     def _review(self, asked: Asked) -> Answer:
         wanted = asked.body["spec"]["resourceAttributes"]
@@ -106,7 +113,7 @@ class Cluster(Store):
             handler.begin_chunks()
             while not handler.server.script.ended.is_set():
                 try:
-                    step = told.get(timeout=BEAT)
+                    step = told.get(timeout=self._beat)
                 except queue.Empty:
                     if any(PATHS[kind] == path for kind in self.silent):
                         continue

@@ -26,7 +26,7 @@ class Asked:
 
     @property
     def watch(self) -> bool:
-        return self.query.get("watch") == "1"
+        return self.query.get("watch") in {"1", "true", "True"}  # the last is how the official client says it
 
 
 Answer = Callable[["Handler", Asked], None]

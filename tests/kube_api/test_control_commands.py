@@ -115,7 +115,7 @@ def test_heal_takes_our_marks_off_itself_where_no_sentinel_runs(command, cluster
     nodes = "/api/v1/nodes"
     cluster.put(f"{nodes}/n7", obj("n7"))
     NodeMarks(api, f"own/{NAME}").put(NodeRef("n7", "uid-n7"), "reclaim-1")
-    monkeypatch.setattr(cluster, "_list", lambda _kind: listed(cluster, nodes))
+    monkeypatch.setattr(cluster, "_list", lambda *_: listed(cluster, nodes))
     code, out, err = command("heal")
     assert (code, err) == (0, "")
     assert "node n7 is open again" in out
@@ -169,7 +169,7 @@ def marked(cluster, api, monkeypatch):
         raw["metadata"] |= {"labels": {"strimzi.io/cluster": "k"}, "annotations": {ROLL: "true", OURS: run}}
         cluster.put(POD.format(name), raw)
 
-    def answer(kind):
+    def answer(kind, _asked):
         prefix, label = ("/api/v1/nodes/", RECLAIM) if kind is Kind.NODE else (POD.format(""), "strimzi.io/cluster")
         items = [raw for path, raw in cluster.objects.items() if path.startswith(prefix)]
         return say(page(*(raw for raw in items if label in (raw["metadata"].get("labels") or {}))))

@@ -116,6 +116,32 @@ def test_a_lease_nobody_renews_is_taken_over_after_it_ran_out_by_the_observers_c
     assert spec(store)["leaseTransitions"] == 1
 
 
+def test_one_whose_clock_stood_still_learns_that_another_has_it_before_anything_is_broken(api, store):
+    """Its machine was suspended: by its own clock it holds the lease, and no time has passed."""
+    one, two = Candidate(api, "one"), Candidate(api, "two")
+    one.turn()
+    assert one.lease.objection() == ""
+    two.turn()
+    assert two.turn(15.1)
+    assert one.holds
+    assert one.lease.objection() == "the Lease is held by two"
+    assert two.lease.objection() == ""
+
+
+def test_where_nobody_answers_nothing_is_broken(api, script, store):
+    one = Candidate(api, "one")
+    one.turn()
+    script.on("GET", PATH, refuse(500))
+    assert one.holds
+    assert "could not be asked" in one.lease.objection()
+
+
+def test_one_that_has_not_got_it_does_not_even_ask(api, script, store):
+    one = Candidate(api, "one")
+    assert one.lease.objection() == "the Lease is not held"
+    assert script.asked == []
+
+
 @pytest.mark.parametrize("wall", [0.0, 4e9])
 def test_clocks_of_the_wall_are_not_compared(api, store, wall):
     one, two = Candidate(api, "one"), Candidate(api, "two", Clock(mono=5.0, wall=wall))

@@ -221,8 +221,7 @@ def test_assigning_again_reads_again(start, write, mailbox):
     verifier.assign(ZERO, 0)
     mailbox.until(lambda: position(mailbox) == 5)
     verifier.assign(ZERO, 3)
-    mailbox.until(lambda: [event for event in mailbox.of(RecordsRead) if event.start == 3])
-    mailbox.until(lambda: mailbox.of(RecordsRead)[-1].position == 5)
+    mailbox.until(lambda: len(kinds(mailbox)) >= 7)
     assert [offset for _, offset in kinds(mailbox)] == [0, 1, 2, 3, 4, 3, 4]
 
 

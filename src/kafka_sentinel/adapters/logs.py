@@ -15,11 +15,11 @@ from typing import Any, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from kafka_sentinel.core.text import one_line
 from kafka_sentinel.settings import LogSettings
 
 MASK = "**********"
 SECRET_KEY = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line ends and what steers a terminal
 FIRST = ("timestamp", "level", "event")
 MAX_TEXT = 4_000  # characters of one value; a longer one is cut, so that no line grows without bound
 MAX_DEPTH = 6  # of lists and maps inside a value; deeper ones are written as text
@@ -132,7 +132,7 @@ class _Tidy:
         if value is None or isinstance(value, bool | int | float):
             return value
         if depth < MAX_DEPTH and isinstance(value, dict):
-            return {str(key): self._entry(str(key), item, depth + 1) for key, item in value.items()}
+            return {self._text(str(key)): self._entry(str(key), item, depth + 1) for key, item in value.items()}
         if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
             return [self._value(item, depth + 1) for item in value]
         return self._text(str(value))
@@ -148,4 +148,4 @@ class _Tidy:
         text = self.mask(text)
         if len(text) > MAX_TEXT:
             text = f"{text[:MAX_TEXT]}… ({len(text)} characters)"
-        return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+        return one_line(text)

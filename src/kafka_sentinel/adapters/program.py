@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from kafka_sentinel.core.text import STEERING
 from kafka_sentinel.settings.model import ENV_PREFIX
 
 KEPT = 4_096  # bytes of what was printed last
@@ -26,7 +27,6 @@ LOOK_EVERY = 0.05  # seconds between two looks whether it has ended
 TO_END = 2.0  # seconds it gets after SIGTERM, before SIGKILL
 READ = 65_536  # bytes at a time
 MAX_READS = 64  # in a row: more than a pipe holds, and whoever writes for ever is not read for ever
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 TELLTALE = re.compile(r"passw|secret|token|credential|private.key|api.?key", re.IGNORECASE)
 WITHHELD = "(withheld: it speaks of a secret)"
 
@@ -147,7 +147,7 @@ class _Last:
         """Return the last line that says anything, fit to be shown."""
         text = self._kept.decode("utf-8", "replace")
         line = next((one for one in reversed(text.splitlines()) if one.strip()), "")
-        line = CONTROL.sub(" ", line).strip()
+        line = " ".join(STEERING.sub(" ", line).split())
         if TELLTALE.search(line) or any(secret in text for secret in secrets if secret):
             return WITHHELD
         return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…"

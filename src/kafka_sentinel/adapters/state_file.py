@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from kafka_sentinel.core.text import one_line
+
 MAGIC = "kafka-sentinel-state"
 VERSION = 1
 MAX_BYTES = 64 * 1_048_576
+MAX_SAID = 60  # characters of what it says that are repeated
 MAX_NAMES = 1_000  # tries at a free name for a state set aside within one second
 
 
@@ -150,22 +153,49 @@ def _decode(content: bytes) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES} bytes")
     first, _, body = content.partition(b"\n")
-    header = _parse(first)
+    header = read_header(first)
+    return read_body(header, body.removesuffix(b"\n"))
+
+
+def read_header(text: str | bytes) -> dict[str, Any]:
+    """Return the header of a state of this version. Raises ValueError with the reason, in words, if it is none."""
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError):
+        header = None
     if not isinstance(header, dict) or header.get("magic") != MAGIC:
         raise ValueError("it was not written by Kafka Sentinel")
-    if header.get("version") != VERSION:
-        raise ValueError(f"its version is {header.get('version')!r}, this Kafka Sentinel reads {VERSION}")
-    body = body.removesuffix(b"\n")
-    if len(body) != header.get("bytes") or zlib.crc32(body) != header.get("crc32"):
+    version = header.get("version")
+    if version != VERSION or isinstance(version, bool):
+        said = str(version) if isinstance(version, int | str) else "not said"
+        raise ValueError(f"its version is {one_line(said, MAX_SAID)}, this Kafka Sentinel reads {VERSION}")
+    return header
+
+
+def read_body(header: Mapping[str, object], body: bytes | None) -> dict[str, Any]:
+    """Return the state that a header describes. Raises ValueError with the reason, in words, if there is none."""
+    if body is None or len(body) != header.get("bytes") or zlib.crc32(body) != header.get("crc32"):
         raise ValueError("it is damaged: size or checksum do not fit")
-    state = _parse(body)
+    try:
+        state = json.loads(body, object_pairs_hook=_once, parse_constant=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ValueError("it is no JSON") from None
     if not isinstance(state, dict):
         raise ValueError("it holds no state")  # noqa: TRY004 - the file is wrong, not the caller
     return state
 
 
-def _parse(text: bytes) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse two values of one name: which of them is meant, nobody can tell."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{one_line(twice, MAX_SAID)} is there twice")
+    return found
+
+
+def _finite(constant: str) -> object:
+    raise ValueError(f"{constant} is no number")

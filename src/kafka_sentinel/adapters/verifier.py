@@ -5,7 +5,6 @@ It reports what it read and where it could not go on. Where to go on from is the
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from kafka_sentinel.adapters.connection import Login
 from kafka_sentinel.adapters.kafka_client import ClientProperties, Now, OnDeath, Post, Worker, adapter_error
+from kafka_sentinel.adapters.log_starts import LogStarts
 from kafka_sentinel.adapters.pulse import REPORTING, Pulse, hung, leave_behind
 from kafka_sentinel.adapters.reader import BEGINNING, END_OF_PARTITION, LOST, reader_config, spans_of, watermarks
 from kafka_sentinel.core.events import AdapterError, Event, ReaderLost, RecordsRead
@@ -60,7 +60,7 @@ class Verifier:
         self._run_id = -1
         self._consumer: Consumer | None = None
         self._pulse = Pulse(now)
-        self._log_starts: tuple[str, dict[int, int]] = ("", {})  # the report it was read from, and what it says
+        self._log_starts = LogStarts(options.topic)
         self._positions: dict[int, int] = {}  # of the partitions being read; BEGINNING until the log start is known
         self._heard: dict[int, float] = {}  # when a partition was last heard of, or assigned, monotonic
         self._silences: Counter[int] = Counter()  # in a row
@@ -159,8 +159,13 @@ class Verifier:
     def _build(self) -> Consumer:
         options = self._options
         config = reader_config(options.common, f"kafka-sentinel-{self._subject}", options.group_id, options.extra)
-        self._pulse = Pulse(self._now)
-        self._consumer = Consumer({**config, **REPORTING, "error_cb": self._failed, "stats_cb": self._pulse.take})
+        self._pulse, self._log_starts = pulse, starts = Pulse(self._now), LogStarts(options.topic)
+
+        def reported(report: str) -> None:
+            pulse.take(report)
+            starts.take(report)
+
+        self._consumer = Consumer({**config, **REPORTING, "error_cb": self._failed, "stats_cb": reported})
         self._consumer.incremental_assign([self._place(*item) for item in self._positions.items()])
         return self._consumer
 
@@ -193,6 +198,7 @@ class Verifier:
         self._release(partition)
         if self._consumer is not None:
             self._consumer.incremental_assign([self._place(partition, offset)])
+        self._log_starts.assigned(partition)
         self._positions[partition], self._heard[partition] = offset, self._now().mono
 
     def _sign_in(self, login: Login) -> None:
@@ -265,25 +271,13 @@ class Verifier:
                 position=position,
                 sightings=spans.sightings,
                 latencies=self._latencies(spans.samples, at),
-                log_start=self._log_start(partition),
+                log_start=self._log_starts.read(partition),
             )
         ]
 
     def _latencies(self, samples: tuple[ProbeRecord, ...], at: Instant) -> tuple[float, ...]:
         own = [one for one in samples if one.run == self._run_id and one.instance == self._options.instance]
         return tuple(max(at.mono - one.mono_ns / 1e9, 0.0) for one in own[-MAX_LATENCIES:])
-
-    def _log_start(self, partition: int) -> int | None:
-        """Return what the client last heard of the start of the log, as it reports it every second.
-
-        To ask it (`get_watermark_offsets(cached=True)`) holds the interpreter's lock while it waits for the client's.
-        """
-        report = self._pulse.report
-        if report is not self._log_starts[0]:
-            partitions = json.loads(report).get("topics", {}).get(self._options.topic, {}).get("partitions", {})
-            self._log_starts = report, {int(number): one["lo_offset"] for number, one in partitions.items()}
-        found = self._log_starts[1].get(partition, -1)
-        return found if found >= 0 else None
 
     def _lost(self, partition: int, error: KafkaError) -> ReaderLost:
         position = self._positions[partition]

@@ -6,6 +6,7 @@ Every answer comes from the last published snapshot or the metric registry, so a
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import PurePosixPath
@@ -15,6 +16,8 @@ import structlog
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from kafka_sentinel.adapters.snapshot import VIEWS, Snapshot
+from kafka_sentinel.adapters.web_headers import SECURITY
+from kafka_sentinel.core.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 TICK_LIMIT = 60.0  # seconds without a handled tick after which the process counts as hung
 MAX_IGNORED_BODY = 65_536  # bytes of a refused request's body that are read, so that the refusal arrives
+MAX_DIGITS = 18  # of a length that is believed
+MAX_METHOD = 20  # characters of a refused method that are repeated
+NOT_AT_ALL = re.compile(r"q=0(\.0*)?")  # the weight of an encoding that is not wanted
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -33,20 +39,8 @@ _TYPES = {
     ".json": "application/schema+json",
 }
 _JSON = "application/json"
+OPENAPI = "openapi.json"  # what says of this port what there is: OpenAPI 3.1
 _TEXT = "text/plain; charset=utf-8"
-_SECURITY = (
-    (
-        "Content-Security-Policy",
-        (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-            " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        ),
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Server", "kafka-sentinel"),
-)
 
 
 class Answer(NamedTuple):
@@ -68,7 +62,7 @@ class WebApp:
         self._snapshot = snapshot
         self._tick_age = tick_age
         self._metrics: WSGIApplication = make_wsgi_app(registry)
-        self._static = _load("page", "/") | _load("schema", "/api/v1/schema/")
+        self._static = _load("page", "/") | _load("schema", "/api/v1/schema/") | _load("openapi", "/api/v1/")
         self._static["/"] = self._static["/index.html"]
         self._routes: dict[str, Callable[[str], Answer]] = {
             "/healthz": lambda _: self._health(),
@@ -80,11 +74,10 @@ class WebApp:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         path = environ.get("PATH_INFO", "") or "/"
-        if method not in ("GET", "HEAD"):
-            _discard_body(environ)
-            answer = _error(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not allowed: this server is read-only")
-            return _send(answer._replace(headers=(("Allow", "GET, HEAD"),)), method, start_response)
         try:
+            if method not in ("GET", "HEAD"):
+                _discard_body(environ)
+                return _send(_refusal(method), method, start_response)
             if path == "/metrics":
                 return self._send_metrics(environ, method, start_response)
             answer = self._answer(path, environ.get("HTTP_ACCEPT_ENCODING", ""))
@@ -112,7 +105,7 @@ class WebApp:
         if body is None:
             return _error(HTTPStatus.SERVICE_UNAVAILABLE, "starting: there is no status yet")
         vary = ("Vary", "Accept-Encoding")
-        if "gzip" in encodings:
+        if _takes_gzip(encodings):
             return Answer(HTTPStatus.OK, _JSON, body.gzipped, headers=(("Content-Encoding", "gzip"), vary))
         return Answer(HTTPStatus.OK, _JSON, body.plain, headers=(vary,))
 
@@ -128,7 +121,7 @@ class WebApp:
             return lambda data: data
 
         body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, start))
-        headers = [*sent_headers, ("Content-Length", str(len(body))), ("Cache-Control", "no-store"), *_SECURITY]
+        headers = [*sent_headers, ("Content-Length", str(len(body))), ("Cache-Control", "no-store"), *SECURITY]
         start_response(sent_status, headers)
         return [] if method == "HEAD" else [body]
 
@@ -137,7 +130,7 @@ def _load(folder: str, prefix: str) -> dict[str, Answer]:
     """Return the files of a folder of this package by the path they are served at."""
     answers = {}
     for file in files("kafka_sentinel.adapters").joinpath(folder).iterdir():
-        content_type = _TYPES.get(PurePosixPath(file.name).suffix)
+        content_type = _JSON if file.name == OPENAPI else _TYPES.get(PurePosixPath(file.name).suffix)
         if content_type is not None:
             answers[prefix + file.name] = Answer(HTTPStatus.OK, content_type, file.read_bytes(), cache="no-cache")
     return answers
@@ -151,9 +144,23 @@ def _error(status: HTTPStatus, text: str) -> Answer:
     return Answer(status, _JSON, json.dumps({"error": text}).encode())
 
 
+def _refusal(method: str) -> Answer:
+    text = f"{one_line(method, MAX_METHOD)} is not allowed: this server is read-only"
+    return _error(HTTPStatus.METHOD_NOT_ALLOWED, text)._replace(headers=(("Allow", "GET, HEAD"),))
+
+
+def _takes_gzip(encodings: str) -> bool:
+    """Tell what Accept-Encoding says of gzip: that it is named, and not to be left."""
+    for each in encodings.lower().split(","):
+        name, _, weight = each.partition(";")
+        if name.strip() == "gzip":
+            return NOT_AT_ALL.fullmatch(weight.strip()) is None
+    return False
+
+
 def _discard_body(environ: WSGIEnvironment) -> None:
     length = environ.get("CONTENT_LENGTH") or "0"
-    if length.isdigit():
+    if length.isascii() and length.isdigit() and len(length) <= MAX_DIGITS:
         environ["wsgi.input"].read(min(int(length), MAX_IGNORED_BODY))
 
 
@@ -163,7 +170,7 @@ def _send(answer: Answer, method: str, start_response: StartResponse) -> Iterabl
         ("Content-Length", str(len(answer.body))),
         ("Cache-Control", answer.cache),
         *answer.headers,
-        *_SECURITY,
+        *SECURITY,
     ]
     start_response(f"{answer.status.value} {answer.status.phrase}", headers)
     return [] if method == "HEAD" else [answer.body]

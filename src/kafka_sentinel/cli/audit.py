@@ -17,6 +17,7 @@ from kafka_sentinel.cli.common import (
     Trouble,
     config_option,
     load_settings,
+    say,
 )
 from kafka_sentinel.core.audit.documents import document, sarif
 from kafka_sentinel.core.audit.finding import Report, Severity, counted
@@ -96,7 +97,7 @@ def audit(
     cluster = gathered.facts.kafka.view.cluster_id if gathered.facts.kafka is not None else None
     _write(_rendered(report, form, cluster), output)
     if output is not None:
-        click.echo(f"{output}: {summary(report)}", err=True)
+        say(f"{output}: {summary(report)}", err=True)
     _end_if_silent(settings, gathered)
     if fail_on != NEVER and report.reaches(Severity(fail_on)):
         worse = "" if fail_on == Severity.CRITICAL else " or worse"
@@ -131,7 +132,7 @@ def _rendered(report: Report, form: str, cluster: str | None) -> str:
 
 def _write(text: str, output: Path | None) -> None:
     if output is None:
-        click.echo(text)
+        say(text)
         return
     try:
         output.write_text(f"{text}\n", encoding="utf-8")
@@ -153,4 +154,4 @@ def _gather(settings: Settings, timeout: float, *, everything: bool) -> Gathered
 
 
 def _progress(text: str) -> None:
-    click.echo(f"audit: {text}", err=True)
+    say(f"audit: {text}", err=True)

@@ -24,12 +24,14 @@ from kafka_sentinel.cli.common import (
     Trouble,
     config_option,
     load_settings,
+    say,
 )
 from kafka_sentinel.cli.control import heal, pause, resume, run_now
 from kafka_sentinel.cli.experiments import experiments, table
 from kafka_sentinel.cli.kubernetes import check_kubernetes
 from kafka_sentinel.cli.report import report
 from kafka_sentinel.core.check import Outcome
+from kafka_sentinel.core.text import one_line
 from kafka_sentinel.settings import Settings
 
 EPILOG = """\b
@@ -123,10 +125,10 @@ def check(config: Path | None, timeout: float) -> None:
     surroundings = check_kubernetes(settings) if settings.kubernetes.enabled else None
     of_kafka = run_checks(settings, lambda: KafkaAnswers(settings.kafka, timeout=timeout), surroundings)
     for finding in chain(of_kafka, check_fleet(settings)):
-        click.echo(f"{finding.outcome:<4}  {finding.check}: {finding.sentence}")
+        say(f"{finding.outcome:<4}  {finding.check}: {one_line(finding.sentence)}")
         if finding.table:
             head, *rows = finding.table
-            click.echo(indent(table(head, rows), " " * 6))
+            say(indent(table(head, rows), " " * 6))
         failed += finding.outcome is Outcome.FAIL
     if failed:
         raise Trouble(f"{failed} of the checks failed", code=FAILED_CHECK)
@@ -141,7 +143,7 @@ def config() -> None:
 def schema() -> None:
     """Print the JSON schema of the configuration file, for editors and CI."""
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
-    click.echo(json.dumps(document, indent=2))
+    say(json.dumps(document, indent=2))
 
 
 @config.command()
@@ -151,7 +153,7 @@ def show(config: Path | None, as_json: bool) -> None:
     """Print the configuration in effect: defaults, file and variables together. Secrets are masked."""
     values = load_settings(config).masked()
     text = json.dumps(values, indent=2) if as_json else yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-    click.echo(text.rstrip())
+    say(text.rstrip())
 
 
 @cli.command(epilog=DEMO_EPILOG, short_help="A local Kafka, brokers killed, every record accounted for.")
@@ -196,7 +198,7 @@ def version() -> None:
     """Print the versions of Kafka Sentinel and of the Kafka client it uses."""
     from confluent_kafka import libversion  # noqa: PLC0415 - loads the Kafka client
 
-    click.echo(f"kafka-sentinel {__version__} (librdkafka {libversion()[0]})")
+    say(f"kafka-sentinel {__version__} (librdkafka {libversion()[0]})")
 
 
 for command in (audit, report, experiments, pause, resume, run_now, heal):
@@ -213,13 +215,13 @@ def _exit_code() -> int:
         result = cli.main(prog_name="kafka-sentinel", standalone_mode=False)
     except Trouble as trouble:
         for sentence in trouble.sentences:
-            click.echo(f"kafka-sentinel: {sentence}", err=True)
+            say(f"kafka-sentinel: {one_line(sentence)}", err=True)
         return trouble.code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
@@ -227,7 +229,7 @@ def _exit_code() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own exit code 1 would mean a failed check
         from kafka_sentinel.adapters import logs  # noqa: PLC0415 - as above
 
-        click.echo(logs.masked(traceback.format_exc()), err=True, nl=False)
-        click.echo(f"kafka-sentinel: internal failure: {type(error).__name__}", err=True)
+        say(logs.masked(traceback.format_exc()).rstrip(), err=True)
+        say(f"kafka-sentinel: internal failure: {type(error).__name__}", err=True)
         return RUNTIME_FAILURE
     return result if isinstance(result, int) else 0

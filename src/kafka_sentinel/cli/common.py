@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kafka_sentinel.core.text import one_line
 from kafka_sentinel.settings import ConfigurationError, Settings, load
 from kafka_sentinel.settings.base import parse_duration
 
@@ -39,6 +40,11 @@ class DurationType(click.ParamType[float]):
         if seconds <= 0:
             self.fail(f'{value!r} is not a duration; allowed: "90s", "2m", "1h", or seconds', param, ctx)
         return seconds
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print without what steers a terminal: much of what is said was written by brokers, clusters and other people."""
+    click.echo("\n".join(map(one_line, text.split("\n"))), err=err)
 
 
 def load_settings(config: Path | None, *, needs_kafka: bool = False) -> Settings:

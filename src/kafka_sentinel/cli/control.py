@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from kafka_sentinel.cli.common import USAGE, DurationType, Trouble, config_option, load_settings
+from kafka_sentinel.cli.common import USAGE, DurationType, Trouble, config_option, load_settings, say
 from kafka_sentinel.cli.stopped import Stopped
 from kafka_sentinel.cli.telling import told
 from kafka_sentinel.cli.undoing import pause_until_undone
@@ -60,7 +60,7 @@ def pause(config: Path | None, reason: str | None, until_undone: float | None) -
         return
     file = _state(settings)
     if file is not None:
-        click.echo(Stopped(file).pause(words))
+        say(Stopped(file).pause(words))
         return
     with told(settings) as telling:
         telling.pause(words)
@@ -78,7 +78,7 @@ def resume(config: Path | None) -> None:
     settings = load_settings(config)
     file = _state(settings)
     if file is not None:
-        click.echo(Stopped(file).resume())
+        say(Stopped(file).resume())
         return
     with told(settings) as telling:
         telling.resume()

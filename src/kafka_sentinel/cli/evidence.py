@@ -11,6 +11,7 @@ from typing import Any
 from kafka_sentinel import __version__
 from kafka_sentinel.cli.common import RUNTIME_FAILURE, USAGE, Trouble, load_settings
 from kafka_sentinel.cli.experiments import MAX_ANSWER_BYTES, answer
+from kafka_sentinel.core.checkpoint import StateError
 from kafka_sentinel.core.report.evidence import Evidence, EvidenceError, parse
 from kafka_sentinel.core.report.from_state import document
 from kafka_sentinel.settings import Settings
@@ -53,6 +54,8 @@ def from_file(file: Path) -> Source:
 
 def from_state(config: Path | None) -> Source:
     """Read the state that the configuration names, and change nothing; a daemon may be running on it."""
+    from kafka_sentinel.adapters.state_shape import checked  # noqa: PLC0415 - builds a large model
+
     settings = load_settings(config)
     title, state = _state(settings)
     slo = settings.slo
@@ -63,8 +66,8 @@ def from_state(config: Path | None) -> Source:
         "recovery": slo.recovery.model_dump(),
     }
     try:
-        return Source(parse(document(state, slo=objectives, version=__version__)))
-    except EvidenceError as error:
+        return Source(parse(document(checked(state), slo=objectives, version=__version__)))
+    except (EvidenceError, StateError) as error:
         raise Trouble(f"{title}: {error}", code=RUNTIME_FAILURE) from None
 
 

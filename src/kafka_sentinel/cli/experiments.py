@@ -15,8 +15,9 @@ from urllib.request import urlopen
 
 import click
 
-from kafka_sentinel.cli.common import RUNTIME_FAILURE, USAGE, Trouble, config_option, load_settings
+from kafka_sentinel.cli.common import RUNTIME_FAILURE, USAGE, Trouble, config_option, load_settings, say
 from kafka_sentinel.core.schedule import next_run
+from kafka_sentinel.core.text import one_line
 from kafka_sentinel.settings import Experiment
 
 RUNS_SHOWN = 3
@@ -38,18 +39,18 @@ def list_experiments(config: Path | None) -> None:
     settings = everything.experiments
     if not settings.items:
         probing = "; experiments.fleet is none: probe only" if settings.fleet == "none" else ""
-        click.echo(f"no experiments are configured (experiments.items){probing}")
+        say(f"no experiments are configured (experiments.items){probing}")
         return
     now = time.time()
     rows = [
         (item.name, item.fault, item.target, item.schedule or f"every {item.every}", _runs(item, now))
         for item in settings.items
     ]
-    click.echo(table(("name", "fault", "target", "schedule", f"next {RUNS_SHOWN} runs (UTC)"), rows))
+    say(table(("name", "fault", "target", "schedule", f"next {RUNS_SHOWN} runs (UTC)"), rows))
     armed = f"armed for cluster {settings.armed_for}" if settings.armed_for else "not armed (experiments.armed_for)"
     if everything.cannot_break:
-        click.echo(f"\n{everything.cannot_break}; `kafka-sentinel run` refuses to start")
-    click.echo(f"\n{armed}; dry run {'on: nothing is injected' if settings.dry_run else 'off'}")
+        say(f"\n{everything.cannot_break}; `kafka-sentinel run` refuses to start")
+    say(f"\n{armed}; dry run {'on: nothing is injected' if settings.dry_run else 'off'}")
 
 
 def _runs(item: Experiment, after: float) -> str:
@@ -80,9 +81,9 @@ def explain(name: str | None, url: str) -> None:
         *_lease(view.get("lease")),
         *([f"latched: {view['latched']}"] if view["latched"] else []),
     ]
-    click.echo(", ".join(state))
+    say(", ".join(state))
     for item in items:
-        click.echo(f"\n{_explanation(item)}")
+        say(f"\n{_explanation(item)}")
 
 
 def _lease(lease: dict[str, Any] | None) -> list[str]:
@@ -162,6 +163,7 @@ def utc(wall: float) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return columns as wide as their widest cell; the last one ragged."""
+    head, *rows = [[one_line(cell) for cell in line] for line in (head, *rows)]
     widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

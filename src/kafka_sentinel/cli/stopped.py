@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kafka_sentinel.adapters.state_file import StateFile, StateFileError
+from kafka_sentinel.adapters.state_shape import checked
 from kafka_sentinel.cli.common import RUNTIME_FAILURE, Trouble
+from kafka_sentinel.core.checkpoint import StateError
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -45,7 +47,10 @@ class Stopped:
             if loaded.state is None:
                 reason = f"{loaded.reason} (kept as {loaded.set_aside})" if loaded.reason else "it does not exist"
                 raise Trouble(f"state file {self._file} holds no state: {reason}", code=RUNTIME_FAILURE)
+            checked(loaded.state)
             yield store, loaded.state
+        except StateError as error:
+            raise Trouble(f"state file {self._file}: {error}", code=RUNTIME_FAILURE) from None
         except StateFileError as error:
             raise Trouble(str(error), code=RUNTIME_FAILURE) from None
         finally:

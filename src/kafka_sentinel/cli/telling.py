@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from kafka_sentinel.cli.common import FAILED_CHECK, RUNTIME_FAILURE, USAGE, Trouble
+from kafka_sentinel.cli.common import FAILED_CHECK, RUNTIME_FAILURE, USAGE, Trouble, say
 from kafka_sentinel.core.types import OrderKind
 from kafka_sentinel.settings import Settings
 
@@ -63,10 +61,10 @@ class Telling:
 
     def pause(self, by: str) -> None:
         self._writer.pause(by)
-        click.echo(f"the pause stands on {self.title}; waiting until a running Sentinel takes note")
+        say(f"the pause stands on {self.title}; waiting until a running Sentinel takes note")
         if not self._wait(lambda state: state["experiments"]["paused"] == by, TAKEN_WITHIN):
             raise Trouble(f"nobody took note within {TAKEN_WITHIN:g} s: one that is started will", code=RUNTIME_FAILURE)
-        click.echo(f"paused: {by}")
+        say(f"paused: {by}")
 
     def hold(self, why: str) -> bool:
         """Pause, unless somebody has done so. Returns whether a running Sentinel took note, and says which it is."""
@@ -77,11 +75,11 @@ class Telling:
         except ApiError as error:
             if error.code != "404":
                 raise
-            click.echo(f"there is no {self.title}: no Kafka Sentinel ever ran with it")
+            say(f"there is no {self.title}: no Kafka Sentinel ever ran with it")
             return False
-        click.echo(f"the pause stands on {self.title}: {stands}; waiting until a running Sentinel takes note")
+        say(f"the pause stands on {self.title}: {stands}; waiting until a running Sentinel takes note")
         heard = self._wait(lambda state: state["experiments"]["paused"] == stands, TAKEN_WITHIN)
-        click.echo(f"paused: {stands}" if heard else f"nobody took note within {TAKEN_WITHIN:g} s")
+        say(f"paused: {stands}" if heard else f"nobody took note within {TAKEN_WITHIN:g} s")
         return heard
 
     def resume(self) -> None:
@@ -92,7 +90,7 @@ class Telling:
         try:
             self.order(OrderKind.HEAL)
         except Unheard as unheard:
-            click.echo(f"{unheard.sentences[0]} Looking for our marks on nodes from here")
+            say(f"{unheard.sentences[0]} Looking for our marks on nodes from here")
             self._unmark()
 
     def _unmark(self) -> None:
@@ -103,14 +101,14 @@ class Telling:
         found = marks.found()
         for node, value in found:
             marks.remove(node, value)
-            click.echo(f"node {node.name} is open again: our mark {value} was taken off")
+            say(f"node {node.name} is open again: our mark {value} was taken off")
         if not found:
-            click.echo("no node bears a mark of this Kafka Sentinel: nothing to undo")
+            say("no node bears a mark of this Kafka Sentinel: nothing to undo")
 
     def order(self, kind: OrderKind, subject: str = "", *, patience: float | None = 0.0) -> None:
         """Give an order and say what becomes of it. `patience`: seconds it may take from when it was taken."""
         nonce = self._writer.give(kind, subject)
-        click.echo(f"the order {kind} stands on {self.title}; waiting until a running Sentinel takes it")
+        say(f"the order {kind} stands on {self.title}; waiting until a running Sentinel takes it")
         said = ""
 
         def answered(state: dict[str, Any]) -> bool:
@@ -119,7 +117,7 @@ class Telling:
             mine = next((order for order in orders if order["nonce"] == nonce), None)
             if mine is not None and mine["answer"] != said:
                 said = mine["answer"]
-                click.echo(said)
+                say(said)
             return mine is not None and mine["done"]
 
         limit = TAKEN_WITHIN + (GRACE if patience is None else patience)

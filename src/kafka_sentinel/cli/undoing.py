@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import click
-
-from kafka_sentinel.cli.common import FAILED_CHECK, Trouble
+from kafka_sentinel.cli.common import FAILED_CHECK, Trouble, say
 from kafka_sentinel.cli.telling import LOOK_EVERY, Telling
 from kafka_sentinel.settings import Settings
 
@@ -49,7 +47,7 @@ def _wait(effects: Effects, *, share: float, end: float, seconds: float) -> None
         if found or problem:
             busy = now
         elif now - busy >= QUIET:
-            click.echo("nothing that an experiment did is in effect")
+            say("nothing that an experiment did is in effect")
             return
         if (found or problem) and now >= end:
             words = "; ".join([*(effect.words for effect in found), *([problem] if problem else [])])

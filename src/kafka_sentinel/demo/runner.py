@@ -21,6 +21,7 @@ from kafka_sentinel.adapters import logs
 from kafka_sentinel.adapters.fleet_local import LocalFleet
 from kafka_sentinel.adapters.state_file import StateFileError
 from kafka_sentinel.adapters.web_server import WebError
+from kafka_sentinel.core.text import one_line
 from kafka_sentinel.demo import summary
 from kafka_sentinel.demo.frame import Frame
 from kafka_sentinel.demo.journal import Journal
@@ -113,7 +114,7 @@ class Demo:
         self._journal = journal
         self._duration = duration
         self._live = live
-        self._console = Console(highlight=False)
+        self._console = Console(highlight=False, markup=False, emoji=False)
 
     def on_lab(self, folder: Path, *, http_port: int, rate: int | None) -> summary.Outcome:
         """Start three brokers and break them."""
@@ -143,7 +144,7 @@ class Demo:
         )
 
     def _say(self, sentence: str) -> None:
-        self._console.print(sentence, soft_wrap=True)
+        self._console.print(one_line(sentence), soft_wrap=True)
 
     def _watch(
         self, session: Session, kafka: Callable[[str | None], str], processes: Callable[[], Mapping[int, str]]
@@ -227,7 +228,7 @@ def unwritable(path: Path) -> str | None:
 
 
 def _conclude(outcome: summary.Outcome, json_file: Path | None, journal: Journal) -> int:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
     console.print(summary.render(outcome))
     if json_file is not None:
         json_file.write_text(json.dumps(summary.summary(outcome), indent=2) + "\n", encoding="utf-8")

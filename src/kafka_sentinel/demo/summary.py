@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kafka_sentinel.adapters.snapshot import Status
+from kafka_sentinel.core.text import one_line
 from kafka_sentinel.demo.frame import PHASES, clock, what
 from kafka_sentinel.demo.view import VERDICT_STYLES
 
@@ -158,7 +159,7 @@ def _incidents(outcome: Outcome) -> list[RenderableType]:
             Text(verdict, style=VERDICT_STYLES.get(verdict, "yellow")),
         )
     reasons = [
-        Text(f"  {what(one)}: {'; '.join(one['reasons'])}")
+        Text(f"  {what(one)}: {one_line('; '.join(one['reasons']))}")
         for one in incidents
         if one["verdict"] != "passed" and one["reasons"]
     ]

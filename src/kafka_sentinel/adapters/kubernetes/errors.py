@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kafka_sentinel.core.text import one_line
+
 # Codes where no usable answer came; otherwise the code is the HTTP status.
 UNREACHABLE = "unreachable"  # no connection: the request was certainly not sent
 TLS = "tls"
@@ -16,6 +18,7 @@ CREDENTIALS = "credentials"  # ours cannot be read
 FORBIDDEN = frozenset({"401", "403"})  # we are not who may do that, or not known at all
 
 MAX_MESSAGE = 500  # characters kept of what the server says
+MAX_WORD = 100  # characters kept of its code and of its reason
 MAX_RETRY_AFTER = 300.0  # seconds
 
 ADVICE = {
@@ -55,9 +58,9 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(code, reason, message)
         self.causes = causes
-        self.code = code
-        self.reason = reason
-        self.message = message[:MAX_MESSAGE]
+        self.code = one_line(code, MAX_WORD)
+        self.reason = one_line(reason, MAX_WORD)
+        self.message = one_line(message[:MAX_MESSAGE])
         self.retry_after = retry_after
 
     @property
@@ -100,7 +103,8 @@ def from_answer(status: int, headers: Mapping[str, str], body: Mapping[str, Any]
 
 def _causes(details: object) -> frozenset[str]:
     causes = details.get("causes") if isinstance(details, dict) else None
-    return frozenset(str(one.get("reason")) for one in causes or () if isinstance(one, dict))
+    listed = causes if isinstance(causes, list) else ()
+    return frozenset(str(one.get("reason")) for one in listed if isinstance(one, dict))
 
 
 def _retry_after(value: str | None) -> float | None:

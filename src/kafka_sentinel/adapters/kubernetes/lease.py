@@ -3,7 +3,8 @@
 As client-go does it: whoever does not hold it watches for changes by its own monotonic clock, and takes it over when
 nothing changed for as long as the holder said it would last. The times written in it are for people; no clock is
 compared with another's. The holder considers itself one only until the renew deadline after the start of its last
-successful renewal, which ends before anybody else may take over.
+successful renewal, which ends before anybody else may take over. A clock that stood still, with the machine it runs on,
+cannot tell; so the API server is asked once more before anything is broken.
 """
 
 from __future__ import annotations
@@ -79,6 +80,19 @@ class Lease:
         """Tell whether nobody else can hold the lease at `now`, as far as we know."""
         return self.status.held(now)
 
+    def objection(self) -> str:
+        """Ask the API server, and say why nothing may be done that only the holder may do; "" if it may.
+
+        Our clock does not tell: it stands still while the machine is suspended, and another may have taken over since.
+        """
+        if not self.holds(self._now()):
+            return "the Lease is not held"
+        try:
+            holder = _holder(self._api.get(self._resource, self._name))
+        except ApiError as error:
+            return f"it could not be asked whether the Lease is still held: {error}"
+        return "" if holder == self._identity else f"the Lease is held by {holder or 'nobody'}"
+
     def _run(self) -> None:
         while not self._worker.stopping.is_set():
             self._turn()
@@ -110,8 +124,7 @@ class Lease:
             return self._identity
         if _version(raw) != self._observed:
             self._observe(raw)
-        spec = _spec(raw)
-        holder = str(spec.get("holderIdentity") or "")
+        spec, holder = _spec(raw), _holder(raw)
         if holder not in {"", self._identity} and self._now().mono < self._observed_at + self._lasts(spec):
             return holder
         self._observe(self._api.replace(self._resource, self._name, self._written(raw)))
@@ -163,6 +176,10 @@ class Lease:
 def _spec(raw: Json) -> Json:
     found = raw.get("spec")
     return dict(found) if isinstance(found, dict) else {}
+
+
+def _holder(raw: Json) -> str:
+    return str(_spec(raw).get("holderIdentity") or "")
 
 
 def _version(raw: Json) -> str:

@@ -17,9 +17,10 @@ def served(api: Api, watched: Watched) -> Resource:
     if not watched.versions:
         return resource
     group = api.call("GET", f"/apis/{resource.group}")
-    found = {one.get("version") for one in group.get("versions") or () if isinstance(one, dict)}
+    listed = group.get("versions")
+    offered = [one.get("version") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     for version in watched.versions:
-        if version in found:
+        if version in offered:
             return replace(resource, version=version)
     raise ApiError("404", "NoVersion", f"{resource.title} are not served as {' or '.join(watched.versions)}")
 
@@ -29,6 +30,8 @@ def pages(api: Api, resource: Resource, watched: Watched, *, size: int, most: in
     query = {**watched.selectors, "limit": str(size)}
     for _ in range(most):
         page = api.list_page(resource, query)
+        if not isinstance(page.get("items") or [], list):
+            raise ApiError(ANSWER, "NoList", f"{resource.title} were listed as something else than a list")
         yield page
         metadata = page.get("metadata")
         more = metadata.get("continue") if isinstance(metadata, dict) else None

@@ -46,7 +46,9 @@ and a **hint** at the cause:
 
 The first of these that was said decides, in that order; signs that followed from the loss do not count. If nothing was
 said, a spot node whose object is deleted is `spot` (a reclaim without notice: `announced="false"`), and any other loss
-is `node_failure`. A node that falls silent and returns within two minutes was not lost.
+is `node_failure`. A node that falls silent and returns within two minutes was not lost, nor is one whose watch has
+told nothing since it fell silent: it may have returned. A node that is not ready within a minute from its birth is
+starting, unless its kubelet was heard before (`NodeStatusUnknown`): then it fell silent as any other.
 
 All signs of one node (by UID) make one incident: it opens with the first that may, and later ones upgrade its cause.
 A sign may come late, twice or not at all. The lead time (`disruption_lead_seconds`) runs from when the first notice

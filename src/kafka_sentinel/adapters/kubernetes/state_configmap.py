@@ -9,7 +9,6 @@ for that state holds intents we do not know. Whoever does not hold the Lease wri
 from __future__ import annotations
 
 import base64
-import binascii
 import copy
 import gzip
 import json
@@ -23,16 +22,24 @@ from kafka_sentinel.adapters.kubernetes.api import Api, Json
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
 from kafka_sentinel.adapters.kubernetes.orders import Order, Orders, annotation, read_orders
 from kafka_sentinel.adapters.kubernetes.resources import CONFIG_MAPS
-from kafka_sentinel.adapters.state_file import Loaded, StateFileError, StateTakenOverError
+from kafka_sentinel.adapters.state_file import (
+    MAGIC,
+    VERSION,
+    Loaded,
+    StateFileError,
+    StateTakenOverError,
+    read_body,
+    read_header,
+)
+from kafka_sentinel.core.text import one_line
 
-MAGIC = "kafka-sentinel-state"
-VERSION = 1
 HEADER = "header"
 STATE = "state.json.gz"
 ASIDE = "unreadable-"
 MAX_BYTES = 1_048_576  # of all values together, as the API server counts
 MAX_PLAIN = 64 * 1_048_576  # bytes of the state unpacked
 MAX_ASIDE = 3
+MAX_HEADER = 300  # characters of another's header that are repeated
 ATTEMPTS = 5  # at one write, each after somebody else's
 GZIP = 31  # zlib's word for that format
 
@@ -202,7 +209,8 @@ class StateConfigMap:
         found = self._get()
         if not self._is_ours(found):
             raise StateTakenOverError(
-                f"{self._title} is not written: another Kafka Sentinel wrote it since we read it ({_header(found)})"
+                f"{self._title} is not written: another Kafka Sentinel wrote it since we read it "
+                f"({one_line(_header(found) or '', MAX_HEADER)})"
             )
         self._raw = found
 
@@ -251,25 +259,15 @@ def _header(raw: Json | None) -> str | None:
 
 def _decode(raw: Json) -> dict[str, Any]:
     """Return the state. Raises ValueError with the reason, in words, why this is not one."""
-    header = _parse(_header(raw) or "")
-    if not isinstance(header, dict) or header.get("magic") != MAGIC:
-        raise ValueError("it was not written by Kafka Sentinel")
-    if header.get("version") != VERSION:
-        raise ValueError(f"its version is {header.get('version')!r}, this Kafka Sentinel reads {VERSION}")
-    body = _unpack(str(_values(raw, "binaryData").get(STATE) or ""))
-    if body is None or len(body) != header.get("bytes") or zlib.crc32(body) != header.get("crc32"):
-        raise ValueError("it is damaged: size or checksum do not fit")
-    state = _parse(body)
-    if not isinstance(state, dict):
-        raise ValueError("it holds no state")  # noqa: TRY004 - the ConfigMap is wrong, not the caller
-    return state
+    header = read_header(_header(raw) or "")
+    return read_body(header, _unpack(str(_values(raw, "binaryData").get(STATE) or "")))
 
 
 def _unpack(packed: str) -> bytes | None:
     try:
         unpacker = zlib.decompressobj(GZIP)
         return unpacker.decompress(base64.b64decode(packed, validate=True), MAX_PLAIN)
-    except (binascii.Error, zlib.error):
+    except (ValueError, zlib.error):
         return None
 
 

@@ -32,9 +32,12 @@ from kafka_sentinel.core.events import (
 )
 from kafka_sentinel.core.kubernetes.inventory import WITHHELD
 from kafka_sentinel.core.kubernetes.objects import Kind, View, parse
+from kafka_sentinel.core.text import one_line
 
 MAX_OBJECTS = 20_000  # of one list; a larger one is refused whole rather than known in part
 MAX_PAGES = 1_000
+MAX_TEXT = 600  # characters of a field that is looked at before the object is read; names have at most 253
+MAX_COMPLAINT = 700  # characters of one: the name may be as long as Kubernetes lets names be
 MAX_COMPLAINTS = 1_000  # objects that cannot be read and were complained of; beyond that all are forgotten
 OFF_AFTER = 3  # such answers in a row: an API server that has just started gives some to everybody
 OFF_WAIT = 4.0  # seconds until the first new try; twice that the next: it may be that server all the same
@@ -129,7 +132,7 @@ class Watch:
         for page in pages(self._api, self._resource, self._watched, size=self._options.page, most=MAX_PAGES):
             if self._worker.stopping.is_set():
                 raise ApiError(BROKEN, "Closed", "we are ending")
-            version = str(_map(page.get("metadata")).get("resourceVersion") or "")
+            version = _text(_map(page.get("metadata")).get("resourceVersion"))
             items = page.get("items")
             if not isinstance(items, list) or not version:
                 raise ApiError(ANSWER, "NoList", f"{self._resource.title} were listed without items or version")
@@ -198,13 +201,12 @@ class Watch:
                 ANSWER, "NoJson", f"the watch of {self._resource.title} sent a line that is no JSON"
             ) from error
         raw = _map(told.get("object"))
-        version = str(_map(raw.get("metadata")).get("resourceVersion") or "")
+        version = _text(_map(raw.get("metadata")).get("resourceVersion"))
         match told.get("type"):
             case "ERROR":
                 self._version = None  # whatever the code: what came before is all we know
-                raise ApiError(
-                    str(raw.get("code") or ANSWER), str(raw.get("reason") or "Error"), str(raw.get("message") or "")
-                )
+                code, reason = _text(raw.get("code")) or ANSWER, _text(raw.get("reason")) or "Error"
+                raise ApiError(code, reason, _text(raw.get("message")))
             case "BOOKMARK" if version:
                 out.append(WatchAlive(self._now(), self._watched.kind, self._watched.scope))
             case "ADDED" | "MODIFIED" if version:
@@ -213,7 +215,7 @@ class Watch:
                 self._deleted(raw, out)
             case kind:
                 raise ApiError(
-                    ANSWER, "NoEvent", f"the watch of {self._resource.title} sent {kind!r} without a version"
+                    ANSWER, "NoEvent", f"the watch of {self._resource.title} sent {_text(kind)!r} without a version"
                 )
         self._version = version
 
@@ -245,7 +247,7 @@ class Watch:
                 if len(self._complaints) >= MAX_COMPLAINTS:
                     self._complaints.clear()
                 self._complaints.add(uid)
-                message = f"{self._resource.title} {_name(raw)} cannot be read: {error}"
+                message = one_line(f"{self._resource.title} {_name(raw)} cannot be read: {error}", MAX_COMPLAINT)
                 out.append(AdapterError(self._now(), "kubernetes", "object", message))
             return self._known.get(uid)
 
@@ -254,9 +256,14 @@ def _map(value: object) -> Json:
     return value if isinstance(value, dict) else {}
 
 
+def _text(value: object) -> str:
+    """Return a text or a number as text; "" for anything else, however large or deep it is."""
+    return str(value)[:MAX_TEXT] if isinstance(value, str | int) and value else ""
+
+
 def _uid(raw: object) -> str:
-    return str(_map(_map(raw).get("metadata")).get("uid") or "")
+    return _text(_map(_map(raw).get("metadata")).get("uid"))
 
 
 def _name(raw: object) -> str:
-    return str(_map(_map(raw).get("metadata")).get("name") or "without a name")
+    return _text(_map(_map(raw).get("metadata")).get("name")) or "without a name"

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from kafka_sentinel.core.text import one_line
+
 WIDTH, ROW, LEFT, RIGHT = 720, 26, 150, 70  # px of the drawing, which scales to the width there is
 PLOT = 240  # px, height of what is drawn over time
 PAD = 34
@@ -57,9 +59,14 @@ class Dots:
 Chart = Bars | Dots
 
 
+def safe(text: str) -> str:
+    """Return text for a document or an attribute in it: nothing of it is markup, ends a line or cannot be seen."""
+    return escape(one_line(" ".join(text.split())))
+
+
 def svg(chart: Chart) -> str:
     drawing, height = _bars(chart.bars) if isinstance(chart, Bars) else _dots(chart)
-    name = escape(f"{chart.title}. {chart.note}")
+    name = safe(f"{chart.title}. {chart.note}")
     return "\n".join([f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{name}">', *drawing, "</svg>"])
 
 
@@ -74,12 +81,12 @@ def _bar(bar: Bar, y: int, top: float) -> Iterator[str]:
     scale = (WIDTH - LEFT - RIGHT) / top
     median, worst = LEFT + bar.value * scale, LEFT + bar.worst * scale
     late = " late" if bar.mark is not None and bar.worst > bar.mark else ""
-    yield f'<text x="{LEFT - 8}" y="{y + 13}" class="name">{escape(bar.name)}</text>'
+    yield f'<text x="{LEFT - 8}" y="{y + 13}" class="name">{safe(bar.name)}</text>'
     yield f'<rect x="{LEFT}" y="{y + 3}" width="{_px(max(median - LEFT, 1))}" height="12" class="bar{late}"/>'
     yield f'<path d="M{_px(median)} {y + 9}H{_px(worst)}M{_px(worst)} {y + 3}v12" class="whisker{late}"/>'
     if bar.mark is not None and bar.mark <= top:
         yield f'<path d="M{_px(LEFT + bar.mark * scale)} {y}v18" class="mark"/>'
-    yield f'<text x="{_px(worst + 6)}" y="{y + 13}">{escape(bar.text)}</text>'
+    yield f'<text x="{_px(worst + 6)}" y="{y + 13}">{safe(bar.text)}</text>'
 
 
 def _dots(chart: Dots) -> tuple[list[str], int]:
@@ -92,15 +99,15 @@ def _dots(chart: Dots) -> tuple[list[str], int]:
 
     drawing = []
     for share in (0.0, 0.5, 1.0):
-        name = f"{top * share:g} {escape(chart.unit)}"
+        name = f"{top * share:g} {safe(chart.unit)}"
         drawing.append(f'<path d="M{left} {y(top * share)}H{right}" class="rule"/>')
         drawing.append(f'<text x="{left - 8}" y="{y(top * share)}" dy="4" class="name">{name}</text>')
     drawing += [f'<path d="M{left} {y(each)}H{right}" class="mark"/>' for each in line]
     for dot in chart.dots:
         place = f'cx="{_px(left + 8 + (right - left - 16) * dot.at)}" cy="{y(dot.value)}"'
-        drawing.append(f'<circle {place} r="5" class="dot {dot.tone}"><title>{escape(dot.said)}</title></circle>')
-    drawing.append(f'<text x="{left}" y="{PLOT - 10}">{escape(chart.first)}</text>')
-    drawing.append(f'<text x="{right}" y="{PLOT - 10}" class="name">{escape(chart.last)}</text>')
+        drawing.append(f'<circle {place} r="5" class="dot {dot.tone}"><title>{safe(dot.said)}</title></circle>')
+    drawing.append(f'<text x="{left}" y="{PLOT - 10}">{safe(chart.first)}</text>')
+    drawing.append(f'<text x="{right}" y="{PLOT - 10}" class="name">{safe(chart.last)}</text>')
     return drawing, PLOT
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from html import escape
 from importlib.resources import files
 
 from kafka_sentinel.adapters.report.blocks import Answer, Block, Document, Heading, Paragraph, Points, Table
-from kafka_sentinel.adapters.report.charts import Bars, Dots, svg
+from kafka_sentinel.adapters.report.charts import Bars, Dots, safe, svg
 
 CODE = re.compile(r"`([^`]*)`")
 LONG = 40  # characters of a cell from which it may be broken over lines
@@ -27,12 +26,12 @@ def html(document: Document) -> str:
                 f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
                 '<meta name="viewport" content="width=device-width, initial-scale=1">',
                 '<meta name="color-scheme" content="light dark">',
-                f"<title>{escape(document.title)}</title>",
+                f"<title>{safe(document.title)}</title>",
                 f"<style>\n{style}\n</style>",
                 "</head>",
                 "<body>",
                 "<main>",
-                f"<h1>{escape(document.title)}</h1>",
+                f"<h1>{safe(document.title)}</h1>",
                 *(line for block in document.blocks for line in _lines(block)),
                 "</main>",
                 "</body>",
@@ -60,7 +59,7 @@ def _lines(block: Block) -> Iterator[str]:
             yield from _table(block)
         case Bars() | Dots():
             caption = f"<figcaption><b>{_text(block.title)}</b> {_text(block.note)}</figcaption>"
-            region = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(block.title)}">'
+            region = f'<div class="scroll" tabindex="0" role="region" aria-label="{safe(block.title)}">'
             yield from ("<figure>", caption, region, svg(block), "</div>", "</figure>")
 
 
@@ -70,7 +69,7 @@ def _list(items: Sequence[str]) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     kind = ' class="figures"' if table.figures else ""
-    yield f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">'
+    yield f'<div class="scroll" tabindex="0" role="region" aria-label="{safe(table.caption)}">'
     yield f"<table{kind}>"
     yield f"<caption>{_text(table.caption)}</caption>"
     head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in table.head)
@@ -88,4 +87,4 @@ def _cell(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return CODE.sub(r"<code>\1</code>", escape(text))
+    return CODE.sub(r"<code>\1</code>", safe(text))

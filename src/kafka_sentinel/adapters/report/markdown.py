@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kafka_sentinel.adapters.report.blocks import Answer, Block, Document, Heading, Paragraph, Points, Table
+from kafka_sentinel.core.text import one_line
 
-SPECIAL = re.compile(r"([\\*_\[\]<>|#~])")
-CODE = re.compile(r"(`[^`]*`)")
+SPECIAL = re.compile(r"([\\*_\[\]<>|#~`&!])")
+CODE = re.compile(r"((?<!`)`[^`]+`(?!`))")  # backticks beside each other are none of ours
 
 
 def markdown(document: Document) -> str:
@@ -40,5 +41,5 @@ def _row(cells: Sequence[str]) -> str:
 
 def _text(text: str) -> str:
     """Return text that means itself, on one line; what stands between backticks stays code."""
-    parts = CODE.split(" ".join(text.split()))
-    return "".join(part.replace("|", "\\|") if part.startswith("`") else SPECIAL.sub(r"\\\1", part) for part in parts)
+    parts = CODE.split(one_line(" ".join(text.split())))
+    return "".join(part.replace("|", "\\|") if CODE.fullmatch(part) else SPECIAL.sub(r"\\\1", part) for part in parts)
