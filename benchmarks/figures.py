@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,5 +87,6 @@ def _write(name: str, figures: Sequence[Figure]) -> None:
     after = rest.split(end, 1)[1]
     rows = ["| | measured | aim |", "|---|---|---|", *(figure.row for figure in figures)]
     today, python = time.strftime("%Y-%m-%d", time.gmtime()), platform.python_version()
-    where = f"`python -m benchmarks.{name} --write`, {today}, Python {python}, {busy()}."
+    command = " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]])
+    where = f"`{command}`, {today}, Python {python}, {busy()}."
     PAGE.write_text(f"{before}{begin}{chr(10).join(rows)}\n\n{where}\n{end}{after}", encoding="utf-8")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from benchmarks import figures
+from benchmarks.daemon import free_port
 from benchmarks.figures import Figure
 from confluent_kafka.admin import AdminClient, NewTopic
 from tests.image.built import Built, image
@@ -65,7 +65,8 @@ def main() -> int:
     found = [
         Figure("image without its base", result["own_mb"], "MB", most=150),
         Figure("whole image, on Debian", result["whole_mb"], "MB"),
-        *(Figure(f"start-up: {kind}", result[f"{kind}_seconds"], "s") for kind in ("nothing", "bare", "sentinel")),
+        *(Figure(f"start-up: {kind}", result[f"{kind}_seconds"], "s") for kind in ("nothing", "bare")),
+        Figure("start-up: sentinel, to its first verified record", result["sentinel_seconds"], "s", most=3),
         Figure("start-up: sentinel to bare", result["ratio"], most=4),
     ]
     return figures.conclude("image", found, result, given)
@@ -111,7 +112,7 @@ def python(built: Built, program: str, *arguments: str) -> float:
 
 def sentinel(built: Built, servers: str) -> float:
     """Return the seconds until the daemon in a container has verified a record."""
-    port = _free_port()
+    port = free_port()
     settings = {
         "NAME": "image",
         "KAFKA__BOOTSTRAP_SERVERS": servers,
@@ -137,12 +138,6 @@ def _verified(port: int) -> int:
             return int(json.load(answer)["records"]["all"]["verified"])
     except (URLError, KeyError):
         return 0
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 if __name__ == "__main__":

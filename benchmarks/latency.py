@@ -18,8 +18,8 @@ from typing import Any
 
 import confluent_kafka
 from benchmarks import figures
+from benchmarks.daemon import Daemon
 from benchmarks.figures import Figure
-from benchmarks.footprint import Daemon
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from kafka_sentinel.lab.cluster import LabCluster

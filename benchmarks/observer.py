@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 from benchmarks import figures
+from benchmarks.daemon import Daemon
 from benchmarks.figures import Figure
-from benchmarks.footprint import Daemon
 
 from kafka_sentinel.core.probe_cost import probe_cost
 from kafka_sentinel.engine_config import probe_load
