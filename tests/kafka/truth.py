@@ -121,6 +121,16 @@ def read_log(bootstrap: str, topic: str, partition: int = 0, seconds: float = 60
     return LogCopy(start, end, records)
 
 
+def log_start(bootstrap: str, topic: str, partition: int = 0, seconds: float = 60.0) -> int:
+    """Return where a log begins, asked by a client made for it."""
+    where = TopicPartition(topic, partition)
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap.split(","))
+    try:
+        return _edges(consumer, where, time.monotonic() + seconds)[0]
+    finally:
+        consumer.close()
+
+
 def _edges(consumer: KafkaConsumer, where: TopicPartition, deadline: float) -> tuple[int, int]:
     """Return log start and log end, asked again while there is no leader to answer."""
     while True:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.sim.segments import first_kept
+
 from kafka_sentinel.core.types import Claims
 
 
@@ -30,6 +32,7 @@ class Entry(NamedTuple):
 
     epoch: int
     payload: Payload | None
+    producer: tuple[int, int] | None = None  # the client that wrote it, and its epoch; None: not idempotent
 
 
 @dataclass(slots=True)
@@ -38,11 +41,16 @@ class Broker:
     paused: bool = False  # its process is stopped: the sockets stay, nothing answers
     isolated: bool = False  # from the other brokers and the controller, not from clients
     fenced: bool = False  # the controller has noticed that it is gone
+    starting: bool = False  # its process runs, and no controller has let it in so far
     silent_since: float | None = None
 
     @property
-    def running(self) -> bool:
+    def up(self) -> bool:
         return self.alive and not self.paused
+
+    @property
+    def running(self) -> bool:
+        return self.up and not self.starting
 
     @property
     def in_cluster(self) -> bool:
@@ -174,8 +182,11 @@ class Partition:
 
     # --- replication
 
-    def step(self, now, lag_limit, fetch_limit):
-        """Let the followers fetch once, and the leader look at its in-sync replicas."""
+    def step(self, now, lag_limit, fetch_limit, *, changes=True):
+        """Let the followers fetch once, and the leader look at its in-sync replicas.
+
+        `changes`: there is a controller, without which the in-sync replicas stay those that they are.
+        """
         leader = self.leader
         if not self.exists or leader < 0 or not self.brokers[leader].in_cluster:
             return
@@ -186,11 +197,12 @@ class Partition:
             if self.brokers[one].in_cluster and not self.brokers[one].fenced:
                 self._fetch(one, log, fetch_limit)
                 if len(self.logs[one]) == len(log):
-                    self.isr.add(one)
+                    if changes:
+                        self.isr.add(one)
                     self.behind_since.pop(one, None)
                     continue
             since = self.behind_since.setdefault(one, now)
-            if now - since > lag_limit:
+            if changes and now - since > lag_limit:
                 self.isr.discard(one)
         self._advance_hw()
 
@@ -216,8 +228,11 @@ class Partition:
 
     # --- clients
 
-    def produce(self, broker, payloads, *, acks_all, idempotent, answer):
-        """Write a batch at `broker`, as far as it takes it. Returns Answered, Refused, PENDING or NO_ANSWER."""
+    def produce(self, broker, payloads, *, acks_all, producer, answer):
+        """Write a batch at `broker`, as far as it takes it. Returns Answered, Refused, PENDING or NO_ANSWER.
+
+        `producer`: an idempotent client and its epoch, None of any other.
+        """
         state = self.brokers[broker]
         if not state.running or not self.exists:
             return NO_ANSWER
@@ -230,15 +245,15 @@ class Partition:
         if acks_all and len(isr) < self.min_isr:
             return Refused("NOT_ENOUGH_REPLICAS")
         log = self.logs[broker]
-        if idempotent:
-            again = self._seen_before(log, self.starts[broker], payloads)
+        if producer is not None:
+            again = self._seen_before(log, self.starts[broker], payloads, producer)
             if again is not None:
                 return again
         offset = len(log)
-        log.extend(Entry(epoch, payload) for payload in payloads)
+        log.extend(Entry(epoch, payload, producer) for payload in payloads)
         if broker == self.leader:
-            for index, payload in enumerate(payloads):
-                self.watch.added(self.name, offset + index, Entry(epoch, payload))
+            for index in range(offset, len(log)):
+                self.watch.added(self.name, index, log[index])
         if not acks_all or isr == {broker}:
             return self._at_once(broker, offset, log)
         if broker == self.leader:
@@ -251,13 +266,15 @@ class Partition:
         return Answered(offset)
 
     @staticmethod
-    def _seen_before(log, start, payloads):
-        """What an idempotent producer is told if the log has this batch already, or a later one."""
+    def _seen_before(log, start, payloads, producer):
+        """What an idempotent producer is told if the log has this batch already, or a later one, of the same epoch."""
         first, run = payloads[0].sequence, payloads[0].run
         for offset in range(len(log) - 1, start - 1, -1):
             found = log[offset].payload
-            if found is None or found.run != run or found.kind == "foreign":
+            if found is None or found.run != run or found.kind == "foreign" or log[offset].producer[0] != producer[0]:
                 continue
+            if log[offset].producer != producer:
+                return Refused("INVALID_PRODUCER_EPOCH") if log[offset].producer > producer else None
             if found.sequence == payloads[-1].sequence:
                 return Answered(offset - len(payloads) + 1)
             return Refused("OUT_OF_ORDER_SEQUENCE_NUMBER") if found.sequence > first else None
@@ -292,6 +309,27 @@ class Partition:
         self.watch.starts_at(self.name, start)
         self.authority_start = max(self.authority_start, start)
         self.starts[self.leader] = self.authority_start
+
+    def expire(self, segment, oldest):
+        """Let each broker that runs delete the whole segments that are too old. `oldest`: by broker, kept from there.
+
+        Followers do so by clocks of their own, and so does one that only believes to lead.
+        """
+        for one in self.replica_ids if self.exists else ():
+            if not self.brokers[one].running:
+                continue
+            if one in self.zombies:
+                hw = self.zombies[one].hw
+            elif self.followed.get(one) == self.epoch:
+                hw = self.hw
+            else:
+                continue  # it has not yet found out what of its log counts
+            log = self.logs[one]
+            start = first_kept(log, self.starts[one], min(hw, len(log)), segment, oldest[one])
+            if one == self.leader:
+                self.delete_below(start)
+            else:
+                self.starts[one] = start
 
     def lose_tail(self, broker, count):
         """A dead broker comes back without its newest records (count None: without any)."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.sim.clients import Producer, Reader, Rechecker
-from tests.sim.oracle import CrashError
+from tests.sim.errors import CrashError
+from tests.sim.producer import Producer
+from tests.sim.readers import Reader, Rechecker
 
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView, TopicView
 from kafka_sentinel.core.commands import (
@@ -22,6 +23,7 @@ from kafka_sentinel.core.commands import (
     RenewClients,
     SaveState,
     SetLoad,
+    StandDown,
     StartRun,
 )
 from kafka_sentinel.core.engine import Engine
@@ -47,13 +49,16 @@ from kafka_sentinel.core.events import (
 from kafka_sentinel.core.types import Instant
 
 TICK = 0.25
+ENGINE_TICK = 0.2  # seconds from one tick of the engine within which it does not do it all again
 
 
 class Life:
     """Everything of one process. When it has died, whatever it had scheduled does nothing."""
 
-    def __init__(self, world, *, state):
-        self.world = world
+    def __init__(self, world, site, *, state, process=None):
+        """`process`: which of those that a Lease decides between."""
+        self.world, self.site, self.process = world, site, process
+        self.oracle, self.instance = site.oracle, site.instance
         self.alive = True
         self.run = world.rng.getrandbits(64)
         self.mono_offset = world.rng.choice((0.0, 5_000.0, 1e6))
@@ -62,11 +67,11 @@ class Life:
         self.latched = False  # an acks=all loss was said in this life, and nobody resumes
         self.steps = 0
         self.started = world.now
+        self.newest = 0.0  # by its own clock; an event may be told after others that are younger
         self.load = None  # records per second asked of the producers, None: as usual
-        self.saved = None  # the newest state this life has put on disk
-        self.engine = Engine(world.config, run=self.run, started=self.instant(), state=state)
-        self.producers = [Producer(self, acks) for acks in world.config.acks]
-        self.readers = [Reader(self, acks) for acks in world.config.acks]
+        self.engine = Engine(site.config, run=self.run, started=self.instant(), state=state)
+        self.producers = [Producer(self, acks) for acks in site.config.acks]
+        self.readers = [Reader(self, acks) for acks in site.config.acks]
         self.rechecker = Rechecker(self)
         self.group_positions = {}
         self.every(TICK, lambda: self.post("clock", [Tick(self.instant())]))
@@ -78,10 +83,20 @@ class Life:
 
     def instant(self):
         world = self.world
-        return Instant(world.now + self.mono_offset, world.wall())
+        if self.process is None:
+            return Instant(world.now * world.options.pace + self.mono_offset, world.wall())
+        return Instant(self.process.clock() + self.mono_offset, world.wall() - self.process.wall_lag())
 
     def at(self, when, action):
-        self.world.at(when, lambda: action() if self.alive else None)
+        def act():
+            if not self.alive:
+                return
+            if self.process is not None and self.world.now < self.process.frozen_until:
+                self.world.at(self.process.frozen_until, act)
+            else:
+                action()
+
+        self.world.at(when, act)
 
     def after(self, delay, action):
         self.at(self.world.now + delay, action)
@@ -117,20 +132,26 @@ class Life:
         self.steps += 1
         world.remember(event)
         if isinstance(event, RecordsSent | RecordsRejected | RecordsAcked | RecordsUncertain):
-            world.oracle.told(event)
+            self.oracle.told(event)
+            if isinstance(event, RecordsSent):
+                self.site.calendar.told(event.at.wall, event.partition.acks, event.count)
         elif isinstance(event, RecordsRead | RecheckDone):
-            world.oracle.shown(self, event)
+            self.oracle.shown(self, event)
         try:
             commands = self.engine.step(event)
         except Exception as error:
             raise CrashError(f"engine.step raised {type(error).__name__}: {error}") from error
         world.judge_step(self, event, commands)
+        if isinstance(event, Tick) and world.options.pace > 1.0 and event.at.mono - self.newest > ENGINE_TICK:
+            self.site.calendar.look(self.engine)
+        self.newest = max(self.newest, event.at.mono)
         done = len(commands)
-        if world.dies_now():
-            done = world.rng.randint(0, len(commands)) if world.faulty(world.options.death_mid_step) else done
+        if self.site.dies_now():
+            done = world.rng.randint(0, len(commands)) if world.faulty("death_mid_step") else done
             for command in commands[:done]:
                 self.obey(command)
-            world.kill_sentinel()
+            if self.alive:
+                self.site.kill(self)
             return
         for command in commands:
             self.obey(command)
@@ -149,7 +170,7 @@ class Life:
             case Recheck():
                 self.rechecker.submit(command)
             case RenewClients(acks=acks):
-                world.oracle.told_of_new_topic(acks)
+                self.oracle.told_of_new_topic(acks)
                 producer = next(one for one in self.producers if one.acks is acks)
                 reader = next(one for one in self.readers if one.acks is acks)
                 self._in_order("assign", delay, reader.renew)
@@ -164,6 +185,8 @@ class Life:
                 self._heal(command)
             case StartRun():
                 self._start_run()
+            case StandDown():
+                self.site.stand_down(self, command)
             case _:
                 assert isinstance(command, Count | Log | Observe | EnsureTopic | Diagnose), command
 
@@ -173,7 +196,7 @@ class Life:
 
     def _start_run(self):
         """Go on under a new run, as the runtime does it: the engine at once, the producers when they come to it."""
-        self.world.oracle.dead_runs.add(self.run)
+        self.oracle.dead_runs.add(self.run)
         self.run = self.world.rng.getrandbits(64)
         self.engine.start_run(self.run)
         for producer in self.producers:
@@ -182,18 +205,20 @@ class Life:
     # --- the disk
 
     def _save(self, generation, text):
-        world, options = self.world, self.world.options
+        world = self.world
         delay = world.rng.uniform(0.0, 0.05)
-        if world.faulty(options.save_slow):
+        if world.faulty("save_slow"):
             delay = world.rng.uniform(1.0, 10.0)
 
         def write():
-            if world.faulty(options.save_fails):
+            if world.faulty("save_fails"):
                 self.post("state", [StateSaveFailed(self.instant(), generation, "disk full")])
                 return
-            self.saved = text
-            world.disk.append((world.now, text))
-            times = 2 if world.faulty(options.save_repeats) else 1
+            problem, taken_over = self.site.keep(self, text)
+            if problem:
+                self.post("state", [StateSaveFailed(self.instant(), generation, problem, taken_over)])
+                return
+            times = 2 if world.faulty("save_repeats") else 1
             self.post("state", [StateSaved(self.instant(), generation)] * times)
 
         self._in_order("disk", delay, write)
@@ -220,15 +245,39 @@ class Life:
         world = self.world
         if world.admin_silent():
             return
+        if world.quorum is not None:
+            self._ask_quorum()
+            return
         view, at = world.quorum_view(), self.instant()
         self.post("quorum", [QuorumObserved(at, at, view) if view else QuorumUnreachable(at, at, "no quorum")])
+
+    def _ask_quorum(self):
+        """The answer tells how the quorum stood at some time since it was asked, and may be old when it comes."""
+        world, asked = self.world, self.instant()
+        late = not world.healed and world.later.random() < world.options.quorum_slow
+        world.faults["quorum_slow"] += late
+        delay = world.later.uniform(1.0, 3.0) if late else world.later.uniform(0.0, 0.3)
+
+        def look():
+            view = world.quorum_view()
+            self.after(rest, lambda: answer(view))
+
+        def answer(view):
+            if view is None:
+                event = QuorumUnreachable(self.instant(), asked, "no quorum")
+            else:
+                event = QuorumObserved(self.instant(), asked, view)
+            self.post("quorum", [event])
+
+        rest = delay * world.later.random()
+        self.after(delay - rest, look)
 
     def _group_reads(self):
         """A group consumer that sometimes goes back a little."""
         world = self.world
         for partition, kafka in world.partitions.items():
             served = kafka.readable(kafka.leader)
-            if served is None or partition.acks not in world.config.acks:
+            if served is None or partition.acks not in self.site.config.acks:
                 continue
             position = min(max(self.group_positions.get(partition, 0), served[1]), served[2])
             if world.rng.random() < 0.05:
@@ -244,16 +293,26 @@ class Life:
         world = self.world
         world.judge_injection(self, command)
         delay = world.rng.uniform(0.0, 0.5)
+        if world.options.fleet_slow and world.later.random() < world.options.fleet_slow:
+            world.faults["fleet_slow"] += 1
+            delay = world.later.uniform(1.0, 8.0)
+            if world.options.suspend and world.later.random() < 0.5:  # the worst moment for it
+                world.after(world.later.uniform(0.0, delay), lambda: world.suspend(self.process))
         if world.rng.random() < 0.1:
             self.after(delay, lambda: self._fault_failed(command.experiment_run))
             return
 
         def strike():
+            if not self.site.may_break(self):
+                self._fault_failed(command.experiment_run)
+                return
             for target in command.targets:
                 world.break_broker(target, command.fault)
             world.broken_by[command.experiment_run] = command.targets
             self.post("fleet", [FaultInjected(self.instant(), command.experiment_run, command.targets)])
-            self.after(command.duration, lambda: self._undo(command.experiment_run, command.targets))
+            self.after(
+                command.duration / world.options.pace, lambda: self._undo(command.experiment_run, command.targets)
+            )
 
         self.after(delay, strike)
 
@@ -289,7 +348,7 @@ def cluster_view(world):
         if parts:
             topic_id = world.topic_ids[acks]
             topics[f"probe-{acks}"] = TopicView(f"probe-{acks}", topic_id, world.options.min_isr, tuple(parts))
-    return ClusterView("sim", live, topics, {acks: f"probe-{acks}" for acks in world.config.acks})
+    return ClusterView("sim", live, topics, {acks: f"probe-{acks}" for acks in world.all_acks})
 
 
 def _dead(world, leader):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from tests.sim.options import PROFILES
+from tests.sim.options import CALM, PROFILES
 
-from kafka_sentinel.core import rechecks, verdicts
+from kafka_sentinel.core import guards, logview, rechecks, verdicts, witness
 from kafka_sentinel.core.account import Account, State
+from kafka_sentinel.core.answers import Answer
+from kafka_sentinel.core.control import Control
+from kafka_sentinel.core.days import Days
 from kafka_sentinel.core.experiments import Experiments
+from kafka_sentinel.core.guards_kafka import quorum_without_targets
 from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.ledger import PartitionLedger
+from kafka_sentinel.core.orphans import Orphans
+from kafka_sentinel.core.selftest import SelfTest
 from kafka_sentinel.core.settlement import Settlement
 from kafka_sentinel.core.sweep import Sweep
 from kafka_sentinel.core.verdicts import Validity
@@ -50,6 +56,23 @@ OFTEN_REFILLED = {
     "death": 0.0,
     "margin": 0,
     "lost_response": 0.2,
+}
+
+# Two days in which little but what the guards ask about keeps experiments from being run.
+DAYS = {**PROFILES["weeks"], **CALM, "pace": 60.0, "seconds": 3_000.0, "kill": 0.0, "pause": 0.0, "isolate": 0.0}
+DAYS = {**DAYS, "death": 0.001, "quorum": "", "fatal": 0.0, "admin_silence": 0.0, "reader_stall": 0.0}
+
+# Logs that have lost their beginnings go back to nothing, and clients report for a while where they had started.
+OFTEN_EMPTIED = {
+    **PROFILES["timed"],
+    "retention_age": 0.0,
+    "retention": 0.3,
+    "kill": 0.1,
+    "wipe": 0.6,
+    "unclean": True,
+    "death": 0.0,
+    "clock_step": 0.0,
+    "former_start": 0.9,
 }
 
 # Much is damaged and foreign, and Sentinel dies often, with a state that is a second old.
@@ -126,6 +149,18 @@ def forget_what_was_not_heard(patch):
 def expired_is_lost(patch):
     """The log start explains nothing."""
     patch.setattr(verdicts, "_passed_by_log_start", lambda *given: 0)
+
+
+def believe_where_a_former_log_started(patch):
+    """A log starts where its client says so, also above what was just read (a defect once)."""
+
+    def believing(self, log_start):
+        if log_start < self._start_told:
+            self.log_start = min(self.log_start, log_start)
+        self._start_told = log_start
+        self.log_starts_at(log_start)
+
+    patch.setattr(PartitionLedger, "verifier_told_start", believing)
 
 
 def forget_counts_of_sends(patch):
@@ -214,27 +249,105 @@ def count_from_where_the_reader_stands(patch):
     patch.setattr(PartitionLedger, "to_state", to_state)
 
 
-# Each with a seed that is known to notice it, and what is changed in the options of that seed.
+def never_stand_down(patch):
+    """A Sentinel that finds the Lease with another goes on beside it."""
+    patch.setattr(Control, "_taken", lambda self, lease: False)
+
+
+def take_every_name_for_ours(patch):
+    """Whoever signed a record, it is ours."""
+    real = logview.standing
+
+    def standing(sighting, instance):
+        return real(sighting._replace(instance=instance), instance)
+
+    patch.setattr(witness, "standing", standing)
+    patch.setattr(logview, "standing", standing)
+
+
+def take_live_namesakes_for_earlier_lives(patch):
+    """A run of our name that nobody knows is one of ours, wherever it stands."""
+    real = Orphans._ours
+
+    def ours(self, sighting):
+        floor, self._own_floor = self._own_floor, None
+        try:
+            return real(self, sighting)
+        finally:
+            self._own_floor = floor
+
+    patch.setattr(Orphans, "_ours", ours)
+
+
+def ask_no_quorum(patch):
+    """The guard of the quorum always allows."""
+    _always_allow(patch, quorum_without_targets)
+
+
+def keep_no_budget(patch):
+    """As many brokers a day as the schedule asks for."""
+    _always_allow(patch, guards.daily_budget)
+
+
+def keep_no_blackout(patch):
+    """Faults in the night, too."""
+    _always_allow(patch, guards.blackout)
+
+
+def _always_allow(patch, guard):
+    def allow(given, target):
+        return Answer(guard.__name__, allowed=True, seen="not asked", threshold="none")
+
+    patch.setattr(guards, "GUARDS", tuple(allow if one is guard else one for one in guards.GUARDS))
+
+
+def begin_days_where_people_live(patch):
+    """Days of a zone that is two hours ahead."""
+    real = Days.add
+    patch.setattr(Days, "add", lambda self, name, amount, at: real(self, name, amount, at + 7_200.0))
+
+
+def forget_days_at_restart(patch):
+    """The days begin anew with each life; the totals do not."""
+    patch.setattr(Days, "restore", lambda self, state: None)
+
+
+def never_test_itself(patch):
+    patch.setattr(SelfTest, "tick", lambda self, now: [])
+
+
+# Each with a seed that is known to notice it, and what is changed in the options of that seed. Those of before there
+# were later faults are noticed in worlds without them; each of the others, only in worlds that have the fault.
 MUTATIONS = {
-    mutation.__name__.replace("_", " "): (mutation, seed, changes)
-    for mutation, seed, changes in (
-        (skip_barrier_check, 91, {}),
-        (skip_fence_check, 139, {}),
-        (call_suspects_lost_unread, 15, {}),
-        (late_is_lost, 5, {}),
-        (never_settle_uncertain, 5, {}),
-        (count_redelivery_as_duplicate, 0, {}),
-        (forget_what_was_not_heard, 7, {}),
-        (expired_is_lost, 7, {}),
-        (forget_counts_of_sends, 0, {}),
-        (never_close_incidents, 0, {}),
-        (inject_without_asking, 2, {}),
-        (inject_again, 5, {}),
-        (forget_that_a_topic_was_made_anew, 30, {}),
-        (take_claims_across_topics, 0, OFTEN_FORGETFUL),
-        (forget_proofs_at_restart, 326, OFTEN_INTERRUPTED),
-        (look_at_everything_once, 230, OFTEN_REFILLED),
-        (attribute_all_damage, 319, PROFILES["ageing"]),
-        (count_from_where_the_reader_stands, 131, OFTEN_DAMAGED),
+    mutation.__name__.replace("_", " "): (mutation, seed, changes, later)
+    for mutation, seed, changes, later in (
+        (skip_barrier_check, 91, {}, False),
+        (skip_fence_check, 139, {}, False),
+        (call_suspects_lost_unread, 15, {}, False),
+        (late_is_lost, 5, {}, False),
+        (never_settle_uncertain, 5, {}, False),
+        (count_redelivery_as_duplicate, 0, {}, False),
+        (forget_what_was_not_heard, 7, {}, False),
+        (believe_where_a_former_log_started, 10, OFTEN_EMPTIED, True),
+        (expired_is_lost, 7, {}, False),
+        (forget_counts_of_sends, 0, {}, False),
+        (never_close_incidents, 0, {}, False),
+        (inject_without_asking, 2, {}, False),
+        (inject_again, 5, {}, False),
+        (forget_that_a_topic_was_made_anew, 30, {}, False),
+        (take_claims_across_topics, 0, OFTEN_FORGETFUL, False),
+        (forget_proofs_at_restart, 67, OFTEN_INTERRUPTED, False),
+        (look_at_everything_once, 230, OFTEN_REFILLED, False),
+        (attribute_all_damage, 319, PROFILES["ageing"], False),
+        (count_from_where_the_reader_stands, 55, OFTEN_DAMAGED, False),
+        (never_stand_down, 8, PROFILES["leased"], False),
+        (take_every_name_for_ours, 0, PROFILES["neighbours"], False),
+        (take_live_namesakes_for_earlier_lives, 0, PROFILES["namesakes"], True),
+        (ask_no_quorum, 7, PROFILES["quorum"], True),
+        (keep_no_budget, 0, DAYS, True),
+        (keep_no_blackout, 0, DAYS, True),
+        (begin_days_where_people_live, 0, DAYS, True),
+        (forget_days_at_restart, 0, DAYS, True),
+        (never_test_itself, 0, DAYS, True),
     )
 }
