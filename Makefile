@@ -14,11 +14,15 @@ export UV_PYTHON_INSTALL_DIR := $(ROOT)/.cache/python
 export UV_LINK_MODE := copy
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
+UV = $(shell uv --version >/dev/null 2>&1 && echo uv || echo .cache/uv-$(UV_VERSION)/bin/uv)
+OUT ?= dist/sbom.cdx.json
 ARGS ?=
 SEEDS ?= 1000
 START ?= 0
+HOURS ?= 2
+SECONDS ?= 240
 
-.PHONY: help demo test check test-core test-chart test-image test-kafka test-kubernetes verify sim bench image docs picture clean
+.PHONY: help demo test check test-core test-chart test-image test-kafka test-kubernetes verify sim soak fuzz mutants bench image sbom advisories docs picture clean
 
 help:  ## List the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -60,8 +64,19 @@ verify: check  ## Everything at full length: long outages, whole matrices, many 
 sim: $(READY)  ## Simulated worlds (SEEDS=n START=k)
 	@$(PYTHON) -m tests.sim --seeds $(SEEDS) --start $(START)
 
+mutants: $(READY)  ## The core made wrong in one place at a time (MODULES="verdicts ledger" BUDGET=seconds SAMPLE=n SEED=n SHOW=name TESTS="file ..." ENOUGH=seconds)
+	@nice -n 19 $(PYTHON) -m tools.mutants $(MODULES) $(if $(BUDGET),--budget $(BUDGET)) \
+	  $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(SHOW),--show $(SHOW)) \
+	  $(if $(ENOUGH),--enough $(ENOUGH)) $(if $(TESTS),--tests $(TESTS))
+
+soak: $(READY)  ## Real brokers and random faults for hours, every record compared with the log (HOURS=h SEED=s FAULTS=a,b)
+	@$(PYTHON) -m tests.soak --hours $(HOURS) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
+
+fuzz: $(READY)  ## Hostile input, guided by coverage (SECONDS=n for all of it together; CPython 3.11 on x86-64)
+	@$(PYTHON) -m tests.fuzz --seconds $(SECONDS)
+
 bench: $(READY)  ## What docs/performance.md shows, measured here (40 minutes; WRITE=1 writes the page)
-	@for each in throughput footprint observer precision latency scale endurance image simulation; do \
+	@for each in throughput footprint observer precision latency scale fleet endurance kills image simulation; do \
 	  echo "--- $$each"; $(PYTHON) -m benchmarks.$$each $(if $(WRITE),--write) || exit 1; done
 
 image:  ## The image, by docker, podman or buildah (BASE=IMAGE, RUNTIME_BASE=IMAGE, EXTRAS=msk, BUILDER=PROGRAM, ARGS)
@@ -74,6 +89,13 @@ image:  ## The image, by docker, podman or buildah (BASE=IMAGE, RUNTIME_BASE=IMA
 	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
 	    --label org.opencontainers.image.created=$$(git log -1 --format=%cI) $(ARGS) .
 
+sbom: $(READY)  ## What is installed beside Sentinel, by CycloneDX, from uv.lock (OUT=dist/sbom.cdx.json)
+	@mkdir -p $(dir $(OUT)) && $(UV) export --quiet --frozen --no-dev --all-extras --format cyclonedx1.5 --output-file $(OUT)
+	@echo $(OUT)
+
+advisories: $(READY)  ## Whether anything of it has known vulnerabilities (asks api.osv.dev)
+	@$(UV) audit --frozen --no-dev
+
 docs: $(READY)  ## Write what is generated anew: pages in docs/, dashboards, the chart's schema and table
 	@$(PYTHON) -m kafka_sentinel.docs_gen --write
 	@$(PYTHON) tools/chart.py --write
@@ -83,7 +105,7 @@ picture: $(READY)  ## The picture of the page in docs/, taken by Chromium
 	@$(PYTHON) -m tests.page.picture docs/page.png
 
 clean:  ## Remove what was fetched and built
-	rm -rf .venv .cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .mutants .fuzz dist
 
 # uv from the PATH if it works, else this version of it, in a virtual environment of its own.
 $(READY): pyproject.toml uv.lock

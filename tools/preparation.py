@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.needs import APT_LOCK
 from tools.turns import MODEST
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,7 @@ def chromium() -> str | None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return "no Chromium on the PATH (only root on Debian gets it installed)"
     for words in ("update -qq", "install -qqy --no-install-recommends chromium"):
-        reason = have("Debian's Chromium", ["apt-get", *words.split()], SHORT)
+        reason = have("Debian's Chromium", ["flock", str(APT_LOCK), "apt-get", *words.split()], SHORT)
         if reason is not None:
             return f"apt-get {words}: {reason}"
     return None if shutil.which("chromium") else "apt-get installed no chromium"

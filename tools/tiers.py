@@ -25,8 +25,9 @@ from tools import preparation
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 2
+PREPARERS = 2
 CLOSING = re.compile(r"\d+ (passed|failed|error|deselected)|no tests ran")
-CORE = ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools")
+CORE = ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools", "tests/fuzz")
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 FAILURE = re.compile(r"(?:FAILED|ERROR) (\S+::.*)")  # a line of pytest's short summary
 WIDTH = 240  # characters of such a line that are said again under the table
@@ -41,8 +42,8 @@ TIERS = (  # in the order of their preparation: what is waited for longest begin
     Tier("kubernetes", ("tests/kubernetes",), preparation.kubernetes, slow=True, machines=True, budget=12 * 60.0),
     Tier("alerts", ("tests/alerts",), preparation.prometheus),
     Tier("page", ("tests/page",), preparation.chromium),
-    Tier("chart", ("tests/chart",), preparation.chart),
     Tier("image", ("tests/image",), preparation.image),
+    Tier("chart", ("tests/chart",), preparation.chart),  # Go builds its Helm after Kubernetes, one at a time
 )
 
 
@@ -164,14 +165,15 @@ def main() -> int:
 def run(tiers: Sequence[Tier], arguments: Sequence[str]) -> list[Result]:
     """Run all tiers, `WORKERS` at a time. Returns their results in the order in which they ended."""
     turns, runner = Turns(tiers), Runner(arguments, beside=len(tiers) > 1)
-    with ThreadPoolExecutor(WORKERS + 1) as pool:
+    with ThreadPoolExecutor(WORKERS + PREPARERS) as pool:
         try:
-            preparing = pool.submit(turns.prepare)
+            preparing = [pool.submit(turns.prepare) for _ in range(PREPARERS)]
             results = list(chain.from_iterable(pool.map(runner.work, [turns] * WORKERS)))
         except KeyboardInterrupt:
             turns.stop()
             raise
-        preparing.result()
+        for one in preparing:
+            one.result()
     return results
 
 

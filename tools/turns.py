@@ -1,8 +1,9 @@
 """Whose turn it is: which tier a free worker runs next.
 
-One thread prepares tiers in their order, for all of them use one apt. Workers take the first that is prepared; those
-that put up machines of their own come before others, and one at a time: side by side, brokers and nodes starve each
-other, and what is measured then is this machine. Whatever runs beside them takes less of the processor than they do.
+Tiers are prepared in their order, by several threads: what is built for one takes as long as all else, and what is
+fetched meanwhile needs little of the processor. Workers take the first that is prepared; those that put up machines of
+their own come before others, and one at a time: side by side, brokers and nodes starve each other, and what is measured
+then is this machine. Whatever runs beside them takes less of the processor than they do.
 """
 
 from __future__ import annotations
@@ -42,39 +43,36 @@ class Prepared(NamedTuple):
 
 class Turns:
     def __init__(self, tiers: Sequence[Tier]) -> None:
-        self._tiers = tuple(tiers)
+        self._left = list(tiers)  # to be prepared
+        self._preparing = 0
         self._ready: list[Prepared] = []
-        self._prepared_all = False
+        self._stopped = False
         self._machines_are_up = False
         self._changed = threading.Condition()
 
     def prepare(self) -> None:
-        """Prepare all tiers, one after the other."""
-        try:
-            for tier in self._tiers:
-                began = time.monotonic()
-                missing = tier.prepare()
-                with self._changed:
-                    if self._prepared_all:
-                        return
-                    self._ready.append(Prepared(tier, missing, time.monotonic() - began))
-                    self._changed.notify_all()
-        finally:
-            self._end()
+        """Prepare what is left, one after the other; other threads may do so at the same time."""
+        while (tier := self._next()) is not None:
+            began, prepared = time.monotonic(), None
+            try:
+                prepared = Prepared(tier, tier.prepare(), time.monotonic() - began)
+            finally:
+                self._note(prepared)
 
     def take(self) -> Prepared | None:
         """Return what to run now, as soon as there is something; None if nothing is left."""
         with self._changed:
-            while True:
+            while self._ready or self._left or self._preparing:
+                if self._stopped:
+                    return None
                 fit = [one for one in self._ready if not (one.tier.machines and self._machines_are_up)]
                 if fit:
                     chosen = max(fit, key=lambda one: one.tier.machines)  # of equals the first
                     self._ready.remove(chosen)
                     self._machines_are_up = self._machines_are_up or chosen.tier.machines
                     return chosen
-                if self._prepared_all and not self._ready:
-                    return None
                 self._changed.wait()
+            return None
 
     def ended(self, tier: Tier) -> None:
         """Note that a tier that was taken is through."""
@@ -83,12 +81,25 @@ class Turns:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Give out no more."""
+        """Give out no more, and prepare no more."""
         with self._changed:
-            self._ready.clear()
-        self._end()
+            self._stopped = True
+            self._left.clear()
+            self._changed.notify_all()
 
-    def _end(self) -> None:
+    def _next(self) -> Tier | None:
         with self._changed:
-            self._prepared_all = True
+            if not self._left:
+                return None
+            self._preparing += 1
+            return self._left.pop(0)
+
+    def _note(self, prepared: Prepared | None) -> None:
+        """Note that a preparation has ended; without a result it broke off, and nothing else is prepared."""
+        with self._changed:
+            self._preparing -= 1
+            if prepared is None:
+                self._left.clear()
+            else:
+                self._ready.append(prepared)
             self._changed.notify_all()

@@ -36,7 +36,7 @@ class Objects:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.all: list[dict] = [each for each in yaml.safe_load_all(text) if each]
+        self.all: list[dict] = [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
 
     def of(self, kind: str) -> list[dict]:
         return [each for each in self.all if each["kind"] == kind]

@@ -46,7 +46,7 @@ def test_it_is_built_once_and_again_when_its_pins_have_changed(program: Program,
 
 
 def test_one_that_cannot_be_built_is_named_with_what_go_said_and_does_not_count_as_built(program: Program):
-    (program.pins / "main.go").write_text("package main\n")
+    (program.pins / "main.go").write_text('package main\n\nimport "nowhere"\n')
     with pytest.raises(LabError, match=r"go build in \S+/pins failed with exit code 1:\n(.*\n)*.*main"):
         ensure([program])
     assert not program.is_built

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import needs
 
 from tools import preparation, tiers
 
@@ -21,6 +22,7 @@ FAILS = "def test_a(): pass\ndef test_b(): raise AssertionError\n"
 def as_a_person_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CI", "FULL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # each of dozens of runs would load all of them
 
 
 def python(program: str) -> list[str]:
@@ -71,6 +73,20 @@ def test_while_it_lasts_there_is_a_word_now_and_then(monkeypatch: pytest.MonkeyP
     assert preparation.have("a thing", python(program), 60) is None
     assert len(words) >= 3
     assert words[0] == "preparing a thing: 0 s so far"
+
+
+def test_of_those_who_call_apt_get_one_does_so_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(needs, "APT_LOCK", tmp_path / "lock")
+    tries = ["flock", "--nonblock", str(tmp_path / "lock"), "true"]
+    with needs.one_apt():
+        assert subprocess.run(tries, check=False).returncode == 1
+    assert subprocess.run(tries, check=False).returncode == 0
+    called: list[list[str]] = []
+    monkeypatch.setattr(preparation.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(preparation.shutil, "which", lambda name: "/bin/it" if name == "apt-get" or called else None)
+    monkeypatch.setattr(preparation, "have", lambda what, command, seconds: called.append(command))
+    assert preparation.chromium() is None
+    assert [command[:3] for command in called] == [["flock", str(preparation.APT_LOCK), "apt-get"]] * 2
 
 
 def test_a_tier_that_cannot_run_is_said_and_is_a_failure_where_all_must(

@@ -78,18 +78,42 @@ def test_what_cannot_run_is_given_out_with_the_reason() -> None:
 
 def test_after_a_stop_nothing_is_given_out_and_nothing_more_prepared() -> None:
     tried: list[str] = []
-    turns = Turns([tier("one", prepare=lambda: tried.append("one")), tier("two", prepare=lambda: tried.append("two"))])
-    turns.stop()
+
+    def interrupted() -> None:
+        turns.stop()
+
+    turns = Turns([tier("one", prepare=interrupted), tier("two", prepare=lambda: tried.append("two"))])
     turns.prepare()
     assert turns.take() is None
-    assert tried == ["one"], "what is being prepared ends by itself"
+    assert tried == [], "what is being prepared ends by itself, and nothing else begins"
+
+
+def test_several_prepare_at_once_each_tier_once_and_the_end_is_when_the_last_is_through() -> None:
+    begun, gate = threading.Barrier(2), threading.Event()
+
+    def long() -> str | None:
+        begun.wait(LONG)
+        return None if gate.wait(LONG) else "late"
+
+    turns = Turns([tier("long", prepare=long), tier("short", prepare=lambda: begun.wait(LONG) and None), tier("third")])
+    preparing = [threading.Thread(target=turns.prepare, daemon=True) for _ in range(2)]
+    for one in preparing:
+        one.start()
+    assert [name_of(turns.take()) for _ in range(2)] == ["short", "third"]
+    waits = Taker(turns)
+    assert waits.wait(SOON) == []
+    gate.set()
+    assert waits.wait(LONG) == ["long"]
+    for one in preparing:
+        one.join(LONG)
+    assert turns.take() is None
 
 
 def test_where_preparing_breaks_off_nobody_waits_for_ever() -> None:
     def broken() -> str | None:
         raise OSError("no disk")
 
-    turns = Turns([tier("one"), tier("two", prepare=broken)])
+    turns = Turns([tier("one"), tier("two", prepare=broken), tier("three")])
     with pytest.raises(OSError, match="no disk"):
         turns.prepare()
     assert [name_of(turns.take()) for _ in range(2)] == ["one", None]
