@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.needs import problem
+from tests.needs import one_apt, problem
 
 from kafka_sentinel.lab.errors import LabError
 from kafka_sentinel.lab.jars import default_cache
@@ -79,9 +79,10 @@ def _unpack(package: str, target: Path) -> None:
 def _apt(*words: str, folder: Path) -> str | None:
     """Return why apt-get failed, or None."""
     command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", *words]
-    done = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    with one_apt():
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
     if done.returncode == 0:
         return None
     return (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]

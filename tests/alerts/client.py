@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,13 +20,14 @@ class Client:
     def is_ready(self) -> bool:
         return self._get("/-/ready", mistakes=False) is not None
 
-    def now(self, expr: str) -> list[dict[str, Any]]:
-        """Ask for what there is now. Raises AssertionError if it cannot be asked."""
-        return self._ask("query", query=expr)["result"]
+    def now(self, expr: str, at: float | None = None) -> list[dict[str, Any]]:
+        """Ask for what there is now, or was `at` (wall clock). Raises AssertionError if it cannot be asked."""
+        return self._ask("query", query=expr, **({} if at is None else {"time": f"{at:.3f}"}))["result"]
 
-    def lately(self, expr: str, seconds: float) -> list[dict[str, Any]]:
-        end = time.time()
-        return self._ask("query_range", query=expr, start=f"{end - seconds:.3f}", end=f"{end:.3f}", step="1")["result"]
+    def lately(self, expr: str, seconds: float, until: float) -> list[dict[str, Any]]:
+        """Ask for what there was in the seconds until an instant (wall clock)."""
+        span = {"start": f"{until - seconds:.3f}", "end": f"{until:.3f}"}
+        return self._ask("query_range", query=expr, **span, step="1")["result"]
 
     def label_values(self, name: str, selector: str) -> list[str]:
         return self._ask(f"label/{name}/values", **{"match[]": selector})

@@ -12,12 +12,16 @@ from tests.alerts.client import Client
 Shown = dict[Asked, list[dict[str, Any]]]
 
 
-def answers(prometheus: Client, lately: float, **variables: str) -> Shown:
-    """Return what each query finds. `lately`: seconds that a graph shows. `variables`: those of Grafana that differ."""
+def answers(prometheus: Client, lately: float, at: float, **variables: str) -> Shown:
+    """Return what each query finds.
+
+    `lately`: seconds that a graph shows. `at`: the instant (wall clock) that all are asked about, since asking takes
+    seconds. `variables`: those of Grafana that differ.
+    """
     found = {}
     for query in asked():
         expr = query.filled(**variables)
-        found[query] = prometheus.now(expr) if query.instant else prometheus.lately(expr, lately)
+        found[query] = prometheus.now(expr, at) if query.instant else prometheus.lately(expr, lately, at)
     return found
 
 

@@ -10,6 +10,7 @@ from tests.alerts.lives import SCRAPE, Life
 from tests.alerts.promtool import ROOT
 
 from kafka_sentinel.core.commands import SaveState
+from kafka_sentinel.core.ledger import PartitionLedger
 
 PAGE = (ROOT / "docs/alerts.md").read_text()
 QUIET = ("n1", "n2", "n3")
@@ -158,6 +159,22 @@ def test_what_fires_together_is_what_the_page_says(tmp_path):
     }
     found = dict(zip(moments, fired(life, tmp_path, *moments.values()), strict=True))
     assert found == {moment: expected(moment) for moment in moments}
+
+
+def test_a_detector_that_misses_what_it_is_drilled_with_is_told_within_a_minute_and_nothing_else_is(
+    tmp_path, monkeypatch
+):
+    """By the first drill of a life; that of the next life finds everything, and takes nothing back."""
+    life = Life(places=QUIET)
+    with monkeypatch.context() as broken:
+        broken.setattr(PartitionLedger, "_count_copies", lambda self, found: None)
+        life.run(120)
+    life.restart()
+    life.run(120)
+    named = "KafkaSentinelSelftestMissed (warning)"
+    assert fired(life, tmp_path, 60, 200) == [{named}, {named}]
+    assert fired(life, tmp_path) == {named}
+    assert life.engine.status()["selftest"]["missed"] == []
 
 
 class Kept(Life):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -13,10 +14,11 @@ LETTERED = re.compile(r"test_[b-z]_")  # after "test_" an "a" is mostly the arti
 OF_LETTER_A = "tests/kubernetes/test_experiments.py"
 
 
-def names_in(path: Path) -> set[str]:
+@cache
+def names_in(path: Path) -> frozenset[str]:
     """Return the test functions of a file, without importing it."""
     found = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))
-    return {node.name for node in found if node.name.startswith("test_")}
+    return frozenset(node.name for node in found if node.name.startswith("test_"))
 
 
 def missing(page: str) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import yaml
+from tests.scenarios.words import Words
 
 from kafka_sentinel.core.commands import Command, Log
 from kafka_sentinel.core.events import Event, RecordsAcked, RecordsRead, RecordsSent
@@ -69,9 +70,11 @@ class Watched(Runtime):
         self.heard: list[Event] = []  # what the clients and the fleet reported, in the order it was posted
         self.said: list[Log] = []
         self.published: list[dict] = []  # every status snapshot
+        self.words = Words()
         super().__init__(*args, **kwargs)
 
     def _do(self, command: Command) -> None:
+        self.words.take([command])
         if isinstance(command, Log):
             self.said.append(command)
         super()._do(command)
@@ -259,6 +262,12 @@ class SentinelProcess:
             self.kill()
 
     def start(self) -> SentinelProcess:
+        self.launch()
+        wait_for(lambda: self.get("/readyz"), 60, lambda: f"Sentinel up: {self.log()[-2000:]}")
+        return self
+
+    def launch(self) -> None:
+        """Start it, and do not wait until it answers."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("KAFKA_SENTINEL")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -268,8 +277,6 @@ class SentinelProcess:
                 env=environment | self._environment,
                 cwd=Path(__file__).parents[2],
             )
-        wait_for(lambda: self.get("/readyz"), 60, lambda: f"Sentinel up: {self.log()[-2000:]}")
-        return self
 
     def acked(self, partition: int = 0, acks: Acks = Acks.ALL) -> set[Key]:
         """What was acknowledged to it, in any of its lives, as the client said it."""
@@ -298,6 +305,11 @@ class SentinelProcess:
 
     def records(self, acks: str = "all") -> dict[str, int]:
         return self.status.get("records", {}).get(acks, {})
+
+    @property
+    def pid(self) -> int | None:
+        """Of its living process; None if it has ended."""
+        return None if self._process is None or self._process.poll() is not None else self._process.pid
 
     def kill(self) -> None:
         assert self._process is not None

@@ -23,7 +23,7 @@ from kafka_sentinel.adapters.topics import TopicKeeper, TopicOptions, admin_clie
 from kafka_sentinel.adapters.verifier import Verifier, VerifierOptions
 from kafka_sentinel.core.cluster import TopicView
 from kafka_sentinel.core.commands import Recheck
-from kafka_sentinel.core.coordinators import GROUPS_TOPIC, partition_for
+from kafka_sentinel.core.coordinators import GROUPS_TOPIC, TRANSACTIONS_TOPIC, partition_for
 from kafka_sentinel.core.events import (
     AdapterError,
     ClusterObserved,
@@ -440,11 +440,15 @@ def test_the_coordinator_of_a_group_is_the_broker_that_we_compute(lab_combined, 
 def test_the_coordinator_of_a_transactional_id_is_the_broker_that_we_resolve(lab_combined, parts, mailbox, make_topic):
     part = parts(lab_combined, make_topic(lab_combined))
     names = [part.topic, *(f"paymënts-😀-{number}-{part.topic}" for number in range(12))]
+    commit(part, names[0])  # there is no such topic before the first transaction
+    elect_preferred(lab_combined, TRANSACTIONS_TOPIC)
     for name in names:
         commit(part, name)
     named = observer.transaction_coordinators(lab_combined.bootstrap_servers)
     part.watcher()
-    view = mailbox.until(lambda: (seen := mailbox.of(ClusterObserved)) and seen[-1].view)
+    mailbox.first(ClusterObserved)
+    mailbox.until(lambda: preferred(mailbox.of(ClusterObserved)[-1].view.topics[TRANSACTIONS_TOPIC]))
+    view = mailbox.of(ClusterObserved)[-1].view
     resolved = {name: resolve(coordinator_of(name), "", World(now(), now(), cluster=view)).brokers for name in names}
     assert resolved == {name: {named[name]} for name in names}
     assert len({named[name] for name in names}) > 1

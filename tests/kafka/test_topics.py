@@ -24,7 +24,7 @@ from tests.kafka import truth
 from tests.kafka.sentinel import Sentinel, assert_identities, configuration, wait_for
 
 from conftest import describe
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, TopicPartition
 from kafka_sentinel.core.types import Acks, ProbePartition
 
 SESSION = {"session_timeout": 3, "snapshot_interval": 0.3, "quorum_interval": 0.5}
@@ -47,15 +47,6 @@ def hold_the_verifier(sentinel: Sentinel) -> None:
 def let_the_verifier_go(sentinel: Sentinel) -> None:
     position = sentinel.runtime.ask(lambda engine: engine.truth.ledgers[FIRST].position)
     sentinel.runtime._adapters._verifiers[Acks.ALL].assign(FIRST, position)
-
-
-def log_start(lab, topic: str) -> int:
-    where = TopicPartition(topic, 0)
-    consumer = KafkaConsumer(bootstrap_servers=lab.bootstrap_servers.split(","))
-    try:
-        return consumer.beginning_offsets([where])[where]
-    finally:
-        consumer.close()
 
 
 def admin(lab) -> AdminClient:
@@ -86,7 +77,7 @@ def test_f_what_deletion_of_records_passes_unread_has_expired_and_is_not_lost(la
         let_the_verifier_go(sentinel)
         verified = sentinel.records()["verified"]
         sentinel.wait_verified(verified + 100)
-        assert log_start(lab, topic) == edge
+        assert truth.log_start(lab.bootstrap_servers, topic) == edge
         expired_is_exact(lab, sentinel, topic, least=50)
 
 
@@ -99,7 +90,11 @@ def test_f_what_retention_passes_unread_has_expired_and_is_not_lost(lab_combined
         sentinel.wait_verified(500)
         hold_the_verifier(sentinel)
         position = sentinel.runtime.ask(lambda engine: engine.truth.ledgers[FIRST].position)
-        wait_for(lambda: log_start(lab, topic) > position + 500, 60, "retention overtakes the verifier")
+        wait_for(
+            lambda: truth.log_start(lab.bootstrap_servers, topic) > position + 500,
+            60,
+            "retention overtakes the verifier",
+        )
         let_the_verifier_go(sentinel)
         verified = sentinel.records()["verified"]
         sentinel.wait_verified(verified + 500)

@@ -106,12 +106,3 @@ def explained(*sentinels: Sentinel) -> Iterator[None]:
 def watching(row: Permission) -> bool:
     """Tell whether a right is one of a Sentinel that watches and breaks nothing."""
     return row.need is not Need.EXPERIMENTS
-
-
-def is_calm(status: dict[str, Any]) -> bool:
-    """Tell whether nothing is open: no incident, no disruption, no record of unknown fate, no replica behind."""
-    still = [one for one in status["incidents"] if one["closed_at"] is None]
-    disrupted = [one for one in status["kubernetes"]["disruptions"] if one["outcome"] is None]
-    fates = status["records"]["all"]
-    behind = [one for one in status["partitions"] if len(one["isr"]) < len(one["replicas"])]
-    return not (still or disrupted or behind or fates["suspected"] or fates["unresolved"])

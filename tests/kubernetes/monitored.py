@@ -23,11 +23,11 @@ from tests.chart.helm import MAJORS
 from tests.kafka import truth
 from tests.kubernetes.agents import Machine
 from tests.kubernetes.deploy import objects
+from tests.kubernetes.deploy.calm import is_calm
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.monitoring import SELECTED, Monitoring
 from tests.kubernetes.deploy.release import Release, installed
 from tests.kubernetes.deploy.waiting import say, wait_for
-from tests.kubernetes.figures import is_calm
 from tests.kubernetes.injections import armed, denying, experiment
 from tests.kubernetes.memory import Memory, memory_of
 from tests.kubernetes.pod_record import PodRecord, recorded
@@ -102,7 +102,7 @@ def seen_by(monitor: str) -> dict[str, Any]:
 def show(prometheus: Client, cluster: str) -> Shown:
     """Ask what the dashboards ask when somebody opens them and chooses one of the clusters they offer."""
     assert cluster in prometheus.label_values("kafka_cluster", "kafka_sentinel_build_info{}")
-    return answers(prometheus, LATELY, kafka_cluster=cluster, __range=RANGE, __rate_interval="10s")
+    return answers(prometheus, LATELY, time.time(), kafka_cluster=cluster, __range=RANGE, __rate_interval="10s")
 
 
 @contextmanager

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from tests.kubernetes import phases
+from tests.kubernetes.deploy.calm import is_calm
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Sentinel
 from tests.kubernetes.deploy.shared import SMALL_TEAM, SharedKafka
 from tests.kubernetes.deploy.waiting import say, wait_for
-from tests.kubernetes.figures import Figures, assert_accounts_whole, explained, is_calm, take, watching
+from tests.kubernetes.figures import Figures, assert_accounts_whole, explained, take, watching
 
 pytestmark = pytest.mark.timeout(900)  # the first of them waits until all of it has happened
 NODE, ON_IT = "n2", 2  # a node with one broker: of two, the disruption budget lets only one go

@@ -16,10 +16,11 @@ from tests.kafka import truth
 from tests.kafka.conftest import describe
 from tests.kafka.sentinel import Key
 from tests.kubernetes import phases
+from tests.kubernetes.deploy.calm import is_calm
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.tapped import TappedSentinel
 from tests.kubernetes.deploy.waiting import say, wait_for
-from tests.kubernetes.figures import Figures, explained, is_calm, take, watching
+from tests.kubernetes.figures import Figures, explained, take, watching
 from tests.kubernetes.phases import PLACED, PROBE, Others
 
 NODE, BROKERS, THIRD = "n1", (0, 1), 2
@@ -109,7 +110,8 @@ class _Play:
         returned = time.time()
         self.lab.start_node(NODE)
         self.kafka.wait_ready()
-        self._say("all brokers are back")
+        helped = {topic: self.kafka.lead_again(topic) for topic in MIN_ISR}
+        self._say(f"all brokers are back; partitions that an operator had to give a leader: {helped}")
         self._wait(is_calm, "the incident to be closed", CLOSED)
         self._say("everything has settled")
         after = [take(each) for each in self.both]

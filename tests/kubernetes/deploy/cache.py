@@ -18,11 +18,14 @@ KEPT = 4  # of each kind: several checkouts may share one cache
 def kept(
     folder_name: str, kind: str, inputs: bytes, build: Callable[[Path, Path], None], *, suffix: str = ".tar"
 ) -> Path:
-    """Return the file for these inputs; `build(work folder, file)` makes it once. The last few of its kind are kept."""
+    """Return the file for these inputs; `build(work folder, file)` makes it once. The last few of its kind are kept.
+
+    In a folder one is built at a time: its images share what debootstrap fetches.
+    """
     folder = default_cache() / "kubernetes-lab" / folder_name
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{kind}.{digest(inputs)}{suffix}"
-    with _alone(folder / f"{kind}.lock"):
+    with _alone(folder / "lock"):
         if not target.exists():
             print(f"building {folder_name}/{kind}", flush=True)  # noqa: T201 - it may take a minute or two
             with tempfile.TemporaryDirectory(prefix=f"{kind}-", dir=folder) as work:

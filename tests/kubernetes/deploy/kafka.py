@@ -6,6 +6,7 @@ import base64
 import contextlib
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,9 +29,11 @@ from tests.kubernetes.lab.cluster import Cluster
 from kafka import KafkaAdminClient
 from kafka_sentinel.lab.errors import LabError
 
-PREFERRED = 0  # type of election
+PREFERRED, UNCLEAN = 0, 1  # types of election
 READY_SECONDS = 300.0  # on a busy machine; twenty are usual
 GONE_SECONDS = 90.0
+ELECTS_SECONDS = 30.0  # for Kafka to elect by itself who has returned
+LOOK_SECONDS = 0.5
 MEBIBYTE = 1 << 20  # bytes
 STORAGE = ("PersistentVolume", "PersistentVolumeClaim")
 ZONE = "topology.kubernetes.io/zone"
@@ -199,18 +202,44 @@ class Kafka:
         partitions = sorted(describe(self.bootstrap)[topic].partitions)
 
         def done() -> bool:
-            servers = self.bootstrap.split(",")
-            try:
-                with contextlib.closing(
-                    KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=5_000)
-                ) as client:
-                    client.elect_leaders(PREFERRED, {topic: partitions})
-            except KafkaError:
-                return False
+            self._elect(PREFERRED, topic, partitions)
             found = describe(self.bootstrap)[topic].partitions
             return all(found[number].leader == found[number].replicas[0] for number in partitions)
 
         wait_for(done, f"the first replicas to lead {topic}", READY_SECONDS)
+
+    def lead_again(self, topic: str) -> list[int]:
+        """Have all partitions led again whose replicas have returned empty, and return those an operator had to see to.
+
+        Kafka elects one of them as it returns. Once, on a slow machine, a partition was left without a leader for
+        minutes, it is not known why: perhaps Kafka looked before that one had said on which disk its new log is. It
+        looks at what nobody leads every five minutes only.
+        """
+        wait = time.monotonic() + ELECTS_SECONDS
+        partitions = sorted(describe(self.bootstrap)[topic].partitions)
+
+        def leaderless() -> list[int]:
+            return [number for number in partitions if self.leader(topic, number) == -1]
+
+        while (left := leaderless()) and time.monotonic() < wait:
+            time.sleep(LOOK_SECONDS)
+
+        def done() -> bool:
+            if still := leaderless():
+                self._elect(UNCLEAN, topic, still)
+            return not still
+
+        wait_for(done, f"{topic} to be led again", READY_SECONDS, leaderless)
+        return left
+
+    def _elect(self, kind: int, topic: str, partitions: list[int]) -> None:
+        """Ask for an election, and leave it to the caller to see what became of it."""
+        servers = self.bootstrap.split(",")
+        with (
+            contextlib.suppress(KafkaError),
+            contextlib.closing(KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=5_000)) as client,
+        ):
+            client.elect_leaders(kind, {topic: partitions})
 
     # --- what is done to it
 

@@ -15,6 +15,7 @@ from typing import Self
 import yaml
 from tests.kafka.sentinel import configuration
 from tests.kubernetes.deploy import images, objects, rbac
+from tests.kubernetes.deploy.calm import still_open
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.layout import CONTROLLER_NODE
 from tests.kubernetes.deploy.pods import tolerations
@@ -221,9 +222,13 @@ class Sentinel:
             status = self.status(pod)
             return status if status and predicate(status) else None
 
-        found = wait_for(fitting, what, seconds, lambda: self.status(pod).get("records"))
+        found = wait_for(fitting, what, seconds, lambda: self._open_still(pod))
         assert found is not None
         return found
+
+    def _open_still(self, pod: str | None) -> str:
+        status = self.status(pod)
+        return f"open: {', '.join(still_open(status)) or 'nothing'}; {status['records']}" if status else "no answer"
 
     def wait_verified(self, count: int, seconds: float = 180) -> dict:
         return self.wait_for(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests import go_programs
 from tests.go_programs import Program, timed
-from tests.needs import problem
+from tests.needs import one_apt, problem
 
 from kafka_sentinel.lab.errors import LabError
 
@@ -113,7 +113,7 @@ def install(packages: Sequence[str]) -> None:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=180"]
-    with timed(f"install {' '.join(missing)}"):
+    with one_apt(), timed(f"install {' '.join(missing)}"):
         run(*apt, "update", seconds=APT_SECONDS, environment=environment)
         run(*apt, "install", "-y", "--no-install-recommends", *missing, seconds=APT_SECONDS, environment=environment)
 
