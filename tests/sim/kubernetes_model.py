@@ -177,7 +177,7 @@ class Cluster(Timeline):
             self.after(self.rng.uniform(2.0, 15.0), lambda: self._begin(uid))
 
     def _wait_for_place(self, name):
-        """The scheduler says why; where the node of its volume is gone for good, somebody gives the volume up."""
+        """The scheduler says why; where the node of its volume is gone or taken, somebody gives the volume up."""
         home = self._home_of(name)
         why = NO_NODE if home is None else ELSEWHERE
         raw = self.pod(name)
@@ -190,9 +190,10 @@ class Cluster(Timeline):
 
     def _give_volume_up(self, name):
         home = self._home_of(name)
-        if home is None or home in self.api.objects[Kind.NODE]:
-            if home is not None and node_of(self.api.objects[Kind.POD].get(name, {"spec": {}})) is None:
-                self.after(60.0, lambda: self._give_volume_up(name))
+        if home is None or node_of(self.api.objects[Kind.POD].get(name, {"spec": {}})) is not None:
+            return
+        if home in self.api.objects[Kind.NODE] and self.pod_on(home) is None:
+            self.after(60.0, lambda: self._give_volume_up(name))
             return
         claim = self.api.objects[Kind.CLAIM][f"data-{name}"]
         self.api.delete(Kind.VOLUME, claim["spec"]["volumeName"])
