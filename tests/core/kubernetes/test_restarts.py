@@ -170,6 +170,20 @@ def test_a_pod_that_was_replaced_while_nobody_watched(world):
     assert world.wait(11) == ["unknown"]  # deleted, evicted for its memory, or lost: nobody saw it
 
 
+@pytest.mark.parametrize(("closed", "expected"), [(20, "rollout"), (300, "rollout"), (-100, "drain")])
+def test_a_pod_that_went_while_nobody_watched_was_gone_when_its_successor_was_made(world, closed, expected):
+    """By when the node was closed, not by when the watch told of it."""
+    if closed < 0:
+        world.node(closed, cordoned=True)
+    world.put(5, Kind.STATEFUL_SET, stateful_set("r2"))
+    if closed > 0:
+        world.node(closed, cordoned=True)
+    new = world.pod(uid="uid-new", created=10, labels={**LABELS, "controller-revision-hash": "r2"})
+    world._take(320, world.inventory.take(ObjectsListed(at(320), Kind.POD, (parse(Kind.POD, new),))))
+    assert world.wait(321) == [expected]
+    assert world.disruptions.on("uid-n1").drained is (expected == "drain")
+
+
 def test_the_same_end_told_again_is_counted_once(world):
     world.change(10, deleted=10)
     world.change(11, deleted=10, resourceVersion="9")

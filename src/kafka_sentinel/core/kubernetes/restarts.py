@@ -153,11 +153,17 @@ class Restarts:
         told = view.meta.deleted is not None or view.has_ended
         if told or change.after is None:
             unseen = change.unseen and not told
-            self._begin(life, view, dated(change.at, view.meta.deleted), None, unseen=unseen)
+            when = self._replaced(view) if unseen else view.meta.deleted
+            self._begin(life, view, dated(change.at, when), None, unseen=unseen)
         elif before is not None:
             self._look_for_restart(change.at, before, view)
         if life in self._open:
             self._open[life].pod = view
+
+    def _replaced(self, pod: PodView) -> float | None:
+        """Return when another pod of its name was made (wall clock): by then a pod was gone whose end nobody saw."""
+        other = self._inventory.named(Kind.POD, pod.meta.name, pod.meta.namespace)
+        return None if other is None else other.meta.created
 
     def _look_for_restart(self, at: Instant, before: PodView, after: PodView) -> None:
         """Find out whether the broker's container ended. How it did may be told before or after it is started again."""
