@@ -13,6 +13,7 @@ from tests.sim.options import PROFILES, Options
 from tests.sim.runner import simulate
 
 KUBERNETES = "kubernetes"  # the profile of the worlds in which Kubernetes is what is simulated
+PROGRESS = 60.0  # seconds between two lines that say how far it is
 
 
 def say(text):
@@ -24,6 +25,10 @@ def _simulate(seed, profile):
     if profile == KUBERNETES:
         return kubernetes_world.simulate(seed)
     return simulate(seed, Options.of(seed, profile))
+
+
+def _command(seed, profile):
+    return f"python -m tests.sim --seeds 1 --start {seed} --profile {profile}"
 
 
 def summary(profile, outcomes, failed, took):
@@ -65,6 +70,7 @@ def main():
     parser.add_argument("--profile", choices=(*PROFILES, KUBERNETES), default="drawn", help="which sort of worlds")
     given = parser.parse_args()
     began, outcomes, failures = time.monotonic(), [], []
+    told = began
     for seed in range(given.start, given.start + given.seeds):
         try:
             outcomes.append(_simulate(seed, given.profile))
@@ -72,9 +78,17 @@ def main():
             failures.append(error)
             if not given.keep_going:
                 say(error)
-                say(f"\nreproduce: python -m tests.sim --seeds 1 --start {seed} --profile {given.profile}")
+                say(f"\nreproduce: {_command(seed, given.profile)}")
                 break
             say(str(error).splitlines()[0][:400])
+        except Exception:
+            say(f"seed {seed}: the simulator itself failed\nreproduce: {_command(seed, given.profile)}")
+            raise
+        if time.monotonic() - told >= PROGRESS:
+            told = time.monotonic()
+            hours = sum(one.seconds for one in outcomes) / 3600
+            done = seed + 1 - given.start
+            say(f"{done} of {given.seeds} worlds, {len(failures)} failed: {hours:.1f} simulated hours")
     for line in summary(given.profile, outcomes, len(failures), time.monotonic() - began):
         say(line)
     return failures[0].exit_code if failures else 0

@@ -88,9 +88,9 @@ class Calendar:
         for acks in engine.config.acks:
             totals = engine.records(acks)
             for name in BY_DAY:
-                added = sum(counts.get(f"{name}_{acks}", 0) for counts in days.values())
-                if added > totals.get(name, 0) or (self.exact and added < totals.get(name, 0)):
-                    raise IdentityError(f"acks={acks}: {added} {name} on all days together, and {totals[name]} in all")
+                added, in_all = sum(counts.get(f"{name}_{acks}", 0) for counts in days.values()), totals.get(name, 0)
+                if added > in_all or (self.exact and added < in_all):
+                    raise IdentityError(f"acks={acks}: {added} {name} on all days together, and {in_all} in all")
             if self.exact:
                 for (day, level), count in self.sent.items():
                     counted = days[day].get(f"sent_{acks}", 0)
