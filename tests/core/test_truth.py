@@ -219,6 +219,44 @@ def test_what_a_recheck_finds_in_another_topic_of_the_name_makes_it_known():
     assert set(truth.ledgers) == {ZERO}
 
 
+def heir(truth: Truth) -> Truth:
+    """Return the next life, which knows of no partition yet."""
+    new = Truth(US, RUN + 1, 3, settle_margin=10.0, chunk=100, background_interval=1e9)
+    new.restore(json.loads(json.dumps(truth.to_state())), at(20))
+    return new
+
+
+def test_what_an_earlier_life_proved_is_told_before_a_broker_has_told_which_partitions_there_are():
+    truth = desk(view=seen(levels=(Acks.ALL, Acks.ONE)))
+    writes(truth, 9)
+    reads(truth, record(0, 0, 5))
+    writes(truth, 4, partition=LEADER)
+    known = {acks: truth.records(acks) for acks in NAMES}
+    assert (known[Acks.ALL]["sent"], known[Acks.ALL]["verified"], known[Acks.ONE]["sent"]) == (9, 5, 4)
+    new = heir(truth)
+    assert {acks: new.records(acks) for acks in NAMES} == known
+    assert {acks: heir(new).records(acks) for acks in NAMES} == known
+    new.observe(seen(1), at(21))
+    assert {acks: new.records(acks) for acks in NAMES} == known
+    new.observe(seen(2, levels=(Acks.ALL, Acks.ONE)), at(22))
+    assert {acks: new.records(acks) for acks in NAMES} == known
+
+
+def test_a_partition_that_goes_and_returns_is_not_counted_twice():
+    truth = desk()
+    writes(truth, 9, partition=ONE)
+    reads(truth, record(0, 0, 9), partition=ONE)
+    truth.tick(at(9))
+    new = heir(truth)
+    new.observe(seen(2), at(21))
+    new.observe(seen(1, "second"), at(22))
+    assert new.records(Acks.ALL)["verified"] == 9
+    assert heir(new).records(Acks.ALL)["verified"] == 9
+    new.observe(seen(2, "third"), at(23))
+    assert new.records(Acks.ALL)["verified"] == 9
+    assert heir(new).records(Acks.ALL)["verified"] == 9
+
+
 def test_a_new_run_is_begun_in_each_ledger_once():
     truth = desk()
     truth.started_run(8)

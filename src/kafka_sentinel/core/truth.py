@@ -110,7 +110,7 @@ class Truth:
     settle_margin: float  # seconds; see Settlement
     chunk: int  # records of one background recheck
     background_interval: float  # seconds between two of them
-    restored: Mapping[ProbePartition, Mapping[str, object]] = field(default_factory=dict)
+    restored: dict[ProbePartition, Mapping[str, object]] = field(default_factory=dict)  # of unseen partitions
     topic_ids: dict[Acks, str | None] = field(default_factory=dict)
     ledgers: dict[ProbePartition, PartitionLedger] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -120,6 +120,7 @@ class Truth:
     last_recheck: Instant | None = None
     reread: dict[ProbePartition, Instant] = field(default_factory=dict)  # when what was last answered was asked
     rechecks: Rechecks = field(init=False)
+    _remembered: dict[ProbePartition, dict[str, int]] = field(default_factory=dict)  # sums of what is restored
     _settlements: dict[ProbePartition, Settlement] = field(default_factory=dict)
     _reported: dict[ProbePartition, Counter[str]] = field(default_factory=dict)
     _reassign_at: dict[ProbePartition, float] = field(default_factory=dict)
@@ -159,7 +160,7 @@ class Truth:
             return
         ledger = self._open_ledger(partition)
         ledger.same_topic = same_topic
-        state = self.restored.get(partition)
+        state = self.restored.pop(partition, None)  # once: a partition that goes and returns begins anew
         if state is not None:
             ledger.restore(state, at)
         self._assign(ledger)
@@ -407,11 +408,16 @@ class Truth:
     # --- figures
 
     def records(self, acks: Acks) -> dict[str, int]:
-        """Return the sums of the ledgers of one acknowledgement level, in the terms of the identities."""
+        """Return the sums of the ledgers of one acknowledgement level, in the terms of the identities.
+
+        Those that were restored are among them before a broker has told which partitions there are.
+        """
         sums: Counter[str] = Counter({name: total for (level, name), total in self.departed.items() if level is acks})
-        for partition, ledger in self.ledgers.items():
+        figures = {partition: self._remembered[partition] for partition in self.restored}
+        figures |= {partition: ledger.records() for partition, ledger in self.ledgers.items()}
+        for partition, each in figures.items():
             if partition.acks is acks:
-                sums.update(ledger.records())
+                sums.update(each)
         sums["corrupted_acked"] = sums[State.CORRUPTED.value]
         for name in ANOMALIES:
             sums[name] = self.anomalies[acks, name]
@@ -425,7 +431,7 @@ class Truth:
             "anomalies": [[acks.value, name, total] for (acks, name), total in self.anomalies.items()],
             "departed": [[acks.value, name, total] for (acks, name), total in self.departed.items()],
             "partitions": [ledger.to_state() for ledger in self.ledgers.values()]
-            + [dict(state) for partition, state in self.restored.items() if partition not in self.ledgers],
+            + [dict(state) for state in self.restored.values()],
         }
 
     def restore(self, state: Mapping[str, object], at: Instant) -> None:
@@ -443,13 +449,15 @@ class Truth:
         self.anomalies = Counter({(Acks(acks), name): total for acks, name, total in anomalies})
         self.departed = Counter({(Acks(acks), name): total for acks, name, total in departed})
         restored: dict[ProbePartition, Mapping[str, object]] = {}
+        remembered: dict[ProbePartition, dict[str, int]] = {}
         for each in partitions:
             partition = ProbePartition(Acks(each["acks"]), each["partition"])
             if partition in restored:
                 raise ValueError(f"partition {partition.acks}/{partition.partition} is there twice")
-            PartitionLedger(partition, instance=self.instance, run=self.run).restore(each, at)
-            restored[partition] = each
-        self.restored = restored
+            ledger = PartitionLedger(partition, instance=self.instance, run=self.run)
+            ledger.restore(each, at)
+            restored[partition], remembered[partition] = each, ledger.records()
+        self.restored, self._remembered = restored, remembered
 
 
 def _with_open_set_aside(figures: Mapping[str, int]) -> tuple[Counter[str], int]:
