@@ -513,15 +513,6 @@ def kinds(incidents, now=0):
     return [change.kind for change in incidents.tick(at(now)).changes]
 
 
-def test_what_is_open_is_counted_by_cause_and_what_is_closed_shows_its_phases():
-    world = World()
-    kill_one(world)
-    world.incidents.on_broker_exited(2, world.at())
-    assert world.incidents.open_by_cause() == {Cause.CRASH: 1}
-    full = next(one for one in world.status() if one["state"] == "closed")["phases"]["full"]
-    assert world.incidents.last_phases()[Cause.EXPERIMENT, "full"] == full
-
-
 # --- which one is hit
 
 

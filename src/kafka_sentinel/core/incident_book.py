@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -43,18 +43,6 @@ class IncidentBook:
 
     def find(self, incident_id: str) -> Incident | None:
         return next((one for one in self if one.id == incident_id), None)
-
-    def open_by_cause(self) -> Counter[Cause]:
-        return Counter(incident.cause for incident in self._open)
-
-    def last_phases(self) -> dict[tuple[Cause, str], float]:
-        """Return the seconds of each phase in the last closed incident of each cause."""
-        return {
-            (incident.cause, phase): seconds
-            for incident in self._closed
-            for phase, seconds in incident.phases().items()
-            if seconds is not None
-        }
 
     # --- which one
 

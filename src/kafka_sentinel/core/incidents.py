@@ -12,7 +12,6 @@ cause is final (`Incident.finalise_cause`).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,13 +80,6 @@ class Incidents:
     def older(self) -> list[dict[str, Any]]:
         """Return those closed before the ones of `status`, in short, newest first."""
         return list(reversed(self._book.older))
-
-    def open_by_cause(self) -> Counter[Cause]:
-        return self._book.open_by_cause()
-
-    def last_phases(self) -> dict[tuple[Cause, str], float]:
-        """Return the seconds of each phase in the last closed incident of each cause."""
-        return self._book.last_phases()
 
     # --- signs
 
