@@ -3,7 +3,9 @@
 from kafka_sentinel.core.availability import Availability
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
 from kafka_sentinel.core.events import ClusterObserved, ClusterUnreachable
+from kafka_sentinel.core.incident import Cause, Incident
 from kafka_sentinel.core.incidents import Incidents
+from kafka_sentinel.core.recovery import Baseline, Recovery
 from kafka_sentinel.core.types import Acks, Instant, ProbePartition
 
 WALL = 1_700_000_000.0
@@ -38,6 +40,16 @@ def new_incidents(**changes):
     incidents = Incidents(**options)
     incidents.probe(PARTS)
     return incidents
+
+
+def incident(name, started, *brokers, closed=None, **facts):
+    """One by itself, in which these brokers failed; P0 was led by broker 1, P1 by 2, and of P2 nothing is known."""
+    recovery = Recovery(at(started), Baseline({P0: 1, P1: 2}, {}, 0), set(PARTS), SESSION, 5)
+    known = {"cause": Cause.UNKNOWN, "opened": at(started), "recovery": recovery, "brokers": set(brokers)}
+    made = Incident(id=name, **known | facts)
+    if closed is not None:
+        made.close(at(closed), {})
+    return made
 
 
 class World:
