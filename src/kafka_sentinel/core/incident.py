@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import product
 from typing import Any
 
 from kafka_sentinel.core.commands import Count, Observe
@@ -124,8 +125,8 @@ class Incident:
     def _take(self, cause: Cause) -> None:
         if not self.final:
             self.cause = cause
-        elif cause is not (self.cause_revised or self.cause):
-            self.cause_revised = cause
+        else:
+            self.cause_revised = cause if cause is not self.cause else None  # it was right after all
 
     def finalise_cause(self, now: Instant) -> list[Count]:
         """Make the cause final if it is time, and return the counts that waited for it."""
@@ -154,16 +155,17 @@ class Incident:
         return None if self.fault_active or self.foretold or self.unavailable else self.recovery.full
 
     def holding_back(self) -> list[str]:
-        """Say in sentences what keeps an open incident from settling."""
+        """Say in sentences what keeps an open incident from settling, or a settled one from its close."""
         sentences = []
         if self.fault_active:
             sentences.append("the fault is still in effect")
         if self.foretold:
             sentences.append(f"announced: node {', '.join(sorted(self.nodes.values()))} is to go")
-        for operation in Operation:
-            down = sorted(str(part.partition) for kind, part in self.unavailable if kind is operation)
+        for operation, acks in product(Operation, Acks):
+            down = sorted(part.partition for kind, part in self.unavailable if kind is operation and part.acks is acks)
             if down:
-                sentences.append(f"{operation} fails on partition {', '.join(down)}")
+                topic = "" if acks is Acks.ALL else f" (acks={acks})"
+                sentences.append(f"{operation} fails on partition {', '.join(map(str, down))}{topic}")
         waiting = self.recovery.waiting_for()
         if waiting:
             failed = f" (failed brokers: {', '.join(map(str, sorted(self.brokers)))})" if self.brokers else ""
@@ -221,7 +223,7 @@ class Incident:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the incident of the status and the API. `lost` and `duplicated` are of acks=all."""
-        reasons = self.reasons if self.state is not IncidentState.OPEN else [*self.reasons, *self.holding_back()]
+        reasons = [*self.reasons, *self.holding_back()] if self.is_open else self.reasons
         return {
             "id": self.id,
             "cause": self.cause.value,
@@ -255,7 +257,7 @@ class Incident:
             "load": self.load,
             "brokers": sorted(self.brokers),
             "announced": sorted(self.announced),
-            "nodes": self.nodes,
+            "nodes": dict(self.nodes),
             "foretold": self.foretold,
             "struck": self.struck,
             "opened": self.opened.wall,
