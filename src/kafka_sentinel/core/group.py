@@ -12,7 +12,6 @@ from typing import Any
 
 from kafka_sentinel.core.commands import Command, Count, Log, Observe
 from kafka_sentinel.core.events import GroupCommitted, GroupRead, GroupRebalanced
-from kafka_sentinel.core.latency import Quantiles
 from kafka_sentinel.core.ranges import RangeSet
 from kafka_sentinel.core.types import Acks, ProbePartition
 
@@ -37,7 +36,6 @@ class GroupAccount:
         self.commits = 0
         self.commit_errors = 0
         self.commit_regressions = 0
-        self.commit_latency = Quantiles()
         self._partitions: dict[ProbePartition, _Partition] = {}
 
     def take(self, event: GroupRead | GroupRebalanced | GroupCommitted) -> list[Command]:
@@ -51,7 +49,8 @@ class GroupAccount:
                 self.rebalanced()
                 return [Count("group_rebalances_total", ())]
             case GroupCommitted(seconds=seconds, error=error, offsets=offsets):
-                regressed = [str(one) for one in self.committed(seconds, error, offsets)]
+                backwards = self.committed(error, offsets)
+                regressed = [f"acks={acks} partition {number}" for acks, number in backwards]
                 failed = Count("kafka_errors_total", (("code", str(error)),))
                 done = failed if error is not None else Observe("commit_latency_seconds", (), (seconds,))
                 words = "committed offset went backwards"
@@ -71,15 +70,12 @@ class GroupAccount:
     def rebalanced(self) -> None:
         self.rebalances += 1
 
-    def committed(
-        self, seconds: float, error: str | None, offsets: Iterable[tuple[ProbePartition, int]]
-    ) -> list[ProbePartition]:
+    def committed(self, error: str | None, offsets: Iterable[tuple[ProbePartition, int]]) -> list[ProbePartition]:
         """Note a commit that ended. Returns the partitions whose committed offset went backwards."""
         if error is not None:
             self.commit_errors += 1
             return []
         self.commits += 1
-        self.commit_latency.observe((seconds,))
         regressed = []
         for partition, offset in offsets:
             known = self._partitions.setdefault(partition, _Partition())
