@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
 from kafka_sentinel.core.account import State
-from kafka_sentinel.core.cluster import ClusterView, PartitionView, offline, under_min_isr, under_replicated
+from kafka_sentinel.core.cluster import PartitionView, offline, probe_partitions, under_min_isr, under_replicated
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.types import Acks, ProbePartition
 
@@ -88,7 +88,7 @@ def records(engine: Engine, acks: Acks) -> dict[str, int]:
 
 
 def health(engine: Engine) -> str:
-    """Return the one word for now: loss before incident before blind before starting."""
+    """Return the one word for now: blind before loss before incident before starting."""
     if engine.blind:
         return "blind"
     if any(loss["acks"] == Acks.ALL.value and _recent(engine, loss) for loss in engine.casebook.losses):
@@ -125,13 +125,8 @@ def _kafka(engine: Engine) -> dict[str, object]:
 def _partitions(engine: Engine) -> list[dict[str, object]]:
     """There may be thousands: what concerns all of them is asked for once."""
     down = {operation: frozenset(engine.availability.unavailable(operation)) for operation in Operation}
-    seen = _views(engine.view)
+    seen = probe_partitions(engine.view) if engine.view is not None else {}
     return [_partition(engine, partition, seen.get(partition), down) for partition in sorted(engine.truth.ledgers)]
-
-
-def _views(view: ClusterView | None) -> dict[ProbePartition, PartitionView]:
-    topics = {acks: topic for acks in Acks if view is not None and (topic := view.probe_topic(acks)) is not None}
-    return {ProbePartition(acks, each.partition): each for acks, topic in topics.items() for each in topic.partitions}
 
 
 def _partition(
