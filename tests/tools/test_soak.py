@@ -251,6 +251,16 @@ def test_where_nobody_can_know_either_answer_is_right():
         assert judged([flag], {"lost": [(0, 1)]}, lost=[0], excuses=excuses) == ([], [])
 
 
+def test_what_was_deleted_and_is_back_after_a_crash_may_have_left_the_account():
+    """DeleteRecords is undone where every broker dies before where its logs start is written down."""
+    where = frozenset({("all", 0)})
+    assert judged([GOOD], {}, folded={"verified": 1}, excuses=Excuses(deleted=where)) == ([], [])
+    _, [sentence] = judged([GOOD], {}, folded={"verified": 1}, excuses=Excuses(deleted=frozenset({("all", 1)})))
+    assert "held as folded, but it stands in the log" in sentence
+    _, [sentence] = judged([GOOD], {"expired": [(0, 1)]}, excuses=Excuses(deleted=where))
+    assert "held as expired, but it stands in the log" in sentence
+
+
 def test_a_record_that_is_in_no_state_is_missed():
     _, sentences = judged([GOOD, ACKED | DELETED], {}, folded={"expired": 1})
     assert any("held as folded, but it stands in the log" in each for each in sentences)
