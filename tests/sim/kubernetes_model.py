@@ -287,11 +287,11 @@ class Cluster(Timeline):
         return version
 
     def confirm_end(self, uid):
-        """Its kubelet ends it and says so, if it is there to do it."""
+        """Its kubelet ends it and says so, once it is there to do it: a node that was rebooted comes back."""
         name = next((one for one, raw in self.brokers().items() if raw["metadata"]["uid"] == uid), None)
-        if name is not None and node_of(self.brokers()[name]) in self.cut:
+        if name is not None and node_of(self.brokers()[name]) in self.cut | self.dead:
             self.after(5.0, lambda: self.confirm_end(uid))
-        elif name is not None and node_of(self.brokers()[name]) not in self.dead:
+        elif name is not None:
             self.api.delete(Kind.POD, name)
 
     def remove(self, uid):

@@ -47,6 +47,7 @@ class End:
     known: bool = False  # a sign of it was delivered
     known_at: float | None = None  # when the first was, in this life of Sentinel
     reopened: bool = False  # it was delivered since that its node is open
+    closed: bool = False  # it was first delivered together with that its node is closed
     survived: bool = False  # a life of Sentinel ended since
     counts: list = field(default_factory=list)  # when it was counted, as far as its state remembers
 
@@ -118,6 +119,8 @@ class Truth:
         shown = any(passed <= sign.within and sign.shows(kind, name, raw, last) for sign in end.signs)
         as_before = raw is not None and (end.restarts is None or _has_run(kind, raw))
         end.met |= as_before and uid == end.what and not shown
+        if shown and not end.known and kind is Kind.NODE and name == end.what and raw is not None:
+            end.closed = raw["spec"]["unschedulable"]  # nothing tells whether it was closed before, as for a reboot
         if shown and not end.counts:
             end.known, end.known_at = True, self.clock() if end.known_at is None else end.known_at
         end.unseen |= unseen and uid == end.what and not end.told
@@ -138,7 +141,7 @@ class Truth:
         for known in (self.there, self.on, self.housed, self.met, self.ran):
             known.clear()
         for end in self._all():
-            end.met = end.unseen = end.told = end.known = end.reopened = False
+            end.met = end.unseen = end.told = end.known = end.reopened = end.closed = False
             end.known_at, end.survived = None, True
             end.counts = [at for at in end.counts if made is not None and at <= made]
 
@@ -173,7 +176,7 @@ class Truth:
         known &= not (end.survived and end.cause is Cause.EXPERIMENT)
         aimed = self.aimed.get(end.what)
         ours = aimed is not None and -AIMED[0] <= end.at - aimed <= AIMED[1]
-        fitting = {end.cause} | ({Cause.EXPERIMENT} if ours else set())
+        fitting = {end.cause} | ({Cause.EXPERIMENT} if ours else set()) | ({Cause.DRAIN} if end.closed else set())
         if not known:
             return fitting | self._guesses(end)
         return fitting if end.reopened else fitting | self._since(end)  # one closing of its node, by what was told

@@ -725,6 +725,13 @@ def test_what_we_did_to_a_pod_does_not_explain_the_end_of_its_replacement(world)
     assert world.wait(120) == ["experiment", "pod_deleted"]
 
 
+def test_what_ends_in_its_place_is_not_what_an_experiment_did_to_its_pod(world):
+    """It may have ended just before, and be told of just after the fault was asked for."""
+    world.restarts.expect(["uid-kafka-0"], at(13))
+    world.change(15, containers=[container(restarts=1, last=ended(137, "OOMKilled", 10))])
+    assert world.wait(16) == ["oom"]
+
+
 def test_what_was_expected_is_forgotten_when_its_time_is_over(world):
     for number in range(100):
         world.restarts.expect([f"uid-{number}"], at(10 * number))

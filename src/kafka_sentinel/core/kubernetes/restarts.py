@@ -207,9 +207,13 @@ class Restarts:
                 node_text="; ".join(disruption.reasons) if disruption is not None else "",
                 rolled=rolled,
                 unseen=restart.unseen,
-                injected=self._expected.get(restart.life.pod_uid, NEVER) >= restart.at.mono,
+                injected=self._is_ours(restart),
             )
         )
+
+    def _is_ours(self, restart: Restart) -> bool:
+        """Tell whether an experiment ended it. It takes pods away; it starts no container anew in its place."""
+        return restart.life.restarts is None and self._expected.get(restart.life.pod_uid, NEVER) >= restart.at.mono
 
     def _judge(self, restart: Restart, cause: Cause, text: str) -> None:
         disruption = self.disruption_of(restart)
