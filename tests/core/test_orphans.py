@@ -114,6 +114,17 @@ def test_runs_beyond_the_bound_are_settled_as_far_as_anybody_can_tell_and_let_go
     assert (world.count("in_flight"), world.count("awaiting"), world.count("unresolved")) == (0, 0, 0)
 
 
+def test_of_many_lives_whose_records_still_stand_in_the_log_the_newest_are_kept():
+    world = World()
+    for life in range(MAX_ACCOUNTS + 6):
+        world.produce(1)
+        world.read()
+        assert len(world.ledger.accounts) <= MAX_ACCOUNTS
+        assert list(world.ledger.accounts) == list(range(1, life + 2))[-MAX_ACCOUNTS:]
+        assert world.count("sent") == world.count("verified") == life + 1
+        world = world.restart(state=world.saved())
+
+
 # --- what they claim
 
 

@@ -18,7 +18,7 @@ from tests.sim.settled import Settled, spans_of
 ONCE_RIGHT = {"awaiting", "verified", "present", "rejected"}  # what makes these right is never taken back
 ACKED = ("awaiting", "verified", "lost", "expired", "corrupted", "unaccounted")
 MAX_INTERVALS = 20_000
-MAX_RUNS = 17
+MAX_RUNS = 16
 
 
 class Oracle(Settled):

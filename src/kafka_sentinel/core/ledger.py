@@ -212,6 +212,8 @@ class PartitionLedger(Outcomes):
             self.accounts[account.run] = account
             self.give_ups += [GiveUp(account.run, *span, at) for span in account.sets[State.UNCERTAIN].spans()]
             self._suspect_again(account)
+        self.accounts[self.run] = self.accounts.pop(self.run)  # the newest comes last
+        self._bound_accounts()
 
     def _suspect_again(self, account: Account) -> None:
         """What was under suspicion when the earlier process ended has to be judged by this one."""
