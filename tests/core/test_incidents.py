@@ -479,6 +479,17 @@ def test_a_notice_beyond_the_bound_joins_the_newest_incident():
     assert (joined is incidents.open[-1], len(incidents.open), joined.announced) == (True, MAX_OPEN, {201})
 
 
+def test_where_all_that_may_be_is_announced_there_is_room_for_one_that_happens():
+    incidents = full_of(Cause.SPOT)
+    assert len(incidents.open) == MAX_OPEN - 1
+    assert incidents.open[-1].announced == {LAST - 1, LAST}
+    edge = Edge(Operation.PRODUCE, P0, available=False, at=at(900))
+    incidents.on_slots(SlotChanges({}, (edge,), {}, {}, 0.0), at(901))
+    incidents.on_broker_exited(201, at(901))
+    [struck] = [one for one in incidents.open if one.struck]
+    assert (struck.brokers, len(incidents.open)) == ({201}, MAX_OPEN)
+
+
 def test_brokers_that_go_beyond_the_bound_join_the_newest_incident_unless_one_is_about_them():
     incidents = full_of(Cause.SPOT)
     own = incidents.on_brokers_gone({101}, at(900), at(900), Cause.SPOT)

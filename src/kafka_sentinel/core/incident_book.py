@@ -32,6 +32,11 @@ class IncidentBook:
         return len(self._open) >= MAX_OPEN
 
     @property
+    def is_full_of_news(self) -> bool:
+        """What is only announced leaves room for one that happens: its signs join none that was foretold."""
+        return len(self._open) >= MAX_OPEN - 1
+
+    @property
     def older(self) -> tuple[dict[str, Any], ...]:
         """Those that are remembered in short, in the order of their closing."""
         return tuple(self._older)

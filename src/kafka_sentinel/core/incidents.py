@@ -236,7 +236,7 @@ class Incidents:
         natural = [one for one in self.open if one.cause is not Cause.EXPERIMENT]
         fitting = [one for one in natural if node_uid in one.nodes or one.brokers & announced]
         fitting = fitting or [one for one in natural if self._is_explained_by(announced, one)]
-        incident = fitting[-1] if fitting else self.open[-1] if self._book.is_full else None
+        incident = fitting[-1] if fitting else self.open[-1] if self._book.is_full_of_news else None
         if incident is None:
             incident = self._begin(at, at, cause)
             incident.foretold, incident.struck = True, False
