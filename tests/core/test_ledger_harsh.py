@@ -389,3 +389,36 @@ def test_an_acknowledgement_below_the_log_start_says_that_the_log_starts_lower()
     world.recheck_everything()
     assert world.state_of(sent) is State.VERIFIED
     assert world.losses == []
+
+
+def written_twice_and_cut(to: int) -> World:
+    """Its first answer was lost, and it was sent again without idempotence. The verifier has met neither when the log
+    is cut, and a fresh reader is quicker."""
+    world = World()
+    world.produce(10)
+    world.read()
+    [sequence] = again = world.send(1)
+    world.append(sequence)
+    world.produce(20)
+    world.ack((sequence, 1, world.append(*again)))
+    world.truncate(to)
+    world.produce(1)
+    assert [each.divergence for each in world.regressions] == [to]
+    world.produce(1)
+    for command in world.ask():
+        world.hand_in(world.look(command))
+    return world
+
+
+def test_a_record_that_was_written_twice_is_not_lost_when_only_the_copy_that_was_acknowledged_is_cut():
+    world = written_twice_and_cut(31)
+    assert world.losses == []
+    world.judge()
+    assert (world.losses, world.count("lost")) == ([], 0)
+    assert world.count("verified") == world.count("sent")
+
+
+def test_it_is_lost_when_both_copies_are_cut():
+    world = written_twice_and_cut(10)
+    world.judge()
+    assert world.count("lost") == 21

@@ -301,7 +301,8 @@ def test_questions_have_numbers_of_their_own_that_are_no_keys_of_other_fences():
 
 
 def test_suspicions_of_one_partition_and_one_topic_are_one_question_while_it_waits():
-    _, _, rechecks = desk()
+    world, other, rechecks = desk()
+    world.ledger.position = other.ledger.position = 10
     rechecks.incident("an incident", PARTITION, 9, at(1))
     for index in range(2):
         for partition in (PARTITION, OTHER):
@@ -315,6 +316,15 @@ def test_suspicions_of_one_partition_and_one_topic_are_one_question_while_it_wai
     for each in asked:
         assert [suspicion.suspected.first for suspicion in each.suspicions] == [0, 1]
         assert (each.low, each.opened) == (6, at(2))
+
+
+@pytest.mark.parametrize(("position", "low"), [(None, 0), (4, 4), (7, 7), (9, 7)])
+def test_a_suspicion_is_looked_into_from_where_the_verifier_stands_if_that_is_lower(position, low):
+    world, _, rechecks = desk()
+    world.ledger.position = position
+    rechecks.suspect(of(PARTITION, low=7), at(1))
+    [question] = rechecks.open_questions
+    assert question.low == low
 
 
 def test_a_question_that_was_asked_is_joined_no_more():
@@ -484,7 +494,8 @@ def test_of_a_partition_that_went_only_its_own_questions_go():
 
 
 def test_what_was_asked_of_a_deleted_topic_is_asked_of_all_of_the_new_one():
-    world, _, rechecks = desk()
+    world, other, rechecks = desk()
+    other.ledger.position = 10
     for partition in (PARTITION, OTHER):
         rechecks.suspect(of(partition, low=5), at(1))
         rechecks.incident("an incident", partition, 5, at(1))

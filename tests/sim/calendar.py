@@ -40,9 +40,12 @@ class Calendar:
         return self.site.deaths == 0
 
     def injected(self, wall):
-        """Return what was wrong with an injection at `wall`, by when it was: words → whether it is so."""
+        """Return what was wrong with an injection at `wall`, by when it was: words → whether it is so.
+
+        A command may be taken late, and more so than the next one a day later.
+        """
         hour = datetime.fromtimestamp(wall, UTC).hour
-        recent = [one for one in self.injections if wall - one < DAY]
+        recent = [one for one in self.injections if wall - one < DAY - EDGE]
         self.injections.append(wall)
         return {
             "in the night": hour >= int(NIGHT[0][:2]) or hour < int(NIGHT[1][:2]),

@@ -67,7 +67,9 @@ class Rechecks:
 
     def _suspect(self, suspected: Suspected, at: Instant, *, topic_gone: bool) -> Question:
         question = self._joinable(suspected.partition, at, topic_gone=topic_gone)
-        question.low = min(question.low, suspected.low)
+        # A client that tries again without idempotence writes twice: below where it was acknowledged, too. What stands
+        # below the verifier it has met.
+        question.low = min(question.low, suspected.low, self._ledgers[suspected.partition].position or 0)
         question.suspicions.append(Suspicion(suspected))
         return question
 
