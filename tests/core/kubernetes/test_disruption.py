@@ -246,6 +246,12 @@ def test_the_first_notice_announces_a_loss_else_the_first_sign_of_a_drain():
     assert not lost().announced
 
 
+def test_that_a_node_is_to_go_is_said_since_the_first_notice_or_sign_of_a_drain_and_not_by_a_risk():
+    found = lost(risk(), reclaim("later", 60), cordon("sooner", 20), cordon("after", 101), heard_at=110)
+    assert (found.first_said, found.notice.said) == (at(20), at(60))
+    assert lost(risk(), silence(), heard_at=90).first_said is None
+
+
 def test_what_is_said_announces_while_nothing_is_lost():
     found = disruption(reclaim())
     assert found.announced

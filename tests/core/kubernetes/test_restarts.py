@@ -8,8 +8,11 @@ import pytest
 from tests.core.kubernetes.raw import Watches, at, condition, container, ended, event, node, pod, stamp
 
 from kafka_sentinel.core.events import ObjectsListed
+from kafka_sentinel.core.incident import Cause
+from kafka_sentinel.core.kubernetes import disruptions
 from kafka_sentinel.core.kubernetes import restarts as module
 from kafka_sentinel.core.kubernetes.discovery import discover
+from kafka_sentinel.core.kubernetes.disruption import CLOCKS
 from kafka_sentinel.core.kubernetes.disruptions import Disruptions
 from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, KafkaSays
 from kafka_sentinel.core.kubernetes.inventory import Inventory
@@ -17,6 +20,7 @@ from kafka_sentinel.core.kubernetes.node_watch import NodeWatch
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.restarts import LONGEST, SETTLE, Restarts
 from kafka_sentinel.core.kubernetes.selector import Selector
+from kafka_sentinel.core.kubernetes.views import Exit
 
 LABELS = {"app": "kafka", "controller-revision-hash": "r1"}
 SPOT = {"eks.amazonaws.com/capacityType": "SPOT"}
@@ -100,7 +104,7 @@ class World:
         self.counted += [dict(one.labels)["cause"] for one in step.commands]
 
     def wait(self, seconds):
-        for second in range(seconds, int(seconds + LONGEST + SETTLE), 20):
+        for second in range(int(seconds), int(seconds + LONGEST + SETTLE), 20):
             self.tick(second)
         return self.counted
 
@@ -140,6 +144,14 @@ def test_when_it_began_and_when_its_replacement_was_ready(world):
     assert restart.replacement.meta.uid == "uid-new"
 
 
+def test_a_replacement_is_ready_since_when_it_says_so(world):
+    world.drop(10, Kind.POD, world.pod(deleted=9))
+    ready = world.pod(uid="uid-new", created=12)
+    ready["status"]["conditions"][-1]["lastTransitionTime"] = stamp(30)
+    world.put(40, Kind.POD, ready)
+    assert world.restarts.open[0].ready == at(30)
+
+
 def test_the_old_pod_being_ready_is_not_its_replacement_being_ready(world):
     world.change(10, deleted=10)
     world.tick(12)
@@ -154,6 +166,47 @@ def test_a_replacement_that_is_on_its_way_out_is_not_ready(world):
     world.drop(15, Kind.POD, world.pod(uid="uid-new", created=12, deleted=13))
     world.change(20, uid="uid-newer", created=16)
     assert restart.ready is not None
+
+
+def test_what_was_made_before_a_pod_is_not_its_replacement_though_a_list_that_is_behind_tells_of_it_again(world):
+    world.drop(5, Kind.POD, world.pod())
+    world.change(10, uid="uid-new", created=7)
+    old = parse(Kind.POD, world.pod())
+    world._take(20, world.inventory.take(ObjectsListed(at(20), Kind.POD, (old,))))
+    newest = world.restarts.open[-1]
+    assert (newest.life.pod_uid, newest.replacement) == ("uid-new", None)
+
+
+@pytest.mark.parametrize("made", [(None, 12), (5, None), (5, 5)])
+def test_a_pod_is_the_replacement_of_another_one_unless_it_is_known_to_be_older(world, made):
+    raw = [world.pod(uid=f"uid-{number}") for number in (1, 2)]
+    for one, seconds in zip(raw, made, strict=True):
+        one["metadata"]["creationTimestamp"] = None if seconds is None else stamp(seconds)
+    world.drop(4, Kind.POD, world.pod())
+    world.put(8, Kind.POD, raw[0])
+    world.drop(20, Kind.POD, raw[0])
+    world.put(21, Kind.POD, raw[1])
+    assert world.restarts.open[-1].replacement.meta.uid == "uid-2"
+
+
+def test_a_pod_that_bears_the_name_of_one_of_the_fleet_and_is_not_known_yet_is_its_successor(world):
+    def is_successor(**more):
+        return world.restarts.is_successor(parse(Kind.POD, world.pod(**more)))
+
+    assert is_successor(uid="uid-new")
+    assert not is_successor()
+    assert not is_successor(uid="uid-new", name="kafka-1")
+    world.drop(5, Kind.POD, world.pod())
+    assert is_successor(uid="uid-new")  # until its end is counted
+    world.wait(10)
+    world.follow(1_000)
+    assert not is_successor(uid="uid-new")
+
+
+def test_a_pod_that_is_told_from_another_one_of_its_number_no_more_is_followed_to_its_end(world):
+    world.put(5, Kind.POD, pod("copy-0", labels=LABELS))
+    world.remove(10)
+    assert world.wait(30) == ["pod_deleted"]
 
 
 def test_a_forced_deletion_is_seen_by_the_absence_of_the_pod(world):
@@ -184,6 +237,26 @@ def test_a_pod_that_went_while_nobody_watched_was_gone_when_its_successor_was_ma
     assert world.disruptions.on("uid-n1").drained is (expected == "drain")
 
 
+def test_a_deletion_that_is_told_was_seen_though_the_pod_says_nothing_of_it(world):
+    world.drop(10, Kind.POD, world.pod())
+    world.replace(11)
+    assert world.wait(30) == ["pod_deleted"]
+
+
+def test_a_pod_that_was_on_its_way_out_when_it_came_to_be_known_was_deleted_though_nobody_saw_it_go(world):
+    world.drop(5, Kind.POD, world.pod())
+    world.change(10, uid="uid-new", created=7, deleted=9)
+    world._take(20, world.inventory.take(ObjectsListed(at(20), Kind.POD, ())))
+    assert world.wait(30) == ["pod_deleted"] * 2
+
+
+def test_a_pod_of_which_a_watch_that_is_behind_tells_again_was_not_restarted_in_its_place(world):
+    gone = world.watches.drop(10, Kind.POD, world.pod())
+    there = world.watches.put(11, Kind.POD, world.pod())
+    world._take(11, (*gone, *there))
+    assert world.kinds == ["begun"]
+
+
 def test_the_same_end_told_again_is_counted_once(world):
     world.change(10, deleted=10)
     world.change(11, deleted=10, resourceVersion="9")
@@ -210,6 +283,30 @@ def test_a_reboot_that_was_over_long_before_explains_nothing_though_a_watch_tell
     assert ("revised", "node_failure") in world.told
     world.node(241, boot="boot-2", since=43)
     assert world.wait(300) == ["pod_deleted"]
+
+
+@pytest.mark.parametrize(("went", "cause"), [(40 + module.AROUND, "node_failure"), (41 + module.AROUND, "pod_deleted")])
+def test_a_reboot_explains_what_goes_until_a_minute_after_its_node_is_back(world, went, cause):
+    world.node(40, boot="boot-2", since=40)
+    world.remove(went)
+    assert world.wait(went + 20) == [cause]
+
+
+def test_a_node_that_does_not_say_since_when_it_is_ready_was_not_back_before(world):
+    raw = node(labels=SPOT, boot="boot-2")
+    del raw["status"]["conditions"][-1]["lastTransitionTime"]
+    world.put(10, Kind.NODE, raw)
+    world.remove(20)
+    assert world.wait(40) == ["node_failure"]
+
+
+def test_that_a_node_was_back_long_before_changes_nothing_of_what_was_not_put_down_to_it(world):
+    world.node(10, ready="Unknown", since=10)
+    world.event(199, **strimzi("ConfigChangeRequiresRestart"))
+    world.remove(200)
+    world.node(241, since=43)
+    assert world.wait(300) == ["rollout"]
+    assert "revised" not in world.kinds
 
 
 # --- over several lives of Sentinel
@@ -239,6 +336,8 @@ def test_the_state_holds_only_what_may_be_told_once_more(world):
     world.remove(10)
     assert world.wait(30) == ["pod_deleted"]
     assert world.restarts.to_state() == []
+    world.follow(1_000)
+    assert set(world.restarts._first_nodes) == {"uid-new"}
 
 
 # --- drained
@@ -253,12 +352,33 @@ def test_a_pod_of_an_experiment_on_a_closed_node_was_drained_by_nobody(world, ou
     assert world.disruptions.on("uid-n1").drained is not ours
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lambda world: world.change(50, **in_place(last=ended(1, "Error", 50))),
+        lambda world: world.remove(50, conditions=[eviction("DeletionByTaintManager")]),
+    ],
+)
+def test_what_crashes_on_a_closed_node_or_is_cleared_away_from_a_silent_one_was_not_drained(world, ends):
+    world.node(10, cordoned=True)
+    world.node(40, ready="Unknown", since=40, cordoned=True)
+    ends(world)
+    assert not world.disruptions.on("uid-n1").drained
+
+
+def test_it_is_said_by_what_a_drain_is_told(world):
+    world.node(10, cordoned=True)
+    world.change(12, deleted=12)
+    assert world.restarts.open[0].text == "node n1: cordoned (cordon)"
+
+
 @pytest.mark.parametrize("conditions", [[eviction()], []])
 def test_a_drain_evicts_or_deletes_from_a_cordoned_node(world, conditions):
     world.node(10, cordoned=True)
     world.remove(12, conditions=conditions)
     world.node(200)
     assert world.wait(201) == ["drain"]
+    assert world.kinds == ["begun", "ready", "counted"]
 
 
 def test_a_cordon_that_is_told_after_the_eviction_still_explains_it(world):
@@ -270,9 +390,74 @@ def test_a_cordon_that_is_told_after_the_eviction_still_explains_it(world):
     assert world.wait(61) == ["drain"]
 
 
+@pytest.mark.parametrize(("told", "cause"), [(12 + module.AROUND, "drain"), (13 + module.AROUND, "pod_deleted")])
+def test_a_cordon_that_is_told_long_after_the_eviction_explains_nothing(world, told, cause):
+    world.change(12, deleted=12, conditions=[eviction()])
+    world.node(told, cordoned=True)
+    world.node(told + 1)
+    assert world.wait(told + 2) == [cause]
+
+
+def test_a_node_that_was_only_at_risk_when_a_pod_was_deleted_did_not_drain_it(world):
+    rebalance = {"key": "aws-node-termination-handler/rebalance-recommendation"}
+    world.node(5, taints=[rebalance])
+    world.change(10, deleted=10)  # its replacement takes long
+    world.node(200, taints=[rebalance, {"key": "aws-node-termination-handler/spot-itn"}], cordoned=True)
+    assert world.told == [("begun", "pod_deleted")]
+
+
+def test_what_was_drained_was_taken_back_with_its_node_though_that_is_announced_later(world):
+    world.node(5, cordoned=True)
+    world.change(10, deleted=10)
+    world.node(200, taints=[{"key": "aws-node-termination-handler/spot-itn"}], cordoned=True)
+    assert world.told == [("begun", "drain"), ("revised", "spot")]
+
+
 def test_an_eviction_without_a_cordon_is_somebodys_deletion(world):
     world.remove(12, conditions=[eviction()])
     assert world.wait(40) == ["pod_deleted"]
+
+
+def test_a_drain_that_is_over_explains_nothing_though_its_node_is_gone_and_that_is_not_followed(world, monkeypatch):
+    world.node(10, cordoned=True)
+    world.remove(12, conditions=[eviction()])
+    world.node(30)
+    monkeypatch.setattr(disruptions, "MAX_OPEN", 0)
+    world.drop(40, Kind.NODE, node(labels=SPOT))
+    world.drop(50, Kind.POD, world.pod(uid="uid-new", created=15, deleted=50))
+    world.replace(53, uid="uid-third")
+    assert world.wait(70) == ["drain", "pod_deleted"]
+
+
+@pytest.mark.parametrize(
+    ("went", "cause"), [(110, "drain"), (100 + module.AROUND, "drain"), (101 + module.AROUND, "pod_deleted")]
+)
+def test_a_planned_reboot_explains_what_goes_shortly_after_it_is_settled(world, went, cause):
+    world.node(10, cordoned=True)
+    world.node(40, ready="Unknown", since=40, cordoned=True, boot="boot-2")
+    world.node(95, since=95, boot="boot-2")
+    world.tick(100)
+    assert world.disruptions.on("uid-n1").closed == at(100)
+    world.remove(went)
+    assert world.wait(went + 20) == [cause]
+
+
+def test_what_goes_as_a_node_is_open_again_is_counted_as_soon_as_that_is_settled(world):
+    world.node(10, cordoned=True)
+    world.node(20, ready="Unknown", since=20, cordoned=True)
+    world.node(40, since=40)
+    world.remove(42)
+    world.tick(42 + SETTLE)
+    assert world.counted == ["drain"]
+
+
+def test_what_is_cleared_away_from_a_node_that_stays_silent_is_counted_when_its_node_was(world):
+    world.node(10, ready="Unknown", since=10)
+    for second in range(20, 900, 10):
+        world.tick(second)
+    world.remove(900, conditions=[eviction("DeletionByTaintManager")])
+    world.tick(900 + SETTLE)
+    assert (world.counted, world.disruptions.on("uid-n1").closed) == (["node_failure"], None)
 
 
 def test_a_cordon_that_was_taken_back_long_before_explains_nothing(world):
@@ -282,14 +467,15 @@ def test_a_cordon_that_was_taken_back_long_before_explains_nothing(world):
     assert world.wait(630) == ["pod_deleted"]
 
 
-def test_what_goes_after_a_drain_is_over_was_not_drained(world):
+@pytest.mark.parametrize(("went", "cause"), [(30 + CLOCKS, "drain"), (31 + CLOCKS, "pod_deleted"), (50, "pod_deleted")])
+def test_what_goes_after_a_drain_is_over_was_not_drained(world, went, cause):
     world.node(10, cordoned=True)
     world.remove(12, conditions=[eviction()], by={"uid": "uid-second", "created": 15})
     world.node(30)
-    world.change(50, uid="uid-second", created=15, deleted=50)
-    world.drop(52, Kind.POD, world.pod(uid="uid-second", created=15, deleted=50))
+    world.change(went, uid="uid-second", created=15, deleted=went)
+    world.drop(52, Kind.POD, world.pod(uid="uid-second", created=15, deleted=went))
     world.replace(53, uid="uid-third")
-    assert world.wait(70) == ["drain", "pod_deleted"]
+    assert world.wait(70) == ["drain", cause]
 
 
 def test_a_cordon_that_is_taken_back_while_the_pod_still_ends_explains_it(world):
@@ -372,6 +558,17 @@ def test_a_pod_is_cleared_away_with_its_lost_node_however_long_after(after):
     assert world.wait(80 + after) == ["spot"]
 
 
+@pytest.mark.parametrize(("lost", "cause"), [(10 + CLOCKS, "node_failure"), (11 + CLOCKS, "pod_deleted")])
+def test_a_pod_that_goes_as_its_node_falls_silent_went_with_it(lost, cause):
+    world = World({})
+    world.change(10, deleted=10)
+    world.node(20, ready="Unknown", since=lost)
+    world.drop(30, Kind.NODE, node())
+    world.drop(31, Kind.POD, world.pod(deleted=10))
+    world.replace(35)
+    assert world.wait(50) == [cause]
+
+
 def test_a_pod_deleted_well_before_its_node_was_lost_did_not_go_with_it(world):
     world.change(10, deleted=10)
     world.drop(12, Kind.POD, world.pod(deleted=10))
@@ -379,10 +576,13 @@ def test_a_pod_deleted_well_before_its_node_was_lost_did_not_go_with_it(world):
     assert world.wait(320) == ["pod_deleted"]
 
 
-def test_a_pod_cleared_away_when_another_node_of_the_name_is_there_went_with_the_lost_one():
+@pytest.mark.parametrize("seen_later", [False, True])
+def test_a_pod_cleared_away_when_another_node_of_the_name_is_there_went_with_the_lost_one(seen_later):
     """Whoever replaces a spot machine may call it the same, and one watch may be behind the other."""
-    world = World(SPOT)
-    world.node(40, ready="Unknown", since=40)
+    world = World(None if seen_later else SPOT)  # the pod was there before its node could be seen
+    if seen_later:
+        world.put(1, Kind.NODE, node(labels=SPOT))
+    world.put(40, Kind.NODE, node(labels=SPOT, ready="Unknown", since=40))
     world.drop(60, Kind.NODE, node(labels=SPOT))
     world.put(94, Kind.NODE, node(uid="uid-of-the-new-one", labels=SPOT))
     world.drop(95, Kind.POD, world.pod(deleted=93, conditions=[eviction("DeletionByPodGC")]))
@@ -391,8 +591,8 @@ def test_a_pod_cleared_away_when_another_node_of_the_name_is_there_went_with_the
 
 
 def test_a_pod_that_goes_with_the_node_that_its_machine_was_registered_as_anew_went_with_that():
-    world = World(SPOT)
-    world.drop(60, Kind.NODE, node(labels=SPOT))
+    world = World({})  # lost for another reason
+    world.drop(60, Kind.NODE, node())
     new = {"uid": "uid-of-the-new-one", "labels": SPOT}
     world.put(70, Kind.NODE, node(**new))
     for second in range(70, 900, 30):
@@ -402,6 +602,19 @@ def test_a_pod_that_goes_with_the_node_that_its_machine_was_registered_as_anew_w
     world.drop(960, Kind.POD, world.pod(deleted=958, conditions=[eviction("DeletionByPodGC")]))
     world.replace(965)
     assert world.wait(980) == ["spot"]
+
+
+def test_why_its_first_node_went_may_be_told_when_pod_and_node_are_gone_and_another_node_bears_the_name():
+    world = World({})
+    world.node(40, ready="Unknown", since=40)
+    world.drop(60, Kind.NODE, node())
+    world.put(90, Kind.NODE, node(uid="uid-of-the-new-one", created=90))
+    world.drop(95, Kind.POD, world.pod(deleted=93, conditions=[eviction("DeletionByPodGC")]))
+    world.replace(96)
+    assert world.restarts.open[0].cause is Cause.NODE_FAILURE
+    told = event("SpotInterrupted", about="n1", about_uid="uid-n1", first=30)
+    world.put(100, Kind.EVENT, told)
+    assert world.wait(110) == ["spot"]
 
 
 def test_a_pod_deleted_well_after_its_node_came_back_is_not_the_nodes_fault():
@@ -421,7 +634,7 @@ def test_without_the_right_to_see_nodes_the_pod_tells_of_its_nodes_loss(reason):
     assert world.wait(40) == ["node_failure"]
 
 
-@pytest.mark.parametrize(("given_up", "cause"), [(10, "node_failure"), (41, "pod_deleted")])
+@pytest.mark.parametrize(("given_up", "cause"), [(15, "node_failure"), (16, "pod_deleted"), (41, "pod_deleted")])
 @pytest.mark.parametrize("by_event", [True, False])
 def test_a_pod_whose_node_is_given_up_while_it_ends_was_deleted_all_the_same(world, by_event, given_up, cause):
     """The taint manager says so of each pod that is still on a node that is silent for a while, also of one going."""
@@ -435,6 +648,13 @@ def test_a_pod_whose_node_is_given_up_while_it_ends_was_deleted_all_the_same(wor
     world.drop(55, Kind.POD, world.pod(deleted=10, conditions=conditions))
     world.replace(60)
     assert world.wait(80) == [cause]
+
+
+def test_a_pod_that_does_not_say_when_its_node_was_given_up_went_with_it(world):
+    undated = eviction("DeletionByTaintManager")
+    del undated["lastTransitionTime"]
+    world.remove(10, conditions=[undated])
+    assert world.wait(40) == ["node_failure"]
 
 
 def test_a_taint_eviction_event_tells_the_same(world):
@@ -483,7 +703,7 @@ def test_strimzi_says_it_rolled_the_pod(world, reason):
 def test_strimzis_word_may_come_after_the_deletion(world):
     world.change(10, deleted=10)
     assert world.told == [("begun", "pod_deleted")]
-    world.event(11, **strimzi("ConfigChangeRequiresRestart"))
+    world.event(40, **strimzi("ConfigChangeRequiresRestart"))
     assert world.told[-1] == ("revised", "rollout")
 
 
@@ -588,6 +808,22 @@ def test_a_replacement_of_another_revision_was_a_roll(world, before, after):
     assert world.wait(40) == ["rollout"]
 
 
+def test_what_has_no_revision_or_no_owner_that_is_seen_was_rolled_by_nobody_that_is_known(world):
+    world.put(5, Kind.STATEFUL_SET, stateful_set("r2"))
+    world.remove(10, labels={"app": "kafka"})
+    world.change(40, uid="uid-new", created=13, deleted=40, **BY_POD_SET)
+    world.drop(41, Kind.POD, world.pod(uid="uid-new", created=13, deleted=40, **BY_POD_SET))
+    world.replace(42, uid="uid-third")
+    assert world.wait(60) == ["pod_deleted"] * 2
+
+
+def test_owners_of_other_kinds_roll_no_pods(world):
+    owners = [{"kind": "Kafka", "name": "kafka", "uid": "uid-kafka"}, *OWNED]
+    world.put(5, Kind.STATEFUL_SET, stateful_set("r2"))
+    world.remove(10, ownerReferences=owners)
+    assert world.wait(40) == ["rollout"]
+
+
 def test_a_stateful_set_on_its_way_to_another_revision_rolls_from_the_start(world):
     world.put(9, Kind.STATEFUL_SET, stateful_set("r2"))
     world.change(10, deleted=10)
@@ -643,9 +879,45 @@ def test_an_end_that_is_told_in_two_steps_is_one_restart(world):
     assert world.kinds == ["begun", "ready", "counted"]
 
 
+def test_a_pod_whose_containers_are_not_told_of_yet_is_not_restarted_by_that(world):
+    for number, containers in enumerate(([], [container(restarts=3)], [])):
+        world.change(10 + number, containers=containers)
+    assert world.told == []
+
+
+def test_what_had_ended_when_its_pod_came_to_be_known_is_told_of_when_it_is_started_again(world):
+    world.drop(5, Kind.POD, world.pod())
+    new = {"uid": "uid-new", "created": 6}
+    for ready in (True, False):
+        world.change(8, containers=[container(ended=ended(137, "OOMKilled", 7))], ready=ready, **new)
+    assert [restart.life.pod_uid for restart in world.restarts.open] == ["uid-kafka-0"]
+    world.change(9, containers=[container(restarts=1)], **new)  # how it ended is not told again
+    assert world.restarts.open[-1].ended == Exit(137, "OOMKilled", at(7).wall)
+
+
+def test_a_container_that_was_started_again_without_a_word_of_its_end_has_crashed(world):
+    world.change(9, containers=[container(restarts=1)])
+    assert world.restarts.open[0].ended == Exit(0, "", None)
+    assert world.wait(10) == ["crash"]
+
+
+def test_what_is_told_of_an_end_after_the_container_was_started_again_is_believed(world):
+    world.change(11, ready=False, containers=[container(ended=ended(137, "Error", 10))])
+    world.change(12, **in_place(last=ended(137, "OOMKilled", 10)))
+    assert world.wait(13) == ["oom"]
+
+
+def test_a_container_that_is_started_again_long_after_its_end_was_counted_is_not_counted_again(world):
+    how = ended(1, "Error", 10)
+    world.change(11, ready=False, containers=[container(ended=how)])
+    assert world.wait(12) == ["crash"]
+    world.change(900, **in_place(last=how))
+    assert world.wait(901) == ["crash"]
+
+
 def test_a_pod_is_not_ready_again_before_its_container_was_started_again(world):
     world.change(11, ready=True, containers=[container(ended=ended(1, "Error", 10))])
-    world.tick(12)
+    world.change(12, ready=True, containers=[])
     assert world.restarts.open[0].ready is None
 
 
@@ -674,6 +946,15 @@ def test_a_sidecar_is_not_the_broker(world):
     assert world.wait(12) == []
 
 
+@pytest.mark.parametrize(("name", "counted"), [("kafka", []), ("broker", ["crash"])])
+def test_the_broker_is_the_container_of_that_name_else_the_first(name, counted):
+    world = World()
+    for restarts in (0, 1):
+        first = container("sidecar", restarts=restarts, last=ended(1) if restarts else None)
+        world.change(10 + restarts, containers=[first, container(name)])
+    assert world.wait(12) == counted
+
+
 def test_a_container_that_ends_because_its_pod_is_deleted_is_one_restart(world):
     world.change(10, deleted=10)
     world.change(11, deleted=10, containers=[container(ended=ended(143, "Error", 11))])
@@ -688,6 +969,15 @@ def test_a_runtime_that_lost_the_container_after_a_notice(labels, cause):
     world.node(5, taints=[{"key": "cloud.google.com/impending-node-termination", "effect": "NoSchedule"}])
     world.change(60, **in_place(last=ended(255, "Unknown", 55)))
     assert world.told[0] == ("begun", cause)
+
+
+def test_a_container_that_the_runtime_lost_on_a_closed_node_went_for_that_though_the_node_is_open_when_it_is_counted(
+    world,
+):
+    world.node(5, cordoned=True)
+    world.change(60, **in_place(last=ended(255, "Unknown", 55)))
+    world.node(100)
+    assert world.wait(101) == ["drain"]
 
 
 @pytest.mark.parametrize(
@@ -732,6 +1022,22 @@ def test_what_ends_in_its_place_is_not_what_an_experiment_did_to_its_pod(world):
     assert world.wait(16) == ["oom"]
 
 
+def test_what_is_expected_of_several_pods_one_after_the_other_is_ours_as_long_as_it_may_show(world):
+    world.restarts.expect(["uid-kafka-0"], at(5))
+    world.restarts.expect(["uid-kafka-1"], at(5 + module.EXPECTED_FOR))
+    world.remove(5 + module.EXPECTED_FOR)
+    assert world.wait(90) == ["experiment"]
+
+
+@pytest.mark.parametrize(("seconds", "is_at_it"), [(10, True), (10 + module.STILL, True), (11 + module.STILL, False)])
+def test_an_experiment_of_which_nothing_was_heard_for_seconds_is_over(world, seconds, is_at_it):
+    world.change(9, deleted=9)
+    [restart] = world.restarts.open
+    assert not world.restarts.is_expected(restart, at(10))
+    world.restarts.expect(["uid-kafka-0"], at(10))
+    assert world.restarts.is_expected(restart, at(seconds)) == is_at_it
+
+
 def test_what_was_expected_is_forgotten_when_its_time_is_over(world):
     for number in range(100):
         world.restarts.expect([f"uid-{number}"], at(10 * number))
@@ -748,9 +1054,10 @@ def test_a_controller_without_a_broker_is_told_and_not_counted():
 def test_a_broker_that_never_returns_is_counted_at_last(world):
     world.change(10, deleted=10)
     world.drop(12, Kind.POD, world.pod(deleted=10))
-    world.tick(SETTLE * 3)
+    world.tick(9 + LONGEST)
     assert world.counted == []
-    assert world.wait(200) == ["pod_deleted"]
+    world.tick(10 + LONGEST)
+    assert world.counted == ["pod_deleted"]
 
 
 def test_a_pod_that_is_counted_before_it_is_gone_is_not_counted_again(world):

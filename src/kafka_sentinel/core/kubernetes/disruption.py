@@ -148,12 +148,18 @@ class Disruption:
 
         What is not dated and was first seen together with the loss is taken to have been there before.
         """
-        before = [one for one in self._explaining() if self._is_before(one)]
-        for kind in (SignalKind.NOTICE, SignalKind.DRAIN):
-            fitting = [one for one in before if one.signal.kind is kind]
-            if fitting:
-                return min(fitting, key=lambda one: one.said.mono)
-        return None
+        said = self._announcing()
+        notices = [one for one in said if one.signal.kind is SignalKind.NOTICE]
+        return min(notices or said, key=lambda one: one.said.mono, default=None)
+
+    @property
+    def first_said(self) -> Instant | None:
+        """Since when it is said that the node is to go or is drained: a notice may come later than the drain."""
+        return min((one.said for one in self._announcing()), key=lambda at: at.mono, default=None)
+
+    def _announcing(self) -> list[Heard]:
+        kinds = {SignalKind.NOTICE, SignalKind.DRAIN}
+        return [one for one in self._explaining() if one.signal.kind in kinds and self._is_before(one)]
 
     def _is_before(self, one: Heard) -> bool:
         if self.lost is None or self.lost_seen is None or one.said.mono <= self.lost.mono:

@@ -55,7 +55,7 @@ class Restart:
     unseen: bool = False  # the pod went while nobody looked
     cause: Cause = Cause.UNKNOWN
     text: str = ""
-    blamed: str = ""  # uid of the node whose disruption is the cause; "" if none is
+    blamed: str = ""  # uid of the node whose loss is the cause; "" if none is
     replacement: PodView | None = None
     ready: Instant | None = None  # since when the broker's pod is ready again
 
@@ -113,7 +113,8 @@ class Restarts:
         self._members = {**kept, **present}
         self._names = {(member.namespace, member.name) for member in self._members.values()} | self._open_names()
         nodes = {uid: member.node_uid for uid, member in self._members.items() if member.node_uid is not None}
-        self._first_nodes = nodes | {uid: node for uid, node in self._first_nodes.items() if uid in self._members}
+        held = self._members.keys() | {life.pod_uid for life in self._open}  # why its node went may be told later
+        self._first_nodes = nodes | {uid: node for uid, node in self._first_nodes.items() if uid in held}
         for restart in self._open.values():
             for pod in present.values():
                 is_new = pod.broker == restart.broker and pod.uid != restart.life.pod_uid
@@ -217,8 +218,9 @@ class Restarts:
 
     def _judge(self, restart: Restart, cause: Cause, text: str) -> None:
         disruption = self.disruption_of(restart)
-        restart.cause, restart.text = cause, text
-        restart.blamed = disruption.node_uid if disruption is not None and cause is disruption.cause else ""
+        restart.cause, restart.text, restart.blamed = cause, text, ""
+        if disruption is not None and disruption.lost is not None and cause is disruption.cause:
+            restart.blamed = disruption.node_uid
 
     def disruption_of(self, restart: Restart, *, told_within: float = AROUND) -> Disruption | None:
         """Return the disruption of the pod's node, if it was under way when the pod went.
@@ -241,7 +243,7 @@ class Restarts:
         most = AROUND if is_lost else CLOCKS  # a node that is open again drains nobody
         is_gone = is_lost and uid not in self._inventory.nodes  # for good, and its pods are cleared away some time
         over = not is_gone and found.closed is not None and found.closed.mono < went - most
-        drained = found.notice is not None and min(found.opened.mono, found.notice.said.mono) <= went + told_within
+        drained = found.first_said is not None and found.first_said.mono <= went + told_within
         lost = found.lost is not None and found.lost.mono <= went + CLOCKS and not self._was_back(uid, restart)
         return found if (drained or lost) and not over else None
 
