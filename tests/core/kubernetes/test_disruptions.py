@@ -12,6 +12,7 @@ from kafka_sentinel.core.commands import Count, Observe
 from kafka_sentinel.core.events import ObjectsListed
 from kafka_sentinel.core.incident import Cause
 from kafka_sentinel.core.kubernetes import disruptions as module
+from kafka_sentinel.core.kubernetes import node_watch
 from kafka_sentinel.core.kubernetes.capacity import Capacity
 from kafka_sentinel.core.kubernetes.disruption import Outcome
 from kafka_sentinel.core.kubernetes.disruptions import (
@@ -26,6 +27,7 @@ from kafka_sentinel.core.kubernetes.disruptions import (
 from kafka_sentinel.core.kubernetes.node_watch import NodeWatch
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.signal_types import SignalKind, Source
+from kafka_sentinel.core.types import Instant
 
 EKS_SPOT = {"eks.amazonaws.com/capacityType": "SPOT"}
 EKS_ON_DEMAND = {"eks.amazonaws.com/capacityType": "ON_DEMAND"}
@@ -930,6 +932,83 @@ def test_a_node_whose_pods_were_just_cleared_away_is_still_ours():
     world.wait(102)
     assert world.counted == [("spot", "false")]
     assert world.only.brokers == {0, 2}
+
+
+# --- which nodes are looked at, and when
+
+
+@pytest.mark.parametrize(("told", "counted"), [(540, [("spot", "false")]), (541, [])])
+def test_a_node_is_ours_until_ten_minutes_after_its_last_pod_left(told, counted):
+    world = World(EKS_SPOT)
+    world.watch.hosts(at(told), {})
+    world.deleted(542)
+    world.wait(543)
+    assert world.counted == counted
+
+
+def test_a_node_of_which_something_was_said_stays_ours():
+    world = World(EKS_ON_DEMAND)
+    world.node(10, cordoned=True)
+    world.watch.hosts(at(700), {})
+    world.deleted(800, cordoned=True)
+    world.wait(801)
+    assert world.counted == [("drain", "true")]
+
+
+def test_a_label_that_is_configured_means_spot():
+    watches = Watches((Kind.NODE, node(labels={"pool": "cheap"})))
+    disruptions = Disruptions()
+    watch = NodeWatch(watches.inventory, disruptions, {"pool": "cheap"})
+    watch.hosts(at(0), {"uid-n1": frozenset({0})})
+    watch.take(watches.drop(10, Kind.NODE, node(labels={"pool": "cheap"})))
+    assert disruptions.on("uid-n1").cause is Cause.SPOT
+
+
+def test_what_a_node_claim_says_is_seen_at_once():
+    world = World(KARPENTER_SPOT)
+    world.claim(10, conditions=[condition("DisruptionReason", reason="Empty", since=10)])
+    assert world.only.cause is Cause.DRAIN
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_an_event_says_of_a_node_claim_is_seen_at_once_though_the_claim_may_be_gone(gone):
+    world = World(KARPENTER_SPOT, (Kind.NODE_CLAIM, node_claim()))
+    if gone:
+        world.watch.take(world.watches.drop(5, Kind.NODE_CLAIM, node_claim()))
+    world.event(10, "SpotInterrupted", about="default-x7k2p", kind="NodeClaim")
+    assert world.only.cause is Cause.SPOT
+
+
+def test_what_a_node_claim_said_counts_when_it_is_gone_before_its_node_whatever_becomes_of_others(monkeypatch):
+    monkeypatch.setattr(node_watch, "MAX_GONE", 1)
+    world = World(KARPENTER_SPOT)
+    chosen = node_claim(conditions=[condition("DisruptionReason", reason="Empty", since=10)])
+    world.claim(10, conditions=chosen["status"]["conditions"])
+    world.watch.take(world.watches.drop(60, Kind.NODE_CLAIM, chosen))
+    world.claim(62, name="default-other", on="n2")
+    world.deleted(65)
+    world.wait(66)
+    assert world.counted == [("drain", "true")]
+
+
+def test_nodes_in_trouble_are_looked_at_every_ten_seconds():
+    """What the event said is over at 910 s."""
+    world = World(EKS_SPOT)
+    world.event(10, "SpotInterruption")
+    world.watch.tick(at(905))
+    for seconds in (911, 914):
+        world.watch.hosts(at(seconds), {"uid-n1": frozenset({0, 2})})
+        world.watch.tick(at(seconds))
+        assert world.only.closed is None
+    world.watch.tick(at(915))
+    assert world.only.closed == at(915)
+
+
+def test_nodes_in_trouble_are_looked_at_from_the_start():
+    world = World(EKS_SPOT)
+    world.event(10, "SpotInterruption")
+    world.watch.tick(Instant(0.0, EPOCH + 1_000))
+    assert world.only.closed is not None
 
 
 # --- what is told, and when
