@@ -735,6 +735,38 @@ def test_what_a_refilled_log_has_is_counted_by_a_life_whose_state_is_of_the_form
     assert after.ledger.counted[kind.value] == 2
 
 
+def refilled_from(offset, *entries):
+    """A life whose state is of the former log, of which there is another one from `offset` on. It has foreign at 10."""
+    world = World()
+    world.produce(10)
+    world.put(Entry(FOREIGN))
+    world.produce(10)
+    world.read()
+    state = world.saved()
+    world.truncate(offset)
+    for kind in entries:
+        if kind is RECORD:
+            world.produce()
+        else:
+            world.put(Entry(kind, epoch=world.epoch))
+    world.produce(20)
+    after = world.restart(state=state)
+    after.settle()
+    return after
+
+
+def test_a_log_that_was_refilled_from_somewhere_on_is_counted_from_there():
+    after = refilled_from(15, RECORD, FOREIGN, CORRUPTED)
+    after.recheck_everything()
+    assert (after.ledger.counted["foreign"], after.ledger.counted["corrupted"]) == (1, 1)
+
+
+def test_what_stands_below_the_first_record_of_another_log_may_have_gone_bad_in_its_place():
+    after = refilled_from(15, CORRUPTED, RECORD, FOREIGN)
+    after.recheck_everything()
+    assert (after.ledger.counted["foreign"], after.ledger.counted["corrupted"]) == (1, 0)
+
+
 @pytest.mark.parametrize("kind", [FOREIGN, CORRUPTED])
 def test_what_an_earlier_life_has_counted_is_not_counted_again_by_a_re_read(kind):
     world = World()

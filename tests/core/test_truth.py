@@ -444,6 +444,14 @@ def test_extra_copies_are_a_finding_each_time_there_are_new_ones():
     assert of_kind(truth.take_findings(), CopiesFound) == []
 
 
+def test_copies_are_counted_with_the_answer_that_is_their_finding_and_not_by_the_clock():
+    truth = desk()
+    writes(truth, 3)
+    truth.ledgers[ZERO].counted["duplicated"] += 1
+    truth.tick(at(4))
+    assert truth.anomalies[Acks.ALL, "duplicated"] == 0
+
+
 def test_the_background_goes_on_where_it_ended_and_begins_anew_with_the_topic():
     truth = desk(interval=5, view=seen(1), chunk=2)
     writes(truth, 6)
