@@ -354,6 +354,15 @@ def test_a_drain_that_is_told_after_the_broker_left_struck_all_the_same_unless_t
     assert world.counted == counted
 
 
+@pytest.mark.parametrize(("told", "drained"), [(190, True), (191, False)])
+def test_a_drain_that_says_when_it_began_may_be_told_until_three_minutes_after_the_broker_left(told, drained):
+    world = World(EKS_ON_DEMAND)
+    world.disruptions.broker_left("uid-n1", at(10))
+    world.tick(told)
+    world.event(told, "ScaleDown", first=60)
+    assert world.only.drained == drained
+
+
 @pytest.mark.parametrize(("closed", "counted"), [(5, [("drain", "true")]), (15, [("drain", "true")]), (16, [])])
 def test_what_was_rolled_was_drained_only_if_its_node_was_not_closed_later(closed, counted):
     world = World(EKS_ON_DEMAND)
