@@ -363,6 +363,15 @@ def test_a_drain_that_says_when_it_began_may_be_told_until_three_minutes_after_t
     assert world.only.drained == drained
 
 
+def test_a_drain_that_began_before_a_notice_and_is_told_with_it_struck_what_left_in_between():
+    world = World(AKS_SPOT)
+    world.disruptions.broker_left("uid-n1", at(10))
+    scheduled = condition("VMEventScheduled", message="Reboot Scheduled", since=60)
+    notice = {"key": "aks-node-termination-handler/reboot", "effect": "NoSchedule", "timeAdded": stamp(75)}
+    world.node(80, conditions=[scheduled], taints=[notice])  # the watch was broken
+    assert (world.only.notice.said, world.only.drained) == (at(75), True)
+
+
 @pytest.mark.parametrize(("closed", "counted"), [(5, [("drain", "true")]), (15, [("drain", "true")]), (16, [])])
 def test_what_was_rolled_was_drained_only_if_its_node_was_not_closed_later(closed, counted):
     world = World(EKS_ON_DEMAND)

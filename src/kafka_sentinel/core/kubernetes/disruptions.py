@@ -251,8 +251,8 @@ class Disruptions:
 
     def _note_drained(self, record: Disruption) -> None:
         """A drain struck what left its node after it had begun; the watch of nodes may be behind that of pods."""
-        notice, until = record.notice, self._left.get(record.node_uid)
-        record.drained |= notice is not None and until is not None and notice.said.mono <= until
+        begun, until = record.first_said, self._left.get(record.node_uid)
+        record.drained |= begun is not None and until is not None and begun.mono <= until
 
     def _follow_loss(self, at: Instant, record: Disruption, node: NodeView, *, rebooted: bool) -> None:
         said = {one.signal.hint: one for one in record.heard.values() if one.active}
