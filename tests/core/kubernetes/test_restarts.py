@@ -386,6 +386,7 @@ def test_a_cordon_that_is_told_after_the_eviction_still_explains_it(world):
     assert world.told[0] == ("begun", "pod_deleted")
     world.node(30, cordoned=True)
     assert ("revised", "drain") in world.told
+    assert world.disruptions.on("uid-n1").drained
     world.node(60)
     assert world.wait(61) == ["drain"]
 
@@ -440,6 +441,14 @@ def test_a_planned_reboot_explains_what_goes_shortly_after_it_is_settled(world, 
     assert world.disruptions.on("uid-n1").closed == at(100)
     world.remove(went)
     assert world.wait(went + 20) == [cause]
+
+
+def test_what_was_drained_from_a_node_that_was_restarted_at_once_is_told_once(world):
+    world.node(5, cordoned=True)
+    world.node(40, cordoned=True, boot="boot-2")  # too quickly for anybody to miss it: it is ready since before
+    world.remove(41)
+    assert world.wait(60) == ["drain"]
+    assert world.kinds == ["begun", "ready", "counted"]
 
 
 def test_what_goes_as_a_node_is_open_again_is_counted_as_soon_as_that_is_settled(world):
@@ -838,6 +847,7 @@ def test_a_pod_that_was_rolled_was_not_drained_by_what_came_later(world, told, c
     world.remove(10, by={"labels": {**LABELS, "controller-revision-hash": "r2"}})
     if told > 10:
         world.node(told, cordoned=True)
+    assert world.disruptions.on("uid-n1").drained is (cause == "drain")
     world.node(300)
     assert world.wait(301) == [cause]
 
