@@ -63,8 +63,8 @@ def believe_the_node_last_drained(patch):
     """A node that is open again still drains whoever leaves it."""
     real = Restarts._disruption_of
 
-    def disruption_of(self, uid, restart):
-        return real(self, uid, restart) or self._disruptions.on(uid)
+    def disruption_of(self, uid, restart, told_within):
+        return real(self, uid, restart, told_within) or self._disruptions.on(uid)
 
     patch.setattr(Restarts, "_disruption_of", disruption_of)
 
