@@ -1009,6 +1009,14 @@ def test_what_a_node_claim_said_counts_when_it_is_gone_before_its_node_whatever_
     assert world.counted == [("drain", "true")]
 
 
+def test_of_what_is_gone_the_newest_are_remembered(monkeypatch):
+    monkeypatch.setattr(node_watch, "MAX_GONE", 2)
+    gone = {}
+    for name in ("a", "b", "a", "c"):
+        node_watch._keep(gone, name, name)
+    assert list(gone) == ["a", "c"]
+
+
 def test_nodes_in_trouble_are_looked_at_every_ten_seconds():
     """What the event said is over at 910 s."""
     world = World(EKS_SPOT)
@@ -1127,6 +1135,15 @@ def test_how_long_a_silent_node_waits_to_be_counted(labels, taints, waits):
     assert world.counted == []
     world.tick(40 + waits)
     assert len(world.counted) == 1
+
+
+def test_a_spot_node_that_is_gone_waits_no_longer_than_others_to_be_counted():
+    world = World(EKS_SPOT)
+    world.deleted(40)
+    world.tick(39 + SETTLE)
+    assert world.counted == []
+    world.tick(40 + SETTLE)
+    assert world.counted == [("spot", "false")]
 
 
 def test_a_node_that_ran_controllers_only_is_not_among_the_samples():
