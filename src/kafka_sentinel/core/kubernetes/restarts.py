@@ -163,8 +163,8 @@ class Restarts:
 
     def _replaced(self, pod: PodView) -> float | None:
         """Return when another pod of its name was made (wall clock): by then a pod was gone whose end nobody saw."""
-        other = self._inventory.named(Kind.POD, pod.meta.name, pod.meta.namespace)
-        return None if other is None else other.meta.created
+        other = self._inventory.pod(pod.meta.name, pod.meta.namespace)
+        return other.meta.created if other is not None and _is_after(other, pod) else None
 
     def _look_for_restart(self, at: Instant, before: PodView, after: PodView) -> None:
         """Find out whether the broker's container ended. How it did may be told before or after it is started again."""
