@@ -136,6 +136,8 @@ def test_of_several_flaws_each_is_said_and_the_shape_only_where_none_is_fatal():
 
 # --- rights
 
+NEITHER = "adds no partitions for new brokers and does not make it anew once it was deleted"
+
 
 def right_of(missing, **wanted):
     """The finding about the rights on a topic of which these are missing; None: the broker does not say."""
@@ -158,8 +160,7 @@ def right_of(missing, **wanted):
             {Right.CREATE, Right.ALTER},
             "User:anna",
             Outcome.WARN,
-            "User:anna may not Alter, Create: add an ACL that allows it on this topic; Sentinel adds no partitions "
-            "for new brokers and does not make it anew once it was deleted",
+            f"User:anna may not Alter, Create: add an ACL that allows it on this topic; Sentinel {NEITHER}",
             Reason.UNUSABLE,
         ),
     ],

@@ -41,8 +41,6 @@ def _nodes(fleet: FleetView) -> list[str]:
 
 def _zones(fleet: FleetView) -> list[str]:
     zones = _grouped(fleet.pods.values(), lambda pod: pod.zone)
-    if len(fleet.pods) < 2:  # noqa: PLR2004 - one broker shares nothing
-        return []
     return [
         f"{_brokers(numbers, fleet)} share zone {zone}"
         + (": there is no broker in another one" if len(numbers) == len(fleet.pods) else "")
@@ -90,7 +88,7 @@ def _grouped(pods: Iterable[BrokerPod], key: Callable[[BrokerPod], Key | None]) 
         value = key(pod)
         if value is not None:
             groups.setdefault(value, []).append(pod.broker)
-    return {value: sorted(numbers) for value, numbers in groups.items()}
+    return groups
 
 
 def _brokers(numbers: list[int], fleet: FleetView) -> str:
@@ -99,8 +97,7 @@ def _brokers(numbers: list[int], fleet: FleetView) -> str:
 
 
 def _named(names: list[str]) -> str:
-    rest = len(names) - MAX_NAMED
-    shown = names[:MAX_NAMED] if rest > 0 else names
+    shown, rest = names[:MAX_NAMED], len(names) - MAX_NAMED
     if rest > 0:
         return f"{', '.join(shown)} and {rest} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
