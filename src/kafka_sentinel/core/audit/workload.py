@@ -123,28 +123,25 @@ def _separation(term: Fields, *, required: bool) -> Separation:
 
 # Of the specification of a pod, what people ask for and find nowhere in one place.
 _OF_POD = (
-    ("node selector", ("nodeSelector",)),
-    ("tolerations", ("tolerations",)),
-    ("affinity", ("affinity",)),
-    ("topology spread", ("topologySpreadConstraints",)),
-    ("grace period", ("terminationGracePeriodSeconds",)),
-    ("priority class", ("priorityClassName",)),
-    ("service account", ("serviceAccountName",)),
-    ("pod security context", ("securityContext",)),
-    ("host network", ("hostNetwork",)),
+    ("node selector", "nodeSelector"),
+    ("tolerations", "tolerations"),
+    ("affinity", "affinity"),
+    ("topology spread", "topologySpreadConstraints"),
+    ("grace period", "terminationGracePeriodSeconds"),
+    ("priority class", "priorityClassName"),
+    ("service account", "serviceAccountName"),
+    ("pod security context", "securityContext"),
+    ("host network", "hostNetwork"),
 )
 _OF_CONTAINER = (("resources", "resources"), ("security context", "securityContext"), ("image", "image"))
 
 
 def _details(raw: object) -> Iterable[tuple[str, str]]:
-    spec = raw.get("spec") if isinstance(raw, Mapping) else None
-    if not isinstance(spec, Mapping):
+    spec = _spec(raw)
+    if spec is None:
         return
-    for name, path in _OF_POD:
-        value: object = spec
-        for step in path:
-            value = value.get(step) if isinstance(value, Mapping) else None
-        yield name, _shown(value)
+    for name, key in _OF_POD:
+        yield name, _shown(spec.get(key))
     yield from _mounted(spec)
     for kind in ("initContainers", "containers"):
         for one in _maps(spec.get(kind)):
@@ -158,6 +155,12 @@ def _mounted(spec: Mapping[str, object]) -> Iterable[tuple[str, str]]:
     for what, key, name in (("config maps", "configMap", "name"), ("secrets", "secret", "secretName")):
         names = [_shown(source.get(name)) for one in given if isinstance(source := one.get(key), Mapping)]
         yield what, ", ".join(names) or "none mounted"
+
+
+def _spec(raw: object) -> Mapping[str, object] | None:
+    """Return the specification of an object as it stands there; None if it has none."""
+    spec = raw.get("spec") if isinstance(raw, Mapping) else None
+    return spec if isinstance(spec, Mapping) else None
 
 
 def _maps(value: object) -> list[Mapping[str, object]]:
@@ -190,8 +193,7 @@ def budget_spec(raw: object) -> BudgetSpec:
 
 def _number_or_share(raw: object, key: str) -> str:
     """Return a field that is either a number or a percentage."""
-    spec = raw.get("spec") if isinstance(raw, Mapping) else None
-    return _shown(spec.get(key) if isinstance(spec, Mapping) else None)
+    return _shown((_spec(raw) or {}).get(key))
 
 
 def listeners(raw: object) -> tuple[ListenerSpec, ...]:
@@ -226,8 +228,7 @@ _OF_EXTRA: Mapping[str, tuple[str, ...]] = {
 def extra(kind: str, raw: object) -> Extra:
     """Read an object of another kind. Raises ObjectError."""
     meta = Fields(raw, kind).at("metadata")
-    spec = raw.get("spec") if isinstance(raw, Mapping) else None
-    given: Mapping[str, object] = spec if isinstance(spec, Mapping) else {}
+    given = _spec(raw) or {}
     return Extra(
         kind=kind,
         namespace=meta.text("namespace") or "",
