@@ -202,7 +202,7 @@ def _side(labels: Mapping[str, str]) -> str:
         return OF_PART[part]
     if labels.get("app.kubernetes.io/name") == "zookeeper":
         return OF_PART["zookeeper"]
-    name = labels.get("app.kubernetes.io/name") or labels.get("app") or ""
+    name = labels.get("app.kubernetes.io/name") or labels.get("app")
     return f"not of this Kafka cluster{f' ({name})' if name else ''}"
 
 
