@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.report.worlds import QUICK, day, incident, natural, report
+from tests.core.report.worlds import QUICK, day, evidence, incident, natural, report
 
 from kafka_sentinel.core.days import DAY
 from kafka_sentinel.core.faults import FaultKind
 from kafka_sentinel.core.incident import Cause
+from kafka_sentinel.core.report import verdict
 from kafka_sentinel.core.report.report import Cost
 from kafka_sentinel.core.report.verdict import FAMILIES, Rules, Word
 
@@ -114,6 +115,27 @@ def test_more_of_a_kind_are_among_the_more_of_any_kind():
 def test_what_nobody_could_judge_is_no_evidence(verdict):
     doubtful = [incident(number, days_ago=number, verdict=verdict) for number in range(1, 13)]
     assert judged(incidents=doubtful).run == {"any kind": 10}
+
+
+def test_one_disruption_is_said_in_the_singular():
+    (reason,) = judged(incidents=KILLS[:1]).reasons
+    assert reason.startswith("1 disruption was judged, 9 more are wanted (2 of `process-kill` or `pod-crash`, 7 of any")
+    (reason,) = judged(incidents=KILLS[:2]).reasons
+    assert reason.startswith("2 disruptions were judged, ")
+
+
+def test_what_is_just_enough_is_enough():
+    bounds = {"lived": DAY, "blind": DAY / 4, "verified_all": 50_000, "acked_all": 100_000}
+    bounds |= {"produce_good": 50, "produce_bad": 50, "consume_good": 50, "consume_bad": 50}
+    rules = Rules(seen=0.75 * DAY, blind_share=0.25, vouched=0.5)
+    assert judged({"availability": 50.0, "rules": rules}, days=[day(0, **bounds)]).word is Word.GOOD_ENOUGH
+
+
+def test_only_what_struck_and_was_judged_is_evidence():
+    quiet, doubtful = natural(1, phases={}), natural(2, verdict="inconclusive")
+    good, failed = natural(3), natural(4, verdict="failed")
+    of = evidence(incidents=[quiet, doubtful, good, failed]).disruptions
+    assert [one.id for one in verdict.judged(of)] == [good["id"], failed["id"]]
 
 
 def test_what_was_only_announced_is_no_evidence():
