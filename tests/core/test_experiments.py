@@ -858,7 +858,7 @@ def test_only_a_saved_intent_leads_to_an_injection():
 
 
 def test_the_document_shows_exactly_this_table():
-    assert transition_diagram() in DOCS.read_text()
+    assert f"```mermaid\n{transition_diagram()}\n```\n" in DOCS.read_text()
 
 
 def test_results_are_a_closed_set_without_skips_which_have_their_own_metric():
