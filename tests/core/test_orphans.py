@@ -161,6 +161,30 @@ def test_a_claim_in_the_first_epoch_may_be_of_a_topic_that_was_deleted_unless_it
     assert world.ledger.accounts[1].doubtful.spans() == ([(4, 2)] if doubtful else [])
 
 
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_so_may_one_of_a_run_that_the_state_of_the_same_topic_does_not_know(epoch):
+    """It may have begun before the topic was made anew, and a life without a state have come between."""
+    world = World()
+    world.ledger.same_topic = True
+    world.ledger.first_read = 0
+    world.ledger.sight(of_run(9, 3, first=9, epoch=epoch, claims=Claims(0, 6, ())))
+    assert world.ledger.accounts[9].doubtful.spans() == ([(0, 6)] if epoch == 0 else [])
+
+
+@pytest.mark.parametrize("lives", [1, 2])
+def test_so_may_one_of_a_run_that_an_earlier_life_saw_the_topic_made_anew_under(lives):
+    """What that life did not know of was claimed by what it had not met either."""
+    world = after_one_that_sent(4)
+    world.recreate_topic()
+    world.notice_new_topic()
+    for _ in range(lives):
+        world = world.restart(state=world.saved())
+        world.ledger.same_topic = True
+        world.ledger.first_read = 0
+    world.ledger.sight(of_run(1, 3, first=9, claims=Claims(0, 6, ())))
+    assert world.ledger.accounts[1].doubtful.spans() == [(0, 6)]
+
+
 # --- how they are settled
 
 

@@ -52,6 +52,7 @@ class _Account(TypedDict):
     doubtful: Spans
     highest: Place
     ended: NotRequired[StrictBool]
+    outlived: NotRequired[StrictBool]
 
 
 class _Ledger(TypedDict):

@@ -79,6 +79,7 @@ class Account:
         self.known = 0  # of an orphan: sequences below it, no others, had been sent when the state was saved,
         self.read_to = 0  # and the log had been read up to this offset,
         self.read_epoch = -1  # where the newest leader to have written anything was that of this epoch (-1: not known)
+        self.outlived = False  # whether it may have begun before its topic was made anew
         self.met = False  # of an orphan: the log was read past a fence of the present run, so all of it was met
         self.sends = Sends()
 
@@ -240,6 +241,7 @@ class Account:
             "doubtful": self.doubtful.spans(),
             "highest": max(self.highest_seen, self.earlier[1]),
             **({"ended": True} if self.orphan else {}),
+            **({"outlived": True} if self.outlived else {}),
         }
 
     @classmethod
@@ -259,6 +261,7 @@ class Account:
         account.blind = RangeSet.of(pairs(state["blind"]))
         account.doubtful = RangeSet.of(pairs(state["doubtful"]))
         account.earlier = (0, whole(state["highest"]))
+        account.outlived = state.get("outlived") is True
         account.known = EVERY if state.get("ended") is True else account.next_sequence
         account.stop_sending()
         account.check()

@@ -126,6 +126,7 @@ class PartitionLedger(Outcomes):
             account.seen.clear()
             account.highest_seen = -1
             account.earlier = (0, -1)
+            account.outlived = True
             awaited.append((account.run, RangeSet.of(account.sets[State.AWAITING].spans())))
             account.doubtful.add(0, account.next_sequence)  # the verified too: it may be told of the old log once more
             for first, count in account.sets[State.AWAITING].spans():

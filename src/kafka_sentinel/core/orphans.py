@@ -54,8 +54,8 @@ class Orphans(Book):
         """Account for a run from here on. What a recheck met of it before is forgotten: it is to be met as its own."""
         for place in self.log.places(run, 0, NOWHERE):
             self.log.remove(place.value, place.count)
-        account = Account(self.partition, run, orphan=True)
-        self.accounts[run] = account
+        account = self.accounts[run] = Account(self.partition, run, orphan=True)
+        account.outlived = True  # for all we know
         self._bound_accounts()
         return account
 
@@ -71,7 +71,8 @@ class Orphans(Book):
         """Take a surviving record's word that others of its run were acknowledged.
 
         A record written in the first leader epoch of a topic stands in a log that had never gone backwards until then.
-        What it claims and what does not stand below it was acknowledged by another topic of that name, deleted since.
+        What it claims and what does not stand below it was acknowledged by another topic of that name, deleted since,
+        unless the state is of this topic and the run is known to have begun in it.
         """
         claimed = RangeSet.of([(claims.claims_from, claims.acked_through - claims.claims_from)])
         for gap in claims.gaps:
@@ -80,7 +81,7 @@ class Orphans(Book):
             for piece in account.sets[State.UNCERTAIN].covered(first, count):
                 account.move(*piece, State.UNCERTAIN, State.AWAITING)
                 account.blind.remove(*piece)
-                if leader_epoch == 0 and not self.same_topic:
+                if leader_epoch == 0 and (account.outlived or not self.same_topic):
                     account.doubtful.add(*piece)
             for piece in account.sets[State.PRESENT].covered(first, count):
                 account.move(*piece, State.PRESENT, State.AWAITING)
