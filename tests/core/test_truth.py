@@ -257,6 +257,38 @@ def test_a_partition_that_goes_and_returns_is_not_counted_twice():
     assert heir(new).records(Acks.ALL)["verified"] == 9
 
 
+def heir_without_its_second_partition() -> Truth:
+    truth = desk()
+    writes(truth, 5, partition=ONE)
+    reads(truth, record(0, 0, 3), partition=ONE)
+    sends(truth, 2, partition=ONE)
+    new = heir(truth)
+    new.observe(seen(1), at(21))
+    assert new.records(Acks.ALL)["awaiting"] == 2
+    return new
+
+
+def test_a_partition_that_only_an_earlier_life_knew_is_let_go_with_its_topic():
+    new = heir_without_its_second_partition()
+    commands = new.observe(seen(1, "second"), at(30))
+    sums = new.records(Acks.ALL)
+    assert (sums["verified"], sums["awaiting"], sums["unresolved"], sums["in_flight"]) == (3, 0, 0, 0)
+    assert counts(commands)["records_unaccounted_total", "all"] == 4
+    assert of_kind(commands, StartRun) == []
+    assert heir(new).records(Acks.ALL) == sums
+    new.observe(seen(2, "second"), at(31))
+    assert new.records(Acks.ALL) == sums
+
+
+def test_so_it_is_where_a_re_read_tells_of_the_new_topic_but_not_before_that_is_described():
+    new = heir_without_its_second_partition()
+    new.take(answer(lost_the_tail(new), mono=25, topic_id="second"))
+    assert ONE in new.restored
+    new.observe(seen(1, "second"), at(30))
+    assert ONE not in new.restored
+    assert new.records(Acks.ALL)["verified"] == 3
+
+
 def test_a_new_run_is_begun_in_each_ledger_once():
     truth = desk()
     truth.started_run(8)

@@ -183,6 +183,7 @@ class Truth:
 
     def _topic_replaced(self, acks: Acks, topic_id: str | None, at: Instant) -> None:
         self._commands.append(RenewClients(acks))
+        self._perhaps_gone |= {partition for partition in self.restored if partition.acks is acks}
         for partition, ledger in self.ledgers.items():
             if partition.acks is not acks:
                 continue
@@ -198,27 +199,38 @@ class Truth:
         self._log("warning", "probe topic was deleted and made anew", acks=acks.value, topic_id=topic_id)
 
     def _let_go_of_what_is_gone(self, acks: Acks, there: Collection[int]) -> None:
-        """Drop the partitions that a topic made anew does not have. Their sequences begin at 0 should they return."""
+        """Drop the partitions that a topic made anew does not have, also such as this life has only heard of.
+
+        The sequences of what it probed begin at 0 should they return.
+        """
         gone = [each for each in self._perhaps_gone if each.acks is acks and each.partition not in there]
         self._perhaps_gone -= {each for each in self._perhaps_gone if each.acks is acks}
-        for partition in gone:
-            self._depart(self.ledgers.pop(partition))
+        probed = [partition for partition in gone if partition in self.ledgers]
+        for partition in probed:
+            self._let_go(self.ledgers.pop(partition))
             for kept in (self._settlements, self._reported, self._reassign_at):
                 kept.pop(partition, None)
+        for partition in (partition for partition in gone if partition in self.restored):
+            del self.restored[partition]
+            self._depart(acks, self._remembered[partition])
+        for partition in gone:
             self._log("warning", "partition is gone with the topic made anew", partition=str(partition))
-        if gone:
+        if probed:
             self._commands.append(StartRun())
 
-    def _depart(self, ledger: PartitionLedger) -> None:
-        """Keep the sums of a ledger that is let go, with what was open in it as unaccounted."""
+    def _let_go(self, ledger: PartitionLedger) -> None:
+        """Go on without a ledger, and without the answers to what was asked for its sake."""
         self._report(ledger)
-        acks = ledger.partition.acks
-        sums, unaccounted = _with_open_set_aside(ledger.records())
+        self._depart(ledger.partition.acks, ledger.records())
+        for incident in self.rechecks.forget_partition(ledger.partition):
+            self.findings.append(IncidentRechecked(incident, ledger.partition))
+
+    def _depart(self, acks: Acks, figures: Mapping[str, int]) -> None:
+        """Keep the sums of a ledger that is let go, with what was open in it as unaccounted."""
+        sums, unaccounted = _with_open_set_aside(figures)
         for name, number in sums.items():
             self.departed[acks, name] += number
         self._count("records_unaccounted_total", acks, unaccounted)
-        for incident in self.rechecks.forget_partition(ledger.partition):
-            self.findings.append(IncidentRechecked(incident, ledger.partition))
 
     def started_run(self, run: int) -> None:
         """All ledgers go on under a new run."""
@@ -328,7 +340,7 @@ class Truth:
         """Start this partition over: its open records become unaccounted, probing goes on under a new run."""
         partition = ledger.partition
         self.violations += 1
-        self._depart(ledger)
+        self._let_go(ledger)
         self.findings.append(ContradictionContained(partition))
         self._commands.append(Count("invariant_violations_total", ()))
         self._log(
