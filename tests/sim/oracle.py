@@ -43,8 +43,12 @@ class Oracle(Settled):
         return card.gone or card.most != 1 or card.rewound or card.misplaced
 
     def _looks_emptied(self, card):
-        """Whether the topic made anew looks as if it had lost what an earlier run claims in it, of the deleted one."""
-        return card.run in self.dead_runs and self.truncated[card.partition] > card.truncated_before
+        """Whether the topic made anew looks as if it had lost what an earlier run claims in it, of the deleted one.
+
+        So does one that was cut, and one that nothing was written to in its first leader epoch.
+        """
+        cut = self.truncated[card.partition] > card.truncated_before
+        return card.run in self.dead_runs and (cut or card.partition not in self.begun)
 
     def _named(self, fields):
         known = [item for truth in (self, *self.namesakes) for item in truth.cards.items()]

@@ -88,6 +88,7 @@ class Truth:
         self.cut: dict[object, list[Card]] = defaultdict(list)
         self.expired_any: Counter = Counter()
         self.deleted_topics: Counter = Counter()
+        self.begun: set = set()  # partitions in whose first leader epoch something was written since they were made
         self.heard: dict[tuple[object, int], Counter] = defaultdict(Counter)  # what the engine was told of a run
         self.injected: set[str] = set()
         self.namesakes: tuple[Truth, ...] = ()  # of other live Sentinels that bear the same name, without a Lease
@@ -111,6 +112,7 @@ class Truth:
         payload = entry.payload
         if payload is None:
             return
+        self.begun |= {partition} if entry.epoch == 0 else set()
         self.log[partition][offset] = payload
         card = self._mine(payload)
         if card is None:
@@ -188,6 +190,7 @@ class Truth:
 
     def topic_deleted(self, partition):
         self.deleted_topics[partition] += 1
+        self.begun.discard(partition)
         for (where, _), cards in self.cards.items():
             if where == partition:
                 for card in cards:
