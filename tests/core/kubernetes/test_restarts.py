@@ -223,6 +223,12 @@ def test_a_pod_that_was_replaced_while_nobody_watched(world):
     assert world.wait(11) == ["unknown"]  # deleted, evicted for its memory, or lost: nobody saw it
 
 
+def test_a_pod_that_went_while_nobody_watched_and_has_no_successor_is_gone_since_that_is_known(world):
+    world._take(10, world.inventory.take(ObjectsListed(at(10), Kind.POD, ())))
+    [restart] = world.restarts.open
+    assert (restart.at, restart.cause) == (at(10), Cause.UNKNOWN)
+
+
 @pytest.mark.parametrize(("closed", "expected"), [(20, "rollout"), (300, "rollout"), (-100, "drain")])
 def test_a_pod_that_went_while_nobody_watched_was_gone_when_its_successor_was_made(world, closed, expected):
     """By when the node was closed, not by when the watch told of it."""
