@@ -9,6 +9,7 @@ from tests.core.engine_world import INTERVAL, Sentinel, view
 
 from kafka_sentinel.core.cluster import EnsembleView, QuorumView
 from kafka_sentinel.core.commands import Heal, Inject, SaveState
+from kafka_sentinel.core.engine import TICK
 from kafka_sentinel.core.events import (
     EnsembleObserved,
     FaultCommanded,
@@ -153,6 +154,46 @@ def test_a_command_that_does_nothing_is_aborted_and_opens_no_incident():
         "not confirmed: broker 1 was not seen to go within 20 s; the command ended with exit status 1: no such unit"
     )
     assert [heal.experiment for heal in world.heals] == ["stop"]
+
+
+def test_a_command_is_given_up_although_nothing_more_is_heard_of_kafka():
+    world = Plain()
+    world.demand()
+    world.commanded()
+    world.wait(19)
+    assert world.engine.experiments.under_way is not None
+    world.wait(2)
+    assert world.item["last_reason"] == "not confirmed: broker 1 was not seen to go within 20 s"
+
+
+def test_it_is_ours_as_soon_as_kafka_shows_it_and_not_only_when_time_passes():
+    world = Plain()
+    world.demand()
+    world.commanded()
+    assert world.incidents == []
+    world.mono += TICK / 2
+    world.sees(view(brokers=(2, 3), leader=1))
+    assert [incident["cause"] for incident in world.incidents] == ["experiment"]
+
+
+def test_what_was_shown_before_the_command_was_over_is_ours_as_soon_as_it_is():
+    world = Plain()
+    world.demand()
+    world.mono += TICK / 2
+    world.sees(view(brokers=(2, 3), leader=1))
+    world.commanded()
+    assert [incident["cause"] for incident in world.incidents] == ["experiment"]
+
+
+def test_a_zookeeper_server_is_ours_as_soon_as_it_is_seen_to_serve_no_more():
+    world = Plain(zookeeper=SERVERS, target="zookeeper")
+    world.demand()
+    world.commanded()
+    [inject] = world.injects
+    world.mono += TICK / 2
+    serving = frozenset(world.serving - set(inject.addresses))
+    world.step(EnsembleObserved(world.now(), EnsembleView(SERVERS, serving, world.now())))
+    assert [incident["cause"] for incident in world.incidents] == ["experiment"]
 
 
 def test_a_broker_that_goes_after_it_was_given_up_is_an_incident_of_its_own():
