@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.core.audit.worlds import good
-from tests.core.engine_world import INTERVAL, ZERO, Sentinel, view
+from tests.core.engine_world import INTERVAL, ONE, ZERO, Sentinel, view
 from tests.core.kubernetes_world import KubernetesWorld, broker_name
 
 from kafka_sentinel.core.audit.report import audit
@@ -54,6 +54,7 @@ from kafka_sentinel.core.experiments import Experiments
 from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.kubernetes.objects import Kind
 from kafka_sentinel.core.kubernetes.observer import Observer
+from kafka_sentinel.core.selftest import SelfTest
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.suspicions import Regressed
 from kafka_sentinel.core.truth import ContradictionContained, CopiesFound, LossesProved, TopicRemade, Truth
@@ -194,7 +195,7 @@ def test_an_outage_is_in_everything_that_is_told_of_it():
     assert (day["counts"]["produce_bad"], day["counts"]["sent_all"]) == (10, 34)
 
 
-def test_of_a_day_a_minute_at_a_time():
+def test_the_history_gets_an_entry_each_minute():
     sentinel = Plain()
     sentinel.probe(62)
     [minute] = sentinel.status["history"]
@@ -236,10 +237,8 @@ def test_how_many_records_were_sent_is_told_to_the_incidents(monkeypatch):
 
 def test_samples_without_values_are_none():
     sentinel = Plain()
-    first = sentinel.sent()
     sentinel.step(RecordsAcked(sentinel.now(), ZERO, sentinel.engine.truth.run, (), ()))
     assert "produce_ack_latency_seconds" not in sentinel.samples
-    assert first == 0
 
 
 def test_a_reread_that_failed_reaches_the_accounts():
@@ -263,6 +262,13 @@ def test_what_happens_to_adapters_is_said_and_counted():
     assert sentinel.said("broker process ended")[0].fields == {"broker": 2, "status": 137}
     sentinel.wait(INTERVAL)
     assert [(one["cause"], one["brokers"]) for one in sentinel.status["incidents"]] == [("crash", [2])]
+
+
+def test_a_broker_that_ends_by_itself_while_a_run_is_under_way_is_no_news_of_that_run():
+    world = InPods()
+    world.under_way()
+    world.step(BrokerExited(world.now(), 2, 137))
+    assert world.engine.experiments.under_way.state is RunState.INJECTING
 
 
 def test_an_adapter_error_is_said_again_after_a_minute_and_another_one_at_once():
@@ -305,6 +311,31 @@ def test_why_is_looked_into_where_writes_or_reads_alone_fail(operation):
     assert sentinel.engine.availability.unavailable(operation) == [ZERO]
     assert Diagnose() in sentinel.commands
     assert sentinel.engine.world().steady_since is None
+
+
+def test_why_is_looked_into_where_a_single_partition_takes_no_writes():
+    sentinel = Plain(partitions=2)
+    ours, run = sentinel.engine.config.instance, sentinel.engine.truth.run
+    for turn in range(40):
+        first = sentinel.sent(partition=ONE)
+        if turn < 8:
+            sentinel.acked(first, partition=ONE)
+        record = Sighting(SightingKind.RECORD, first, 1, 0, ours, run, first, sentinel.wall)
+        sentinel.step(RecordsRead(sentinel.now(), ONE, first, first + 1, (record,)))
+        sentinel.live(INTERVAL)
+    down = [sentinel.engine.availability.unavailable(operation) for operation in Operation]
+    assert down == [[ONE], []]
+    assert Diagnose() in sentinel.commands
+
+
+# --- the self-test
+
+
+def test_the_self_test_is_played_as_time_passes(monkeypatch):
+    monkeypatch.setattr(SelfTest, "tick", lambda _, now: [Log("info", "a drill", {"at": now})])
+    sentinel = Plain()
+    sentinel.wait(INTERVAL)
+    assert sentinel.said("a drill")[-1].fields == {"at": sentinel.now()}
 
 
 # --- the group
