@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 
 import pytest
-from tests.core.kubernetes.raw import at, load, stamp
+from tests.core.kubernetes.raw import at, load, node, pod, stamp
 
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView, TopicView
 from kafka_sentinel.core.commands import Count
 from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed, WatchAlive, WatchBroken
 from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
 from kafka_sentinel.core.kubernetes.exposure import Domain
-from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
+from kafka_sentinel.core.kubernetes.selector import Selector
 from kafka_sentinel.core.kubernetes.stuck import Reason
+from kafka_sentinel.core.types import Acks
 
 NODE = "ip-10-0-1-11.eu-west-1.compute.internal"  # spot; brokers 0 and 2, controller 3, both operators
 ORDERS = TopicView("orders", None, 2, (PartitionView(0, 0, (0, 1, 2), (0, 1, 2)),))
@@ -163,6 +165,25 @@ def test_a_node_of_controllers_is_followed_and_not_counted(cluster):
         cluster.tick(second)
     assert cluster.counted("node_disruptions_total") == []
     assert [one["cause"] for one in cluster.desk.disruptions.status()] == ["node_failure"]
+
+
+def test_a_broker_that_was_down_when_sentinel_began_is_no_mere_controller():
+    """It is a voter, and metadata does not name it; but it holds replicas of the probe topic."""
+    desk = KubernetesDesk(FleetSpec("kafka", flavour=Flavour.STATEFUL_SET, selector=Selector({"app": "kafka"})))
+    pods = [pod(f"kafka-{number}", on=f"n{number}", labels={"app": "kafka"}) for number in range(3)]
+    nodes = [node(f"n{number}") for number in range(3)]
+    desk.take(ObjectsListed(at(0), Kind.NODE, tuple(parse(Kind.NODE, raw) for raw in nodes)))
+    desk.take(ObjectsListed(at(0), Kind.POD, tuple(parse(Kind.POD, raw) for raw in pods)))
+    probe = TopicView("probe", None, 2, (PartitionView(0, 1, (0, 1, 2), (1, 2)),))
+    seen = ClusterView("cluster", {1: "h:1", 2: "h:1"}, {"probe": probe}, {Acks.ALL: "probe"})
+    desk.hear_kafka(seen, QuorumView(1, 1, (0, 1, 2), (1, 2)))
+    desk.tick(at(1), seen)
+    desk.take(ObjectDeleted(at(10), Kind.NODE, parse(Kind.NODE, nodes[0])))
+    commands = [one for second in range(20, 800, 10) for one in desk.tick(at(second), seen).commands]
+    counted = [one.metric for one in commands if isinstance(one, Count)]
+    assert counted.count("node_disruptions_total") == 1
+    [disruption] = desk.disruptions.status()
+    assert disruption["brokers"] == [0]
 
 
 def test_how_fresh_the_views_are(cluster):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kafka_sentinel.core.cluster import ClusterView, QuorumView
+from kafka_sentinel.core.cluster import ClusterView, QuorumView, probe_partitions
 from kafka_sentinel.core.commands import Count, Observe
 from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed
 from kafka_sentinel.core.kubernetes.discovery import discover
@@ -64,7 +64,7 @@ class KubernetesDesk:
         said = self.says
         says = KafkaSays(
             cluster_id=cluster.cluster_id if cluster is not None else said.cluster_id,
-            brokers=said.brokers | frozenset(cluster.brokers if cluster is not None else ()),
+            brokers=said.brokers | (_named_in(cluster) if cluster is not None else frozenset()),
             voters=frozenset(quorum.voters) if quorum is not None else said.voters,
         )
         self._changed |= says != said
@@ -104,6 +104,15 @@ class KubernetesDesk:
         pods = (self.inventory.pods.get(member.uid) for member in self.fleet)
         found = (stuck(pod, self.inventory, now.wall) for pod in pods if pod is not None)
         self.stuck = tuple(one for one in found if one is not None)
+
+
+def _named_in(cluster: ClusterView) -> frozenset[int]:
+    """Return the brokers that metadata names: those that are up, and those that hold a replica of a probe partition.
+
+    One that was down when Sentinel began would else pass for a mere controller, if it is one of the voters.
+    """
+    replicas = (part.replicas for part in probe_partitions(cluster).values())
+    return frozenset(cluster.brokers).union(*replicas)
 
 
 def _hosts(fleet: FleetView) -> dict[str, frozenset[int]]:
