@@ -167,6 +167,22 @@ def test_a_node_of_controllers_is_followed_and_not_counted(cluster):
     assert [one["cause"] for one in cluster.desk.disruptions.status()] == ["node_failure"]
 
 
+def test_a_drained_node_of_controllers_is_not_counted(cluster):
+    name, pod_name = "ip-10-0-3-13.eu-west-1.compute.internal", "orders-controller-5"
+    open_node, going = cluster.get(Kind.NODE, name), cluster.get(Kind.POD, pod_name)
+    closed = copy.deepcopy(open_node)
+    closed["spec"]["unschedulable"] = True
+    going["metadata"] |= {"deletionTimestamp": stamp(80), "deletionGracePeriodSeconds": 30}
+    cluster.put(50, Kind.NODE, closed)
+    cluster.put(51, Kind.POD, going)
+    cluster.drop(55, Kind.POD, pod_name)
+    cluster.put(100, Kind.NODE, open_node)
+    for second in range(110, 800, 10):
+        cluster.tick(second)
+    assert [one["cause"] for one in cluster.desk.disruptions.status()] == ["drain"]
+    assert cluster.counted("node_disruptions_total") == []
+
+
 def test_a_broker_that_was_down_when_sentinel_began_is_no_mere_controller():
     """It is a voter, and metadata does not name it; but it holds replicas of the probe topic."""
     desk = KubernetesDesk(FleetSpec("kafka", flavour=Flavour.STATEFUL_SET, selector=Selector({"app": "kafka"})))

@@ -385,6 +385,17 @@ def test_what_was_rolled_was_drained_only_if_its_node_was_not_closed_later(close
     assert world.counted == counted
 
 
+def test_of_two_brokers_that_left_a_node_each_was_drained_or_not_by_what_explains_it():
+    world = World(EKS_ON_DEMAND)
+    world.disruptions.broker_left("uid-n1", at(10), 3)
+    world.disruptions.broker_left("uid-n1", at(12), 4, rolled=True)
+    world.node(30, cordoned=True)
+    world.node(60)
+    world.wait(61)
+    assert world.counted == [("drain", "true")]
+    assert world.only.brokers == {0, 2, 3}
+
+
 # --- silent for a while
 
 

@@ -57,7 +57,8 @@ class Disruptions:
         self._closed: deque[Disruption] = deque(maxlen=MAX_CLOSED)
         self._boots: dict[str, str] = {}  # boot id of the nodes that were seen
         self._silent: dict[str, Instant] = {}  # node uid → since when its brokers do not answer
-        self._left: dict[str, float] = {}  # node uid → until when (mono) what is said may have removed a broker's pod
+        # Node uid → broker whose pod left it (None: a controller) → until when (mono) what is said may be why.
+        self._left: dict[str, dict[int | None, float]] = {}
         self._changes: list[DisruptionChange] = []
         self._commands: list[Count | Observe] = []
 
@@ -155,13 +156,14 @@ class Disruptions:
         """Note that the brokers on that node answer."""
         self._silent.pop(node_uid, None)
 
-    def broker_left(self, node_uid: str, at: Instant, *, rolled: bool = False) -> None:
+    def broker_left(self, node_uid: str, at: Instant, broker: int | None = None, *, rolled: bool = False) -> None:
         """Note that a broker's pod was removed from a node; if the node is being drained, the drain struck.
 
-        `rolled`: which explains it, so that no drain is to be told later, but for what clocks differ.
+        `rolled`: which explains it, so that no drain is to be told later, but for what clocks differ. `broker` None: it
+        was a mere controller.
         """
         self._silent.pop(node_uid, None)
-        self._left[node_uid] = at.mono + (CLOCKS if rolled else TOLD_LATER)
+        self._left.setdefault(node_uid, {})[broker] = at.mono + (CLOCKS if rolled else TOLD_LATER)
         record = self._open.get(node_uid)
         if record is not None:
             self._note_drained(record)
@@ -183,12 +185,19 @@ class Disruptions:
             if record.counted and (record.deleted or not record.has_signs):
                 self._end(now, record)
         self._silent = {uid: since for uid, since in self._silent.items() if now.mono - since.mono <= SILENCE}
-        self._left = {uid: until for uid, until in self._left.items() if now.mono - until <= SILENCE}
+        self._forget_who_left(now)
         step = Step(tuple(self._changes), tuple(self._commands))
         self._changes, self._commands = [], []
         return step
 
     # --- inside
+
+    def _forget_who_left(self, now: Instant) -> None:
+        kept = {
+            uid: {broker: until for broker, until in left.items() if now.mono - until <= SILENCE}
+            for uid, left in self._left.items()
+        }
+        self._left = {uid: left for uid, left in kept.items() if left}
 
     def _is_silent_for_good(self, record: Disruption, nodes_as_of: Instant | None) -> bool:
         """Tell whether a node has been silent for so long that it is lost.
@@ -251,8 +260,12 @@ class Disruptions:
 
     def _note_drained(self, record: Disruption) -> None:
         """A drain struck what left its node after it had begun; the watch of nodes may be behind that of pods."""
-        begun, until = record.first_said, self._left.get(record.node_uid)
-        record.drained |= begun is not None and until is not None and begun.mono <= until
+        begun = record.first_said
+        if begun is None:
+            return
+        left = [one for one, until in self._left.get(record.node_uid, {}).items() if begun.mono <= until]
+        record.drained |= bool(left)
+        record.brokers.update(broker for broker in left if broker is not None)
 
     def _follow_loss(self, at: Instant, record: Disruption, node: NodeView, *, rebooted: bool) -> None:
         said = {one.signal.hint: one for one in record.heard.values() if one.active}

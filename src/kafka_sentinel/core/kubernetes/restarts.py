@@ -191,8 +191,8 @@ class Restarts:
         cleared_away = any(one.kind is SignalKind.GONE for one in pod_signals(pod, self._inventory))
         may_be_drained = life.restarts is None and not cleared_away and restart.cause not in NO_DRAIN
         if may_be_drained and restart.member.node_uid is not None:
-            rolled = restart.cause is Cause.ROLLOUT
-            self._disruptions.broker_left(restart.member.node_uid, at, rolled=rolled)
+            rolled, broker = restart.cause is Cause.ROLLOUT, restart.broker if restart.is_broker else None
+            self._disruptions.broker_left(restart.member.node_uid, at, broker, rolled=rolled)
 
     # --- why
 
