@@ -51,7 +51,7 @@ def kubernetes_facts(
     """Return what is known of the pods of the Kafka cluster, and the gaps. `kafka` None: it did not answer."""
     says = KafkaSays()
     if kafka is not None:
-        says = KafkaSays(kafka.view.cluster_id, frozenset(kafka.brokers), frozenset(kafka.voters or ()))
+        says = KafkaSays(kafka.view.cluster_id, kafka.known_brokers, frozenset(kafka.voters or ()))
     fleet = discover(spec, listed.inventory, says)
     cleaner = True if _has_cleaner(listed.inventory) else listed.cleaner
     if fleet.flavour is not Flavour.STRIMZI:
