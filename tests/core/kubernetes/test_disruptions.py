@@ -501,6 +501,28 @@ def test_a_reboot_is_a_failure_even_if_it_was_too_short_to_be_missed():
     assert world.only.outcome is Outcome.LOST
 
 
+def test_a_spot_node_that_was_restarted_was_not_only_silent_and_a_notice_minutes_later_is_of_another_loss():
+    world = World(EKS_SPOT)
+    world.node(40, **unreachable(30))
+    world.node(70, **unreachable(30, boot="boot-2"))  # it is told of its restart, and then that it is back
+    world.node(70, boot="boot-2", since=70)
+    world.wait(71, 300)
+    world.node(300, boot="boot-2", since=70, taints=[NTH_NOTICE])
+    world.deleted(420, boot="boot-2", since=70, taints=[NTH_NOTICE])
+    world.wait(421)
+    assert world.counted == [("node_failure", "false"), ("spot", "true")]
+
+
+def test_a_spot_node_that_falls_silent_once_more_after_its_restart_may_have_been_taken_back():
+    world = World(EKS_SPOT)
+    world.node(40, boot="boot-2")
+    world.node(60, **unreachable(50, boot="boot-2"))
+    world.wait(61, 300)
+    world.deleted(300, **unreachable(50, boot="boot-2"))
+    world.wait(301)
+    assert world.counted == [("spot", "false")]
+
+
 def test_a_planned_reboot_is_a_drain():
     world = World(EKS_ON_DEMAND)
     world.node(10, cordoned=True)

@@ -121,11 +121,15 @@ class Disruption:
         if self.lost is None or since.mono < self.lost.mono:
             self.lost = since
         self.lost_seen = self.lost_seen or at
-        if self.loss is not Loss.REMOVED:
+        if self.loss is not Loss.REMOVED and not (loss is Loss.UNREACHABLE and self._was_restarted_after(since)):
             self.loss = loss
         expected = any(one.signal.hint is Hint.SPOT and one.active for one in self.heard.values())
         if self.certain is None and (loss is not Loss.UNREACHABLE or expected):
             self.certain = at
+
+    def _was_restarted_after(self, silent: Instant) -> bool:
+        """Tell whether a silence is the one that the restart ended: that may be told before it is told to be over."""
+        return self.loss is Loss.REBOOTED and self.certain is not None and silent.mono <= self.certain.mono
 
     def found_alive(self) -> None:
         """Note that a node that was only silent is back."""
