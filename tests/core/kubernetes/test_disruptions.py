@@ -523,6 +523,18 @@ def test_a_spot_node_that_falls_silent_once_more_after_its_restart_may_have_been
     assert world.counted == [("spot", "false")]
 
 
+def test_a_spot_node_that_is_back_after_minutes_was_not_taken_back_and_a_later_notice_is_of_another_loss():
+    world = World(EKS_SPOT)
+    world.node(40, **unreachable(40))
+    world.wait(41, 240)
+    world.node(240, since=240)
+    world.wait(241, 400)
+    world.node(400, since=240, taints=[NTH_NOTICE])
+    world.deleted(520, since=240, taints=[NTH_NOTICE])
+    world.wait(521)
+    assert world.counted == [("node_failure", "false"), ("spot", "true")]
+
+
 def test_a_planned_reboot_is_a_drain():
     world = World(EKS_ON_DEMAND)
     world.node(10, cordoned=True)

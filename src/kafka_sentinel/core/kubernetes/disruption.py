@@ -98,6 +98,11 @@ class Disruption:
         over = Hint.REBOOTED if self.loss is Loss.REBOOTED else None
         return any(one.active and (one.signal.hint is not over or one.signal.standing) for one in self.heard.values())
 
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether it is silent still, by what was told last."""
+        return any(one.active and one.signal.hint is Hint.UNREACHABLE for one in self.heard.values())
+
     def _explaining(self) -> list[Heard]:
         """Return the signals that can explain the loss: not risks, not what followed from it, not what is long over."""
         return [one for one in self.heard.values() if one.signal.kind is not SignalKind.RISK and not self._is_late(one)]

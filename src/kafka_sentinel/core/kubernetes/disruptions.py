@@ -211,7 +211,7 @@ class Disruptions:
 
     def _is_settled(self, now: Instant, record: Disruption) -> bool:
         assert record.certain is not None
-        only_silent = record.loss is Loss.UNREACHABLE and record.capacity is Capacity.SPOT
+        only_silent = record.loss is Loss.UNREACHABLE and record.is_silent and record.capacity is Capacity.SPOT
         settle = max(self._settle, SETTLE_SILENT) if only_silent and not record.announced else self._settle
         return now.mono - record.certain.mono >= settle
 
