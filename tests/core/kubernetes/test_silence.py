@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from tests.core.kubernetes.raw import at
 
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
@@ -67,6 +70,24 @@ def test_an_outage_that_is_over_does_not_date_a_later_loss():
     silence.slots(up(7))
     silence.answered(at(100), view(2, (2, 3)))
     assert silence.since == {1: at(100)}
+
+
+@pytest.mark.parametrize(("min_isr", "since"), [(2, 200), (1, 5), (None, 5)])
+def test_an_outage_for_want_of_other_replicas_does_not_date_the_silence_of_who_is_left(min_isr, since):
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    topic = TopicView("probe", "id", min_isr, (PartitionView(0, 1, (1, 2, 3), (1,)),))
+    silence.answered(at(14), replace(view(1, (1, 3)), topics={"probe": topic}))
+    silence.answered(at(200), view(-1, (3,)))
+    assert silence.since[1] == at(since)
+
+
+def test_a_leader_that_went_with_the_other_replicas_is_silent_since_then():
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    topic = TopicView("probe", "id", 2, (PartitionView(0, 1, (1, 2, 3), (1,)),))
+    silence.answered(at(14), replace(view(1, (3,)), topics={"probe": topic}))
+    assert silence.since[1] == at(5)
 
 
 def test_a_broker_that_is_back_is_not_silent():

@@ -1,7 +1,8 @@
 """Since when brokers do not answer: Kubernetes notices a dead node only after a grace period, Kafka's clients at once.
 
 A broker is silent once metadata names it no more (or nobody answers metadata), from the first bad slot of a partition
-it led; bad slots alone are no silence, for a slow disk makes them too.
+it led; bad slots alone are no silence, for a slow disk makes them too. Nor does a slot date it that was bad for want of
+other replicas, while the broker was there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from kafka_sentinel.core.cluster import ClusterView, probe_partitions
+from kafka_sentinel.core.cluster import ClusterView, PartitionView, probe_partitions
 from kafka_sentinel.core.slots import Edge, Operation
 from kafka_sentinel.core.types import Instant, ProbePartition
 
@@ -29,6 +30,8 @@ class Silence:
             known = self._leaders.setdefault(partition, deque(maxlen=MAX_LEADERS))
             if not known or known[-1][1] != part.leader:
                 known.append((asked, part.leader))
+            if part.leader in view.brokers and _lacks_replicas(view, partition, part):
+                self._down.pop(partition, None)
         present = frozenset(view.brokers)
         for broker in self._brokers - present:
             self._silent(broker, asked)
@@ -62,3 +65,9 @@ class Silence:
         """Return who led a partition at an instant, as far as is known."""
         led = [leader for since, leader in self._leaders.get(partition, ()) if since.mono <= at.mono]
         return next((leader for leader in reversed(led) if leader >= 0), None)
+
+
+def _lacks_replicas(view: ClusterView, partition: ProbePartition, part: PartitionView) -> bool:
+    """Tell whether too few replicas are in sync for it to take writes."""
+    topic = view.probe_topic(partition.acks)
+    return topic is not None and topic.min_isr is not None and len(part.isr) < topic.min_isr
