@@ -72,13 +72,23 @@ def test_an_outage_that_is_over_does_not_date_a_later_loss():
     assert silence.since == {1: at(100)}
 
 
-@pytest.mark.parametrize(("min_isr", "since"), [(2, 200), (1, 5), (None, 5)])
+@pytest.mark.parametrize(("min_isr", "since"), [(2, 25), (1, 5), (None, 5)])
 def test_an_outage_for_want_of_other_replicas_does_not_date_the_silence_of_who_is_left(min_isr, since):
     silence = seen((0, 1, (1, 2, 3)))
     silence.slots(down(5))
     topic = TopicView("probe", "id", min_isr, (PartitionView(0, 1, (1, 2, 3), (1,)),))
     silence.answered(at(14), replace(view(1, (1, 3)), topics={"probe": topic}))
-    silence.answered(at(200), view(-1, (3,)))
+    silence.answered(at(25), view(-1, (3,)))
+    assert silence.since[1] == at(since)
+
+
+@pytest.mark.parametrize(("gone", "since"), [(35, 5), (36, 36)])
+def test_bad_slots_long_before_a_broker_is_named_no_more_do_not_date_its_silence(gone, since):
+    """Without a quorum metadata stays as it was: what took the others away is not to be seen in it."""
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    silence.answered(at(20), view())
+    silence.unanswered(at(gone))
     assert silence.since[1] == at(since)
 
 

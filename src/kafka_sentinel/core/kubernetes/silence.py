@@ -2,7 +2,7 @@
 
 A broker is silent once metadata names it no more (or nobody answers metadata), from the first bad slot of a partition
 it led; bad slots alone are no silence, for a slow disk makes them too. Nor does a slot date it that was bad for want of
-other replicas, while the broker was there.
+other replicas, while the broker was there, or long before metadata named the broker no more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from kafka_sentinel.core.cluster import ClusterView, PartitionView, probe_partit
 from kafka_sentinel.core.slots import Edge, Operation
 from kafka_sentinel.core.types import Instant, ProbePartition
 
+NAMED = 30.0  # seconds for which metadata may name a silent broker: its session time-out, and what asking takes
 MAX_LEADERS = 8  # changes of leader remembered per partition: a slot is judged a while after it was sent
 
 
@@ -58,7 +59,8 @@ class Silence:
                     self.since[leader] = edge.at
 
     def _silent(self, broker: int, at: Instant) -> None:
-        signs = [at, *(since for leader, since in self._down.values() if leader == broker)]
+        down = [since for leader, since in self._down.values() if leader == broker]
+        signs = [at, *(since for since in down if at.mono - since.mono <= NAMED)]
         self.since.setdefault(broker, min(signs, key=lambda sign: sign.mono))
 
     def _leader(self, partition: ProbePartition, at: Instant) -> int | None:
