@@ -32,6 +32,7 @@ NOTICE = {"key": "aws-node-termination-handler/spot-itn", "effect": "NoSchedule"
 DISRUPTED = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
 MANUAL_ROLL, PAUSE = "strimzi.io/manual-rolling-update", "strimzi.io/pause-reconciliation"
 GRACE_PERIOD = 40.0  # seconds of silence until the node controller says so
+TAKEN_FOR_LOST = 110.0  # seconds of silence after which a node may be taken for lost, though it comes back
 EVICTED_AFTER = 300.0  # seconds from then until the pods of a silent node are given up
 GHOST = (1_000.0, 1_300.0)  # seconds for which the object of some dead node stands
 
@@ -200,16 +201,24 @@ class Kubernetes(Cluster):
         self.change_node(node_name, lambda raw: raw["spec"].update(unschedulable=False, taints=[]))
 
     def _evict(self, node_name, cause, signs, until, less=()):
-        """Evict the pod there, as often as its budget refuses."""
-        name = self.pod_on(node_name)
-        if name is None or self.now > until:
+        """Evict the pods there, each as often as its budget refuses."""
+        there = self.pods_on(node_name)
+        if self.now > until:
             return
+        refused = [name for name in there if not self._evict_one(name, cause, signs, less, is_last=name == there[-1])]
+        if refused:
+            self.after(5.0, lambda: self._evict(node_name, cause, signs, until, less))
+
+    def _evict_one(self, name, cause, signs, less, *, is_last):
+        """Return whether its budget allowed it. What that allows to the next one is known at once."""
         raw = self.pod(name)
-        if raw["metadata"].get("deletionTimestamp") is None and is_ready(raw) and self.allowed() > 0:
-            self.ends(raw, None, cause, signs, less)
-            self.delete(raw["metadata"]["uid"], why="EvictionByEvictionAPI")
-            return
-        self.after(5.0, lambda: self._evict(node_name, cause, signs, until, less))
+        if raw["metadata"].get("deletionTimestamp") is not None or not is_ready(raw) or self.allowed() < 1:
+            return False
+        self.ends(raw, None, cause, signs, less)
+        self.delete(raw["metadata"]["uid"], why="EvictionByEvictionAPI")
+        if not is_last:
+            self._write_budget()
+        return True
 
     def consolidate(self, node_name):
         """Karpenter finds that a node is not needed: it drains it, and deletes it with its NodeClaim."""
@@ -244,8 +253,7 @@ class Kubernetes(Cluster):
     def _leave(self, node_name, cause, signs, less=()):
         """Its machine is ended and its objects go; whatever is still on it goes with them."""
         self.dead.add(node_name)
-        name = self.pod_on(node_name)
-        if name is not None:
+        for name in self.pods_on(node_name):
             self.ends(self.pod(name), None, cause, signs, less)
         self._delete_node(node_name)
         self.after(self.rng.uniform(5.0, 60.0), lambda: self.join(SPOT if cause is Cause.SPOT else ON_DEMAND))
@@ -277,8 +285,7 @@ class Kubernetes(Cluster):
     def _go(self, node_name, cause, signs):
         """Its machine is gone. The node controller says so a while later, and the provider's deletes the node."""
         self.dead.add(node_name)
-        name = self.pod_on(node_name)
-        if name is not None:
+        for name in self.pods_on(node_name):
             self.ends(self.pod(name), None, cause, signs)
         self.after(GRACE_PERIOD, lambda: self._fall_silent(node_name))
         gone = self._object_stands_for()
@@ -301,17 +308,17 @@ class Kubernetes(Cluster):
             raw["spec"]["taints"] = [*raw["spec"]["taints"], UNREACHABLE]
 
         self.change_node(node_name, silent)
-        self._set_pod_ready(node_name, ready=False)
+        self._set_pods_ready(node_name, ready=False)
 
-    def _set_pod_ready(self, node_name, *, ready):
-        name = self.pod_on(node_name)
-        if name is not None:
+    def _set_pods_ready(self, node_name, *, ready):
+        for name in self.pods_on(node_name):
             self.api.edit(Kind.POD, name, lambda raw: set_ready(raw, self.now, ready=ready))
 
     def _give_up(self, node_name):
         """The pods of a node that is silent for too long are marked; nobody is there to end them."""
-        name = self.pod_on(node_name)
-        if name is not None and node_name in self.api.objects[Kind.NODE]:
+        if node_name not in self.api.objects[Kind.NODE]:
+            return
+        for name in self.pods_on(node_name):
             self.api.edit(Kind.POD, name, lambda raw: _mark_deleted(raw, self.now, "DeletionByTaintManager"))
 
     def _delete_node(self, node_name):
@@ -324,8 +331,7 @@ class Kubernetes(Cluster):
 
     def _collect(self, node_name):
         """The garbage collector clears away the pods of a node that is not there any more."""
-        name = self.pod_on(node_name)
-        if name is not None:
+        for name in self.pods_on(node_name):
             uid = self.pod(name)["metadata"]["uid"]
             if self.pod(name)["metadata"].get("deletionTimestamp") is None:
                 self.change_pod(uid, lambda raw: _mark_deleted(raw, self.now, "DeletionByPodGC"))
@@ -334,12 +340,16 @@ class Kubernetes(Cluster):
     # --- nodes that return
 
     def blink(self, node_name):
-        """A node is cut off for a moment, and nothing happens to its pods."""
+        """A node is cut off for a moment, or for minutes, and nothing happens to its pods."""
+        lasting = self.rng.uniform(5.0, self.options.longest_cut)
+        if lasting > TAKEN_FOR_LOST:
+            self.truth.node_goes(node_name, Cause.NODE_FAILURE, [])
         self.cut.add(node_name)
-        self.truth.cut_off(self.pod_on(node_name))
+        for name in self.pods_on(node_name):
+            self.truth.cut_off(name)
         self._fall_silent(node_name)
-        self.after(self.rng.uniform(5.0, 90.0), lambda: self._come_back(node_name))
-        self.done_with(node_name, 200.0)
+        self.after(lasting, lambda: self._come_back(node_name))
+        self.done_with(node_name, self.options.longest_cut + 110.0)
 
     def reboot(self, node_name):
         """Its machine starts anew: the same node with another boot id, and its containers are started again."""
@@ -347,8 +357,8 @@ class Kubernetes(Cluster):
         boot = f"boot-{node_name}-{self._made}"
         self.truth.node_goes(node_name, Cause.NODE_FAILURE, [booted(node_name, boot)])
         self.dead.add(node_name)
-        away, name = self.rng.uniform(15.0, 100.0), self.pod_on(node_name)
-        if name is not None:
+        away = self.rng.uniform(15.0, 100.0)
+        for name in self.pods_on(node_name):
             how = {"exitCode": 255, "reason": "Unknown", "finishedAt": stamp(self.now + away)}
             self._end_container(name, Cause.NODE_FAILURE, how, back=away + 3.0)
         if away > GRACE_PERIOD:
@@ -374,7 +384,7 @@ class Kubernetes(Cluster):
         self.dead.discard(node_name)
         self.change_node(node_name, back)
         if pods_ready:
-            self._set_pod_ready(node_name, ready=True)
+            self._set_pods_ready(node_name, ready=True)
 
     # --- the end of all that
 

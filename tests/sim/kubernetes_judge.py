@@ -34,6 +34,7 @@ class Judge:
         self.world, self.truth = world, world.truth
         self.troubles = {}  # what stands against a fault → since when
         self.waiting = {}  # pods that wait for their volume → since when
+        self.named = set()  # (incident, broker) of those that were open a second ago
         self.silent_at = float("-inf")  # when a watch was last silent for long
 
     # --- injections
@@ -118,17 +119,19 @@ class Judge:
         return {int(name.split("-")[1]) for name, node in last.items() if node in fields["nodes"]}
 
     def restart_counted(self, life, end):
-        """Whatever ended a broker stands in an incident that was open then."""
+        """Whatever ended a broker stands in an incident that was open then, with all that its node took at once."""
+        brokers = {end.broker, *(one.broker for one in self.truth.ended_with(end) if one.counts and not one.survived)}
         for one in life.engine.incidents.status():
             closed = one["closed_at"]
             there = closed is None or closed - EPOCH >= end.at
-            if end.broker in one["brokers"] and there and one["started_at"] - EPOCH <= self.world.now:
+            if brokers <= set(one["brokers"]) and there and one["started_at"] - EPOCH <= self.world.now:
                 return
-        raise FalseVerdictError(f"no incident tells of it: {end.describe()}")
+        raise FalseVerdictError(f"no incident tells of it, and of brokers {sorted(brokers)}: {end.describe()}")
 
     def stuck(self, life):
         """An incident of a broker whose pod waits for its volume says so."""
-        now = self.world.now
+        now, named = self.world.now, self.named
+        self.named = {(one.id, broker) for one in life.engine.incidents.open for broker in one.brokers}
         if any(now - one.said_at > WATCH_AGE + BOOKMARK for one in life.watchers):
             self.silent_at = now
         if now - self.silent_at < TOLD:
@@ -137,7 +140,7 @@ class Judge:
             if now - max(since, life.began) < STUCK_AFTER:
                 continue
             broker = int(name.split("-")[1])
-            mine = [one for one in life.engine.incidents.open if broker in one.brokers]
+            mine = [one for one in life.engine.incidents.open if broker in one.brokers and (one.id, broker) in named]
             if mine and not any(name in words for one in mine for words in one.held_by):
                 raise StuckError(f"{name} waits for its volume since {since:.0f}, and no incident says so")
 

@@ -1,8 +1,9 @@
 """Kafka on the simulated pods, as simple as can be: which brokers serve, who leads, which partitions can be written.
 
 A broker serves while its container runs on a node that is there. One that ends in good order gives its partitions away
-at once; any other is missed after a session time-out, and until then nothing is acknowledged by all. No record is ever
-lost here: what becomes of records has worlds of its own.
+at once; any other is missed after a session time-out, and until then nothing is acknowledged by all. In some worlds
+brokers are their own controllers: while most of them are away nobody is missed, nor leads another partition, and who is
+left tells what was so before. No record is ever lost here: what becomes of records has worlds of its own.
 """
 
 from __future__ import annotations
@@ -65,32 +66,40 @@ class Kafka:
         self.brokers = {number: Broker() for number in range(BROKERS)}
         turned = [tuple((number + step) % BROKERS for step in range(BROKERS)) for number in range(BROKERS)]
         self.partitions = [Partition(replicas, replicas[0], set(replicas)) for replicas in turned]
+        self.ruled = True  # whether there is a controller
         self.troubled_since = None  # since when some partition is not whole
         self._view = None
 
     def step(self):
         now = self.kubernetes.now
+        serving = {number for number in self.brokers if self._serves(number)}
+        self.ruled = not self.kubernetes.options.combined or len(serving) > BROKERS // 2
         for number, broker in self.brokers.items():
-            self._look_at(number, broker, now)
-        for partition in self.partitions:
+            self._look_at(number, broker, now, serves=number in serving)
+        for partition in self.partitions if self.ruled else ():
             self._lead(partition, now)
-        whole = all(len(one.isr) == BROKERS and one.leader >= 0 for one in self.partitions)
+        whole = self.ruled and all(len(one.isr) == BROKERS and one.leader >= 0 for one in self.partitions)
         self.troubled_since = None if whole else self.troubled_since or now
         self._view = None
 
-    def _look_at(self, number, broker, now):
-        raw = self.kubernetes.brokers().get(f"{SET}-{number}")
-        serves = raw is not None and self._runs(raw)
+    def _look_at(self, number, broker, now, *, serves):
         if serves is not broker.serves:
+            raw = self._pod_of(number)
             in_order = not serves and (raw is None or "deletionTimestamp" in raw["metadata"])
             broker.serves, broker.since = serves, now
             broker.fenced |= in_order or serves  # who registers anew was gone, however short that was
-        if not serves and now - broker.since >= SESSION:
+        if self.ruled and not serves and now - broker.since >= SESSION:
             broker.fenced = True
-        if serves and now - broker.since >= REGISTERS:
+        if self.ruled and serves and now - broker.since >= REGISTERS:
             broker.fenced = False
 
-    def _runs(self, raw):
+    def _pod_of(self, number):
+        return self.kubernetes.brokers().get(f"{SET}-{number}")
+
+    def _serves(self, number):
+        raw = self._pod_of(number)
+        if raw is None:
+            return False
         states = raw["status"]["containerStatuses"]
         away = self.kubernetes.dead | self.kubernetes.cut
         return raw["status"]["phase"] == "Running" and "running" in states[0]["state"] and node_of(raw) not in away
@@ -139,7 +148,8 @@ class Kafka:
 
     def quorum(self):
         live = tuple(number for number, broker in self.brokers.items() if not broker.fenced)
-        return QuorumView(live[0], 1, tuple(self.brokers), live) if len(live) > BROKERS // 2 else None
+        ruled = self.ruled and len(live) > BROKERS // 2
+        return QuorumView(live[0], 1, tuple(self.brokers), live) if ruled else None
 
 
 class Probes:

@@ -40,8 +40,10 @@ class Cluster(Timeline):
         self.busy = set()  # nodes and pods that something is being done to
         self.frozen_budget = False  # whether somebody keeps the budget at nothing
         self.healed = False
-        for number in range(BROKERS + 1):
-            self.join(SPOT if rng.random() < 0.5 else ON_DEMAND, created=BIRTH)
+        nodes = BROKERS + 2 - options.most_on_a_node  # the fewer, the more of them are shared
+        for number in range(max(nodes, BROKERS)):
+            if number < nodes:
+                self.join(SPOT if rng.random() < 0.5 else ON_DEMAND, created=BIRTH)
             if number < BROKERS:
                 self._spawn(number, created=BIRTH, at_once=True)
         self._write_owner()
@@ -62,8 +64,12 @@ class Cluster(Timeline):
     def made_at(self, raw):
         return self._born[raw["metadata"]["uid"]]
 
-    def pod_on(self, node_name):
-        return next((name for name, raw in self.brokers().items() if node_of(raw) == node_name), None)
+    def pods_on(self, node_name):
+        """Return the names of the brokers' pods that are bound to a node."""
+        return [name for name, raw in self.brokers().items() if node_of(raw) == node_name]
+
+    def is_full(self, node_name):
+        return len(self.pods_on(node_name)) >= self.options.most_on_a_node
 
     def change_pod(self, uid, change):
         """Change the pod of that uid, if it is still there. Returns the version, None if it is not."""
@@ -136,14 +142,14 @@ class Cluster(Timeline):
         return {"labels": labels, "annotations": {STRIMZI_REVISION: revision}, "ownerReferences": [owner]}
 
     def _free_node(self, pod_name):
-        """The scheduler: one broker on each node that is open, and only where its volume is."""
+        """The scheduler: any node that is open and has room for one more broker, and only where its volume is."""
         home = self._home_of(pod_name)
         free = [
             name
             for name, raw in self.api.objects[Kind.NODE].items()
             if name not in self.dead | self.cut
             and not raw["spec"]["taints"]
-            and self.pod_on(name) is None
+            and not self.is_full(name)
             and home in {None, name}
         ]
         return self.rng.choice(free) if free else None
@@ -192,7 +198,7 @@ class Cluster(Timeline):
         home = self._home_of(name)
         if home is None or node_of(self.api.objects[Kind.POD].get(name, {"spec": {}})) is not None:
             return
-        if home in self.api.objects[Kind.NODE] and self.pod_on(home) is None:
+        if home in self.api.objects[Kind.NODE] and not self.is_full(home):
             self.after(60.0, lambda: self._give_volume_up(name))
             return
         claim = self.api.objects[Kind.CLAIM][f"data-{name}"]

@@ -4,8 +4,11 @@ its seed, and what is changed of the options that it draws.
 
 from __future__ import annotations
 
+from tests.sim.kubernetes_options import AS_BEFORE, LONG_CUT
+
 from kafka_sentinel.core import guards, guards_kubernetes
 from kafka_sentinel.core.incident import Cause
+from kafka_sentinel.core.incident_book import IncidentBook
 from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.kubernetes import (
     desk,
@@ -14,6 +17,7 @@ from kafka_sentinel.core.kubernetes import (
     node_watch,
     restart_cause,
     restarts,
+    silence,
     surroundings,
 )
 from kafka_sentinel.core.kubernetes.attribution import Attribution
@@ -108,7 +112,43 @@ def look_at_no_stuck_pod(patch):
     patch.setattr(desk, "stuck", lambda *given: None)
 
 
+def know_one_broker_of_each_node(patch):
+    """Of the brokers on a node, one is known."""
+    patch.setattr(NodeWatch, "_brokers", lambda self, uid: frozenset(sorted(self._hosted.get(uid, [()])[0])[:1]))
+
+
+def name_only_who_is_still_there(patch):
+    """Once wrong: who had left a node before it was told that it is drained is not named."""
+    real = Disruptions.broker_left
+    patch.setattr(Disruptions, "broker_left", lambda self, uid, at, broker, **named: real(self, uid, at, **named))
+
+
+def begin_an_incident_for_each_broker(patch):
+    """Brokers that went together with their node have an incident each."""
+    real = Attribution._brokers_on
+    patch.setattr(Attribution, "_brokers_on", lambda self, record: set(sorted(real(self, record))[:1]))
+    patch.setattr(IncidentBook, "newest_since", lambda self, since, natural=False: None)
+    patch.setattr(IncidentBook, "apart", lambda self, brokers: [{one} for one in sorted(brokers)])
+
+
+def take_a_restart_for_a_silence(patch):
+    """Once wrong: a spot node that was restarted is waited for as one that is silent and may have been taken back."""
+    patch.setattr(disruption.Disruption, "_was_restarted_after", lambda self, silent: False)
+    patch.setattr(disruption.Disruption, "is_silent", True)
+
+
+def take_every_outage_for_the_silence_of_a_leader(patch):
+    """Once wrong: a partition that takes no writes for want of other replicas dates the silence of its leader."""
+    patch.setattr(silence, "NAMED", float("inf"))
+    patch.setattr(silence, "_lacks_replicas", lambda view, partition, part: False)
+
+
 # --- over several lives of Sentinel
+
+
+def take_who_is_down_for_a_controller(patch):
+    """Once wrong: a voter that metadata does not name is no broker."""
+    patch.setattr(desk, "_named_in", lambda cluster: frozenset(cluster.brokers))
 
 
 def count_restarts_anew(patch):
@@ -188,11 +228,14 @@ def overlook_what_is_asked_of_the_operator(patch):
 
 
 GHOSTS = {"acts": ("reclaim_without_notice", "fail_node"), "ghosts": True, "breaks": 0.0}
+SHARED = {"acts": ("reclaim_without_notice", "fail_node"), "most_on_a_node": 3, "deaths": 0.0, "experiments": "dry"}
+CUTS = ("blink", "blink", "blink", "reclaim", "drain", "reboot", "reclaim_without_notice")
+DRAINED = {"acts": ("drain",), "budget": "none", "most_lag": 8.0, "breaks": 0.0, "pace": 60.0}
 MORTAL_GHOSTS = {**GHOSTS, "pace": 60.0, "deaths": 0.0015, "state": "last"}
 GAPS = {"breaks": 0.02, "longest_break": 300.0, "deaths": 0.0}
 DRY = {"experiments": "dry", "deaths": 0.0, "breaks": 0.0}
 MUTATIONS = {
-    mutation.__name__.replace("_", " "): (mutation, seed, changes)
+    mutation.__name__.replace("_", " "): (mutation, seed, {**AS_BEFORE, **changes})
     for mutation, seed, changes in (
         (take_silence_for_granted, 0, {**GAPS, "acts": ("blink",), "pace": 60.0}),
         (take_a_young_node_that_falls_silent_for_a_starting_one, 3, MORTAL_GHOSTS),
@@ -206,6 +249,12 @@ MUTATIONS = {
         (forget_node_claims_that_are_gone, 320071, {}),
         (take_what_karpenter_chose_for_a_reclaim, 0, {"acts": ("consolidate",), "node_claims": True}),
         (look_at_no_stuck_pod, 1, {"acts": ("drain", "reclaim"), "volumes": True}),
+        (know_one_broker_of_each_node, 0, SHARED),
+        (name_only_who_is_still_there, 362004, {**SHARED, **DRAINED}),
+        (begin_an_incident_for_each_broker, 1, SHARED),
+        (take_a_restart_for_a_silence, 332006, {"most_on_a_node": 3}),
+        (take_every_outage_for_the_silence_of_a_leader, 365004, {"acts": CUTS, "pace": 60.0, "longest_cut": LONG_CUT}),
+        (take_who_is_down_for_a_controller, 360002, {"most_on_a_node": 2, "combined": False}),
         (count_restarts_anew, 1, {**GHOSTS, "deaths": 0.0}),
         (count_restarts_anew_in_each_life, 10, MORTAL_GHOSTS),
         (count_disruptions_anew_in_each_life, 4, {"acts": ("reboot", "reclaim"), "deaths": 0.004, "state": "last"}),
@@ -218,7 +267,7 @@ MUTATIONS = {
         (overlook_what_is_asked_of_the_operator, 0, {**DRY, "flavour": "strimzi", "acts": ("ask_for_roll",)}),
     )
 } | {
-    f"never ask {name}": (_without(name), 0, {**DRY, **changes})
+    f"never ask {name}": (_without(name), 0, {**AS_BEFORE, **DRY, **changes})
     for name, changes in (
         ("fresh_watches", {"breaks": 0.02, "longest_break": 300.0}),
         ("target_pods", {"acts": ("crash", "delete_pod")}),
@@ -228,4 +277,4 @@ MUTATIONS = {
         ("rollout", {"acts": ("roll",)}),
         ("operator", {"acts": ("stop_operator",), "flavour": "strimzi"}),
     )
-} | {"never ask any guard of Kubernetes": (_without(*OF_KUBERNETES), 0, DRY)}  # fmt: skip
+} | {"never ask any guard of Kubernetes": (_without(*OF_KUBERNETES), 0, {**AS_BEFORE, **DRY})}  # fmt: skip

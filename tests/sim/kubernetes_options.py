@@ -30,6 +30,9 @@ ACTS = {
 MOST_OFF = 4.5  # seconds; Sentinel takes 5 s between two clocks of a cluster for nothing
 OF_STRIMZI = {"ask_for_roll", "pause_operator", "stop_operator"}
 OF_KARPENTER = {"consolidate", "interrupt"}
+LONG_CUT = 280.0  # seconds; after 300 a node's pods are given up
+# Without what came later: each broker is on a node of its own, and what is cut off comes back soon.
+AS_BEFORE = {"most_on_a_node": 1, "combined": False, "longest_cut": 90.0}
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,13 @@ class Options:
     experiments: str  # armed, or dry: a dry run every few seconds
     fault: str
     acts: tuple  # names of ACTS; one that is there twice happens twice as often
-    # Drawn by a chance of its own: worlds without it are as they were before there was any.
+    # Drawn by a chance of their own: worlds without them are as they were before there were any.
     clock: float = (
         0.0  # most seconds by which Sentinel's clock is off from that of the cluster, and set again and again
     )
+    most_on_a_node: int = 1  # brokers that the scheduler puts on one node
+    combined: bool = False  # brokers are their own controllers
+    longest_cut: float = 90.0  # seconds for which a node may be cut off
 
     @classmethod
     def draw(cls, rng):
@@ -88,7 +94,10 @@ class Options:
         )
 
     def with_later_ones(self, seed):
-        return replace(self, clock=random.Random(f"later options of {seed}").choice((0.0, 1.5, MOST_OFF)))
+        rng = random.Random(f"later options of {seed}")
+        clock, most = rng.choice((0.0, 1.5, MOST_OFF)), rng.choice((1, 1, 1, 1, 2, 3))
+        combined, cut = most > 1 and rng.random() < 0.5, LONG_CUT if rng.random() < 0.3 else 90.0
+        return replace(self, clock=clock, most_on_a_node=most, combined=combined, longest_cut=cut)
 
     def changed(self, changes):
         return replace(self, **changes)

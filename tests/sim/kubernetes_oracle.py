@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.sim.errors import FalseVerdictError, IdentityError, StuckError
-from tests.sim.kubernetes_signs import node_of
+from tests.sim.kubernetes_signs import is_broker, node_of
 
 from kafka_sentinel.core.incident import Cause
 from kafka_sentinel.core.kubernetes.views import Kind
@@ -22,6 +22,7 @@ LESS = {
     Cause.SPOT: {Cause.POD_DELETED, Cause.NODE_FAILURE},
     Cause.EXPERIMENT: {Cause.POD_DELETED},  # by a life of ours that nobody remembers
 }
+LASTS = 150.0  # seconds from the beginning of what is done to a node within which its brokers end by it
 AIMED = (30.0, 150.0)  # seconds before and after an injection in which the end of its target may be called ours
 
 
@@ -75,6 +76,7 @@ class Truth:
     housed: set = field(default_factory=set)  # uids of pods that were seen on a node that was there
     met: set = field(default_factory=set)  # uids of pods that were delivered while they lived
     ran: set = field(default_factory=set)  # those of them whose containers had been started by then
+    stands: dict = field(default_factory=dict)  # (kind, name) → the object as it was delivered last
 
     # --- told by the model
 
@@ -84,20 +86,30 @@ class Truth:
         known.met |= uid in (self.met if restarts is None else self.ran)
         if known.cause is not cause:  # evicted by a drain, and its node goes before it is gone
             known.signs += signs
+        for (kind, name), raw in self.stands.items():  # of a drain that came to it only later
+            if known is new and any(sign.shows(kind, name, raw, raw) for sign in signs):
+                known.known, known.known_at = True, self.clock()
 
     def node_goes(self, name, cause, signs, *, less=()):
         new = End(name, None, cause, list(signs), self.clock(), less=frozenset(less))
         self.nodes.setdefault(name, []).append(new)
 
     def cut_off(self, pod_name):
-        if pod_name is not None:
-            self.cuts.append((pod_name, self.clock()))
+        self.cuts.append((pod_name, self.clock()))
+
+    def ended_with(self, end):
+        """Return the ends of other brokers by what took the same node at the same moment."""
+        return [one for one in self.lives.values() if one is not end and (one.on, one.at) == (end.on, end.at)]
 
     # --- told by the watches
 
     def delivered(self, kind, name, raw, last, *, unseen=False):
         """A watch told that the object is like that now; None: gone. `unseen`: a list does not name it any more."""
         uid = last["metadata"]["uid"]
+        if raw is None:
+            self.stands.pop((kind, name), None)
+        else:
+            self.stands[kind, name] = raw
         if kind is Kind.NODE:
             (self.there.discard if raw is None else self.there.add)(name)
         if raw is not None:
@@ -138,7 +150,7 @@ class Truth:
 
     def begins_anew(self, made):
         """A life goes on from a state that was made then, or from none."""
-        for known in (self.there, self.on, self.housed, self.met, self.ran):
+        for known in (self.there, self.on, self.housed, self.met, self.ran, self.stands):
             known.clear()
         for end in self._all():
             end.met = end.unseen = end.told = end.known = end.reopened = end.closed = False
@@ -161,6 +173,20 @@ class Truth:
         waiting = [one for one in ends if not one.counts] or ends[-1:]
         meant = [one for one in waiting if one.cause is record.cause] or waiting
         self._judge(meant[-1], record.cause, "; ".join(record.reasons))
+        self._judge_brokers(meant[-1], record)
+
+    def _judge_brokers(self, end, record):
+        """It names each broker that was seen on the node and ended by it, and none that was never seen there."""
+        by_it = {
+            one.broker
+            for one in self.lives.values()
+            if one.on == end.what and one.cause is end.cause and 0 <= one.at - end.at <= LASTS
+            if one.met and one.what in self.housed
+        }
+        ever = {int(name.split("-")[1]) for _, name, node in self.placed if node == end.what and is_broker(name)}
+        if not by_it <= record.brokers <= ever:
+            bounds = f"brokers {sorted(by_it)} at least, {sorted(ever)} at most"
+            raise FalseVerdictError(f"{bounds}, but {record.as_dict()}")
 
     def _judge(self, end, cause, text):
         end.counts.append(self.clock())

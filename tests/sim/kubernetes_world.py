@@ -133,10 +133,11 @@ class KubernetesWorld:
 
     def _to_a_pod(self, name, act):
         kubernetes = self.kubernetes
-        free = [one for one in self._free_nodes() if kubernetes.pod_on(one) is not None]
+        free = [one for one in self._free_nodes() if kubernetes.pods_on(one)]
         if free:
             node_name = self.rng.choice(free)
-            pod_name = kubernetes.pod_on(node_name)
+            pods = kubernetes.pods_on(node_name)
+            pod_name = pods[0] if len(pods) == 1 else self.later.choice(pods)
             kubernetes.busy |= {pod_name, node_name}
             kubernetes.done_with(node_name, 200.0)
             self._do(name, act, pod_name)
@@ -147,20 +148,22 @@ class KubernetesWorld:
         free = [one for one in self._free_nodes() if wanted == "node" or is_spot(nodes[one]) is (wanted == "spot")]
         if free:
             node_name = self.rng.choice(free)
-            pod_name = kubernetes.pod_on(node_name)
-            kubernetes.busy |= {node_name} | ({pod_name} if pod_name is not None else set())
+            pods = kubernetes.pods_on(node_name)
+            kubernetes.busy |= {node_name, *pods}
+            if len(pods) > 1:
+                self.done["several_on_that_node"] += 1
             self._do(name, act, node_name)
-            if pod_name is not None:
+            for pod_name in pods:
                 kubernetes.done_with(pod_name, 400.0)
 
     def _free_nodes(self):
-        """Return the nodes that nothing is being done to, nor to the broker on them, which must be well."""
+        """Return the nodes that nothing is being done to, nor to the brokers on them, which must be well."""
         kubernetes = self.kubernetes
         found = []
         for node_name in kubernetes.api.objects[Kind.NODE]:
-            pod_name = kubernetes.pod_on(node_name)
-            busy = {node_name, pod_name} & (kubernetes.busy | kubernetes.dead | kubernetes.cut)
-            if not busy and (pod_name is None or is_ready(kubernetes.brokers()[pod_name])):
+            pods = kubernetes.pods_on(node_name)
+            busy = {node_name, *pods} & (kubernetes.busy | kubernetes.dead | kubernetes.cut)
+            if not busy and all(is_ready(kubernetes.brokers()[one]) for one in pods):
                 found.append(node_name)
         return found
 

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import FULL
 from tests.sim import kubernetes_mutations, kubernetes_world
 from tests.sim.errors import InjectionError, SimulationError
+from tests.sim.kubernetes_options import AS_BEFORE
 from tests.sim.lease_model import LeasedSite
 from tests.sim.mutations import MUTATIONS
 from tests.sim.options import PROFILES, Options
@@ -128,7 +129,7 @@ def test_no_wrong_cause_is_given_and_no_fault_is_allowed_that_should_not_be(star
 
 @pytest.mark.parametrize("seed", KUBERNETES_ONCE_WRONG)
 def test_worlds_of_kubernetes_that_once_went_wrong_stay_right(seed):
-    kubernetes_world.simulate(seed)
+    kubernetes_world.simulate(seed, AS_BEFORE)
 
 
 @pytest.mark.parametrize("name", kubernetes_mutations.MUTATIONS)
