@@ -204,7 +204,8 @@ def inject_again(patch):
 
 def take_claims_across_topics(patch):
     """Once wrong: survivors in a topic made anew claim the records of the deleted one, met without a state."""
-    patch.setattr(PartitionLedger, "same_topic", property(lambda self: True, lambda self, value: None), raising=False)
+    for owner, name, always in ((PartitionLedger, "same_topic", True), (Account, "outlived", False)):
+        patch.setattr(owner, name, property(lambda _, known=always: known, lambda _, value: None), raising=False)
 
 
 def forget_that_a_topic_was_made_anew(patch):
