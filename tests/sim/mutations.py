@@ -337,7 +337,7 @@ MUTATIONS = {
         (inject_again, 5, {}, False),
         (forget_that_a_topic_was_made_anew, 30, {}, False),
         (take_claims_across_topics, 0, OFTEN_FORGETFUL, False),
-        (forget_proofs_at_restart, 67, OFTEN_INTERRUPTED, False),
+        (forget_proofs_at_restart, 127, OFTEN_INTERRUPTED, False),
         (look_at_everything_once, 230, OFTEN_REFILLED, False),
         (attribute_all_damage, 319, PROFILES["ageing"], False),
         (count_from_where_the_reader_stands, 55, OFTEN_DAMAGED, False),
