@@ -45,10 +45,10 @@ class Oracle(Settled):
     def _looks_emptied(self, card):
         """Whether the topic made anew looks as if it had lost what an earlier run claims in it, of the deleted one.
 
-        So does one that was cut, and one that nothing was written to in its first leader epoch.
+        So does one that was cut, and one to which the run wrote nothing in its first leader epoch.
         """
         cut = self.truncated[card.partition] > card.truncated_before
-        return card.run in self.dead_runs and (cut or card.partition not in self.begun)
+        return card.run in self.dead_runs and (cut or card.run not in self.begun[card.partition])
 
     def _named(self, fields):
         known = [item for truth in (self, *self.namesakes) for item in truth.cards.items()]

@@ -88,7 +88,8 @@ class Truth:
         self.cut: dict[object, list[Card]] = defaultdict(list)
         self.expired_any: Counter = Counter()
         self.deleted_topics: Counter = Counter()
-        self.begun: set = set()  # partitions in whose first leader epoch something was written since they were made
+        # Partition → runs that wrote something in its first leader epoch since it was made.
+        self.begun: dict[object, set[int]] = defaultdict(set)
         self.heard: dict[tuple[object, int], Counter] = defaultdict(Counter)  # what the engine was told of a run
         self.injected: set[str] = set()
         self.namesakes: tuple[Truth, ...] = ()  # of other live Sentinels that bear the same name, without a Lease
@@ -112,7 +113,6 @@ class Truth:
         payload = entry.payload
         if payload is None:
             return
-        self.begun |= {partition} if entry.epoch == 0 else set()
         self.log[partition][offset] = payload
         card = self._mine(payload)
         if card is None:
@@ -120,6 +120,7 @@ class Truth:
             self.foreign[partition.acks] += payload.kind != "corrupted"
             return
         card.written = True
+        self.begun[partition] |= {card.run} if entry.epoch == 0 else set()
         self.posthumous[partition.acks] += self.crowded or card.run in self.dead_runs
         if payload.kind == "corrupted":
             card.damaged += 1
@@ -190,7 +191,7 @@ class Truth:
 
     def topic_deleted(self, partition):
         self.deleted_topics[partition] += 1
-        self.begun.discard(partition)
+        self.begun[partition].clear()
         for (where, _), cards in self.cards.items():
             if where == partition:
                 for card in cards:
