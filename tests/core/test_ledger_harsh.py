@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from tests.core.ledger_world import CORRUPTED, FOREIGN, Entry, World, mine
+from tests.core.ledger_world import CORRUPTED, FOREIGN, PARTITION, Entry, World, mine
 
 from kafka_sentinel.core.account import State
 
@@ -422,3 +424,18 @@ def test_it_is_lost_when_both_copies_are_cut():
     world = written_twice_and_cut(10)
     world.judge()
     assert world.count("lost") == 21
+
+
+def test_a_background_look_at_a_former_leader_that_has_let_go_of_more_lets_nothing_expire():
+    """It has no fence, so nothing tells that the broker leads. Another leader's log starts elsewhere."""
+    world = World()
+    world.produce(10)
+    world.read()
+    world.rechecks.background(PARTITION, 0, 10, world.now())
+    [command] = world.ask()
+    world.produce(5)
+    world.hand_in(replace(world.look(command), start=20, position=20, log_start=20, sightings=()))
+    assert world.count("expired") == 0
+    world.read()
+    world.judge()
+    assert world.count("verified") == world.count("sent")

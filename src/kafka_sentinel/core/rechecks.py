@@ -242,7 +242,8 @@ class Rechecks:
 
     def _judge(self, question: Question, event: RecheckDone) -> Answered:
         ledger = self._ledgers[question.partition]
-        ledger.log_starts_at(event.log_start)
+        if question.fence is not None:  # else it may be the word of a leader that has been replaced
+            ledger.log_starts_at(event.log_start)
         answer = ledger.reread(event.start, event.position, event.sightings, fenced=question.fence is not None)
         by = Judgement(
             done=event,
