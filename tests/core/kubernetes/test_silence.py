@@ -100,6 +100,15 @@ def test_a_leader_that_went_with_the_other_replicas_is_silent_since_then():
     assert silence.since[1] == at(5)
 
 
+def test_a_leader_that_went_is_silent_since_then_though_who_leads_now_lacks_replicas():
+    """Two of three went with one node."""
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    topic = TopicView("probe", "id", 2, (PartitionView(0, 3, (1, 2, 3), (3,)),))
+    silence.answered(at(8), replace(view(3, (3,)), topics={"probe": topic}))
+    assert silence.since[1] == at(5)
+
+
 def test_a_broker_that_is_back_is_not_silent():
     silence = seen((0, 1, (1, 2, 3)), (14, 2, (2, 3)), (30, 2, (1, 2, 3)))
     assert silence.since == {}

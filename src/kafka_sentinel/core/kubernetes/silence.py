@@ -31,8 +31,9 @@ class Silence:
             known = self._leaders.setdefault(partition, deque(maxlen=MAX_LEADERS))
             if not known or known[-1][1] != part.leader:
                 known.append((asked, part.leader))
-            if part.leader in view.brokers and _lacks_replicas(view, partition, part):
-                self._down.pop(partition, None)
+            led_then, _ = self._down.get(partition, (None, asked))
+            if part.leader in view.brokers and part.leader == led_then and _lacks_replicas(view, partition, part):
+                del self._down[partition]
         present = frozenset(view.brokers)
         for broker in self._brokers - present:
             self._silent(broker, asked)
