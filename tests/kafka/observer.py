@@ -12,10 +12,12 @@ All instants are wall clock, in seconds, of this machine. Nothing here may impor
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -207,6 +209,30 @@ def transaction_coordinators(bootstrap: str) -> dict[str, int]:
     finally:
         client.close()
     return {one.transactional_id: broker for broker, ids in listed.items() for one in ids}
+
+
+NO_SUCH_GROUP = "GroupIdNotFoundError"  # said by a coordinator, of a group nobody has joined yet
+
+
+def group_coordinators(bootstrap: str, groups: Iterable[str]) -> dict[str, int]:
+    """Return by consumer group the broker that answers for it, whether there is such a group or not.
+
+    Every broker is asked about every group. One is missing whose coordinator has yet to load what it has come to lead.
+    Asked by kafka-python: a librdkafka client that asks a coordinator may end the whole process (its issue 4605).
+    """
+    with contextlib.closing(
+        KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=5_000)
+    ) as client:
+        brokers = [broker["broker_id"] for broker in client.describe_cluster()["brokers"]]
+        asked = list(itertools.product(groups, brokers))
+        errors = {(group, broker): client.describe_groups([group], broker)[group]["error"] for group, broker in asked}
+    return {group: broker for (group, broker), error in errors.items() if error is None or NO_SUCH_GROUP in error}
+
+
+def groups_of(bootstrap: str) -> set[str]:
+    """Return the consumer groups that any broker knows, dead or alive. Asked by kafka-python, as above."""
+    with contextlib.closing(KafkaAdminClient(bootstrap_servers=bootstrap.split(","))) as client:
+        return {group["group_id"] for group in client.list_groups()}
 
 
 # --- the controller's own log: __cluster_metadata, on disk

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import pytest
-from confluent_kafka import ElectionType, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import ElectionType, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from tests.kafka import observer
 from tests.kafka.conftest import describe, leader_and_isr, wait_until
@@ -406,21 +406,6 @@ def preferred(topic: TopicView) -> dict[int, int]:
     return {each.partition: each.leader for each in topic.partitions} if led else {}
 
 
-MOVING = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR}
-
-
-def coordinators(part: Parts, groups: Sequence[str]) -> dict[str, int]:
-    """Return group → its coordinator as Kafka names it; {} while one has yet to load what it has come to lead."""
-    admin = AdminClient(part.common)  # kept until the answers are there: they end with it
-    asked = admin.describe_consumer_groups(list(groups))
-    try:
-        return {group: answer.result(30).coordinator.id for group, answer in asked.items()}
-    except KafkaException as error:
-        if error.args[0].code() not in MOVING:
-            raise
-        return {}
-
-
 def test_the_coordinator_of_a_group_is_the_broker_that_we_compute(lab_combined, parts, mailbox, make_topic):
     part = parts(lab_combined, make_topic(lab_combined))
     part.producer(0)
@@ -432,7 +417,12 @@ def test_the_coordinator_of_a_group_is_the_broker_that_we_compute(lab_combined, 
     elect_preferred(lab_combined, GROUPS_TOPIC)
     leaders = mailbox.until(lambda: preferred(mailbox.of(ClusterObserved)[-1].view.topics[GROUPS_TOPIC]))
     groups = ["group-" + part.topic, *(f"ordérs-😀-{number}" for number in range(20))]
-    named = wait_until(lambda: coordinators(part, groups), 60, "the new leaders to have loaded their groups")
+
+    def all_named():
+        found = observer.group_coordinators(lab_combined.bootstrap_servers, groups)
+        return found if found.keys() == set(groups) else None
+
+    named = wait_until(all_named, 60, "the new leaders to have loaded their groups")
     assert named == {group: leaders[partition_for(group, len(leaders))] for group in groups}
     assert len(set(named.values())) > 1
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from confluent_kafka.admin import AdminClient
+from tests.kafka.observer import groups_of
 from tests.kafka.sentinel import Sentinel, configuration, wait_for
-
-
-def groups(lab) -> set[str]:
-    """Return the consumer groups that any broker knows, dead or alive."""
-    client = AdminClient({"bootstrap.servers": lab.bootstrap_servers, "log_level": 0})
-    found = client.list_consumer_groups().result(20)
-    assert found.errors == []
-    return {group.group_id for group in found.valid}
 
 
 def test_starting_again_and_again_leaves_one_group_behind(lab_combined, make_topic):
     """The verifier and the rechecks name a group, the client wants one, and never join it."""
-    before = groups(lab_combined)
+    before = groups_of(lab_combined.bootstrap_servers)
     topic = make_topic(lab_combined)
     group = f"{topic}-group"
     for _ in range(2):
@@ -29,4 +21,4 @@ def test_starting_again_and_again_leaves_one_group_behind(lab_combined, make_top
         with Sentinel(config) as sentinel:
             wait_for(lambda it=sentinel: it.engine.group.commits > 0, 60, "a commit of the group")
             wait_for(lambda it=sentinel: it.engine.truth.last_recheck is not None, 60, "a recheck")
-    assert groups(lab_combined) - before == {group}
+    assert groups_of(lab_combined.bootstrap_servers) - before == {group}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from confluent_kafka import Producer
-from tests.kafka.observer import transaction_coordinators
+from tests.kafka.observer import group_coordinators, transaction_coordinators
 from tests.kafka.sentinel import assert_identities
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.sentinel import Deployer, Sentinel
@@ -104,8 +104,7 @@ def test_a_pod_evict_takes_the_pod_of_the_group_coordinator_by_an_eviction(
     lab: Cluster, kafka: Kafka, deploy: Deployer
 ):
     sentinel = armed_with(kafka, deploy, "evicted", "pod-evict", f"group-coordinator:{BILLING}")
-    admin = kafka.admin()
-    victim = admin.describe_consumer_groups([BILLING])[BILLING].result(30).coordinator.id
+    victim = group_coordinators(kafka.bootstrap, [BILLING])[BILLING]
     pod = kafka.member(victim).pod
     with recorded(kafka, everybody(kafka)) as record:
         run(sentinel, [victim], OVER)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.kafka.observer import groups_of
 from tests.kubernetes.deploy.kafka import Kafka
 from tests.kubernetes.deploy.waiting import wait_for
 from tests.kubernetes.lab.cluster import Cluster
@@ -35,11 +36,8 @@ NOTHING = Everything(frozenset(), frozenset(), frozenset())
 
 
 def everything(kafka: Kafka) -> Everything:
-    admin = kafka.admin()  # without anybody who holds it, nobody would answer
-    groups = admin.list_consumer_groups().result(30).valid
-    return Everything(
-        frozenset(_objects(kafka.cluster)), frozenset(kafka.topics()), frozenset(each.group_id for each in groups)
-    )
+    groups = groups_of(kafka.bootstrap)
+    return Everything(frozenset(_objects(kafka.cluster)), frozenset(kafka.topics()), frozenset(groups))
 
 
 def at_rest(kafka: Kafka) -> Everything:
