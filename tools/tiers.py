@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,11 +27,14 @@ from tools import preparation
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 2
 PREPARERS = 2
-CLOSING = re.compile(r"\d+ (passed|failed|error|deselected)|no tests ran")
+CLOSING = re.compile(r"(\d+ (passed|failed|error|deselected)|no tests ran).* in [\d.]+s")
 CORE = ("tests/core", "tests/cli", "tests/demo", "tests/web", "tests/kube_api", "tests/tools", "tests/fuzz")
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 FAILURE = re.compile(r"(?:FAILED|ERROR) (\S+::.*)")  # a line of pytest's short summary
 WIDTH = 240  # characters of such a line that are said again under the table
+CRASH = re.compile(r"Fatal Python error: ")  # then the stacks of all threads: what ended pytest was a library in C
+BEFORE, AFTER = 12, 100  # lines around that, and without it the last, which are said again too
+INNER = re.compile(r'File ".*/(_pytest|pluggy)/')  # pytest's own part of a stack: sixty lines of it
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -52,7 +56,8 @@ class Result:
     """What became of a tier.
 
     `seconds`: with its preparation. `passed` and `failed`: tests. `over`: it took longer than its budget. `failures`:
-    the tests that failed, with as much of why as pytest says in a line.
+    the tests that failed, with as much of why as pytest says in a line. `ending`: if pytest itself came to an end, what
+    was printed last.
     """
 
     tier: str
@@ -63,6 +68,28 @@ class Result:
     failed: int = 0
     over: str = ""
     failures: tuple[str, ...] = ()
+    ending: tuple[str, ...] = ()
+
+
+class Ending:
+    """The last lines of somebody who may crash: around the crash, if there is one."""
+
+    def __init__(self) -> None:
+        self._last: deque[str] = deque(maxlen=BEFORE)
+        self._more = 0
+
+    def add(self, line: str) -> None:
+        if INNER.match(line):
+            return
+        if self._more == 0 and CRASH.search(line):
+            self._more = AFTER
+            self._last = deque(self._last, maxlen=BEFORE + AFTER)
+        if self._last.maxlen == BEFORE or self._more > 0:
+            self._last.append(line[:WIDTH])
+            self._more = max(self._more - 1, 0)
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(self._last)
 
 
 class Runner:
@@ -89,7 +116,7 @@ class Runner:
             words = f"NOT RUN: {turn.missing}"
             self._say(tier, words)
             return Result(tier.name, turn.seconds, words, good=os.environ.get("CI") != "true")
-        code, closing, failures = self._stream(tier)
+        code, closing, failures, ending = self._stream(tier)
         good = code == 0 or (code == NO_TESTS and bool(self._arguments))  # -k may well choose from another tier alone
         words = f"{'passed' if good else f'FAILED (pytest exit code {code})'}: {closing}"
         tested = time.monotonic() - began
@@ -102,15 +129,19 @@ class Runner:
             _count("failed|error", closing),
             _over(f"tier {tier.name}", tested, tier.budget),
             failures,
+            ending,
         )
 
-    def _stream(self, tier: Tier) -> tuple[int, str, tuple[str, ...]]:
-        """Run pytest, pass on what it prints, and return its exit code, its closing line and what failed."""
+    def _stream(self, tier: Tier) -> tuple[int, str, tuple[str, ...], tuple[str, ...]]:
+        """Run pytest, pass on what it prints. Return its exit code, its closing line, what failed, and its end if bad.
+
+        Its end is bad if there is no closing line.
+        """
         colour = "yes" if sys.stdout.isatty() else "no"
         detail = "-v" if tier.slow else "-q"  # of a slow tier each test is said as it ends: it takes minutes
         modest = () if tier.machines else MODEST
         pytest_ = [sys.executable, "-m", "pytest", f"--color={colour}", detail, "--durations=3"]
-        closing, failures = "it printed no closing line", []
+        closing, failures, ending = "", [], Ending()
         with subprocess.Popen(
             [*modest, *pytest_, *tier.paths, *self._arguments],
             cwd=ROOT,
@@ -123,11 +154,14 @@ class Runner:
             for line in process.stdout:
                 self._say(tier, line.rstrip("\n"))
                 plain = COLOUR.sub("", line).strip()
+                ending.add(plain)
                 if CLOSING.search(plain):
                     closing = plain.strip("= ")
                 elif failure := FAILURE.match(plain):
                     failures.append(failure[1][:WIDTH])
-        return process.returncode, closing, tuple(failures)
+        if not closing:
+            return process.returncode, "it printed no closing line", tuple(failures), ending.lines()
+        return process.returncode, closing, tuple(failures), ()
 
     def _say(self, tier: Tier, line: str) -> None:
         print(f"{tier.name:<10} | {line}" if self._beside else line, flush=True)
@@ -183,6 +217,7 @@ def conclude(results: Sequence[Result], total: float) -> int:
         print(f"{result.tier:<10} {result.seconds:6.0f} s  {result.words}")
     for result in results:
         print("".join(f"failed: {failure}\n" for failure in result.failures), end="")
+        print("".join(f"{result.tier} ended with: {line}\n" for line in result.ending), end="")
     slow = (*(result.over for result in results), _over("all tiers", total, BUDGET))
     print("".join(f"{words}\n" for words in slow if words), end="")
     missing = all(result.words.startswith("NOT RUN") for result in results)

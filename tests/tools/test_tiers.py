@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -197,3 +198,29 @@ def test_ctrl_c_ends_what_runs_and_nothing_else_is_begun(tmp_path: Path) -> None
     assert process.returncode == 130
     assert rest.endswith("interrupted\n")
     assert "tier three" not in rest
+
+
+def test_where_pytest_itself_ended_its_last_words_are_said_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A library in C that gives up takes pytest along: without this, nothing under the table tells in which test."""
+    aborts = PASSES + "import os\ndef test_crash(): os.abort()\n"
+    ends = "import os\ndef test_end(): os._exit(3)\n"
+    both = [tier(tmp_path, "one", aborts), tier(tmp_path, "two", ends)]
+    assert judged([dataclasses.replace(each, slow=True) for each in both]) == 1
+    table = capfd.readouterr().out.partition("--- all tiers")[2]
+    assert "FAILED (pytest exit code -6): it printed no closing line" in table
+    assert "test_one.py::test_crash Fatal Python error: Aborted" in table
+    assert "line 4 in test_crash" in table
+    assert "_pytest/" not in table
+    assert re.search("two ended with: .*test_two.py::test_end", table)
+
+
+@pytest.mark.parametrize(
+    ("crash", "kept"), [("Fatal Python error: Aborted", [*range(988, 1100)]), ("", [*range(1988, 2000)])]
+)
+def test_of_last_words_a_bounded_number_is_kept(crash: str, kept: list[int]) -> None:
+    ending = tiers.Ending()
+    for number in range(2000):
+        ending.add(f"{number} {crash if number == 1000 else ''}")
+    assert [int(line.split()[0]) for line in ending.lines()] == kept
