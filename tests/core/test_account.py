@@ -247,10 +247,10 @@ def test_what_was_lost_after_its_sighting_is_summed_over_every_folding():
 def test_folding_forgets_what_was_noted_of_the_sequences_and_keeps_what_is_above():
     subject = account(20)
     subject.move(0, 10, State.IN_FLIGHT, State.REJECTED)
-    for noted in (subject.reordered, subject.twice, subject.doubtful):
+    for noted in (subject.reordered, subject.twice, subject.doubtful, subject.inferred):
         noted.add(5, 10)
     subject.fold()
-    for noted in (subject.reordered, subject.twice, subject.doubtful):
+    for noted in (subject.reordered, subject.twice, subject.doubtful, subject.inferred):
         assert noted.spans() == [(10, 5)]
 
 
@@ -300,6 +300,7 @@ def test_a_state_that_is_taken_over_is_what_was_saved():
         (subject.lost_before, 2),
         (subject.reordered, 3),
         (subject.doubtful, 9),
+        (subject.inferred, 1),
     ):
         noted.add(first, 2)
     subject.earlier = (60, 5)

@@ -529,3 +529,153 @@ def test_what_was_suspected_of_the_deleted_topic_makes_no_loss_of_what_leaves_th
 def test_of_a_run_that_was_only_met_in_the_log_nothing_but_its_order_is_known():
     stands = Answer((of_earlier(5, 0, 10),), US)
     assert _lower_bound(Account(PARTITION, EARLIER, orphan=True), 12, stands) == 0
+
+
+# --- acknowledged without an offset, once a copy had been seen: which copy it was, nobody said
+
+
+def seen_before_it_was_acknowledged(*, restarted: bool) -> World:
+    """Records 2 and 3 are cut, and 4, of which a copy had been read at 4: a client that tries again writes it at 2."""
+    world = World()
+    world.produce(4)
+    world.append(*world.send(1))
+    world.read()
+    saved = world.saved()
+    world.truncate(2)
+    world.append(4)
+    world.ack((4, 1, None))
+    world.produce(4)
+    return world.restart(state=saved) if restarted else world
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_record_that_was_seen_before_its_acknowledgement_may_have_expired_as_another_copy(restarted):
+    world = seen_before_it_was_acknowledged(restarted=restarted)
+    world.retain_from(3)
+    world.read()
+    world.settle()
+    world.recheck_everything()
+    assert world.state_of(4, run=1) is State.VERIFIED
+    assert world.lost == {(1, 3)}  # 2 stood where the log start has passed
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_where_nothing_has_expired_it_is_lost_if_it_stands_nowhere(restarted):
+    world = seen_before_it_was_acknowledged(restarted=restarted)
+    world.log[2] = Entry(FOREIGN, epoch=world.epoch)
+    world.read()
+    world.settle()
+    world.recheck_everything()
+    assert world.lost == {(1, 2), (1, 3), (1, 4)}
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_it_is_that_copy_once_a_later_look_has_found_it(looked):
+    world = World()
+    world.produce(4)
+    world.append(*world.send(1))
+    world.read()
+    world.ack((4, 1, None))
+    if looked:
+        world.rechecks.incident("1", PARTITION, 0, world.now())
+        world.judge()
+    world.produce(2)
+    world.read()
+    world.truncate(4)
+    world.produce(4)
+    world.retain_from(2)
+    world.read()
+    world.settle()
+    assert ((1, 4) in world.lost) is looked
+
+
+def test_of_an_earlier_run_it_is_that_copy_once_it_has_been_met():
+    world = seen_before_it_was_acknowledged(restarted=True)
+    world.read()
+    world.settle()
+    assert world.ledger.accounts[1].inferred.spans() == [(4, 1)]
+    world.recheck_everything()
+    assert world.ledger.accounts[1].inferred.spans() == []
+
+
+def test_the_next_life_does_not_know_either_which_copy_it_was():
+    world = seen_before_it_was_acknowledged(restarted=True)
+    world.read()
+    world.settle()
+    world = world.restart(state=world.saved())
+    world.retain_from(3)
+    world.read()
+    world.settle()
+    world.recheck_everything()
+    assert (1, 4) not in world.lost
+    assert (1, 3) in world.lost
+
+
+def test_a_look_that_began_before_the_acknowledgement_does_not_tell_which_copy_it_was():
+    world = World()
+    world.produce(4)
+    world.append(*world.send(1))
+    world.read()
+    world.rechecks.incident("1", PARTITION, 0, world.now())
+    world.produce(1)
+    world.read()
+    (look,) = world.ask()
+    done = world.look(look)
+    world.ack((4, 1, None))
+    world.hand_in(done)
+    assert world.ledger.own.inferred.spans() == [(4, 1)]
+
+
+def test_of_an_earlier_run_it_is_that_copy_wherever_it_is_met_again():
+    world = seen_before_it_was_acknowledged(restarted=True)
+    world.read()
+    assert world.ledger.accounts[1].inferred.spans() == [(4, 1)]
+    world.ledger.sight(Sighting(RECORD, 2, 1, world.epoch, US, 1, 4))
+    assert world.ledger.accounts[1].inferred.spans() == []
+
+
+def test_a_look_without_a_fence_may_be_at_a_former_leader_and_does_not_tell_which_copy_it_was():
+    world = World()
+    world.append(*world.send(1))
+    world.read()
+    world.ack((0, 1, None))
+    world.rechecks.background(PARTITION, 0, 1, world.now())
+    (look,) = world.ask()
+    world.hand_in(world.look(look))
+    assert world.ledger.own.inferred.spans() == [(0, 1)]
+
+
+def test_where_it_was_acknowledged_at_an_offset_it_is_known():
+    world = World()
+    world.append(*world.send(1))
+    world.read()
+    world.ack((0, 1, 0))
+    assert world.state_of(0) is State.VERIFIED
+    assert world.ledger.own.inferred.spans() == []
+
+
+def test_a_copy_of_a_topic_that_was_deleted_says_nothing_of_the_next():
+    world = World()
+    world.append(*world.send(1))
+    world.read()
+    world.ack((0, 1, None))
+    world.recreate_topic()
+    world.notice_new_topic()
+    assert world.ledger.own.inferred.spans() == []
+
+
+def test_a_log_start_below_everything_of_its_run_does_not_explain_where_another_copy_went():
+    world = World()
+    world.produce(1_100)
+    world.append(*world.send(1))
+    world.read()
+    saved = world.saved()
+    world.ack((1_100, 1, None))
+    world.produce(2)
+    world.log[1_100] = Entry(FOREIGN, epoch=world.epoch)
+    world = world.restart(state=saved)
+    world.retain_from(50)
+    world.read()
+    world.settle()
+    world.recheck_everything()
+    assert world.lost == {(1, 1_100)}

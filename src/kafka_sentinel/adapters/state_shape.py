@@ -53,6 +53,7 @@ class _Account(TypedDict):
     highest: Place
     ended: NotRequired[StrictBool]
     outlived: NotRequired[StrictBool]
+    inferred: NotRequired[Spans]
 
 
 class _Ledger(TypedDict):

@@ -74,6 +74,7 @@ class Account:
         self.reordered = RangeSet()  # counted as standing behind a higher sequence
         self.blind = RangeSet()  # UNCERTAIN only because we were not there: settle as UNACCOUNTED, not ABSENT
         self.doubtful = RangeSet()  # perhaps written to a topic that was deleted since: UNACCOUNTED, and never LOST
+        self.inferred = RangeSet()  # acknowledged, nobody said where, once a copy had been seen: perhaps it was another
         self.highest_seen = -1  # highest sequence that stands in the log as we last read it
         self.earlier = (0, -1)  # (offset, highest sequence below it), from an earlier process
         self.known = 0  # of an orphan: sequences below it, no others, had been sent when the state was saved,
@@ -218,6 +219,7 @@ class Account:
         self.reordered.remove_below(floor)
         self.twice.remove_below(floor)
         self.doubtful.remove_below(floor)
+        self.inferred.remove_below(floor)
 
     def forget_places_below(self, sequence: int) -> None:
         """Vouch no longer for what stands of the sequences below, so that they can be folded once they are settled."""
@@ -242,6 +244,7 @@ class Account:
             "highest": max(self.highest_seen, self.earlier[1]),
             **({"ended": True} if self.orphan else {}),
             **({"outlived": True} if self.outlived else {}),
+            **({"inferred": self.inferred.spans()} if self.inferred else {}),
         }
 
     @classmethod
@@ -260,6 +263,7 @@ class Account:
         account.reordered = RangeSet.of(pairs(state["reordered"]))
         account.blind = RangeSet.of(pairs(state["blind"]))
         account.doubtful = RangeSet.of(pairs(state["doubtful"]))
+        account.inferred = RangeSet.of(pairs(state.get("inferred", ())))
         account.earlier = (0, whole(state["highest"]))
         account.outlived = state.get("outlived") is True
         account.known = EVERY if state.get("ended") is True else account.next_sequence

@@ -26,6 +26,7 @@ class Book:
         self.voided = LogView()  # what stood and was not found, or had to make way, until its log is proved to be cut
         self.copies = LogView()  # what was counted as an extra copy, by offset
         self.newest_copy: Copy | None = None
+        self.inferred_at = float("-inf")  # monotonic seconds: when `Account.inferred` of the present run last grew
         self.fences = Fences()
         self.position: int | None = None  # the verifier's next offset; None until its first read
         self.first_read: int | None = None  # where this process began to read

@@ -124,6 +124,7 @@ class PartitionLedger(Outcomes):
             account.rewound.clear()
             account.positions.clear()
             account.seen.clear()
+            account.inferred.clear()
             account.highest_seen = -1
             account.earlier = (0, -1)
             account.outlived = True

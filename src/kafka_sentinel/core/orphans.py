@@ -86,6 +86,8 @@ class Orphans(Book):
             for piece in account.sets[State.PRESENT].covered(first, count):
                 account.move(*piece, State.PRESENT, State.AWAITING)
                 self._verified(account, *piece)
+                for unmet in account.seen.missing(*piece):  # since the state was saved it may have been written again
+                    account.inferred.add(*unmet)
 
     def settle_uncertain(self, run: int, first: int, count: int) -> None:
         """A fence sent well after the give-up was read past: what has not been seen was not written.

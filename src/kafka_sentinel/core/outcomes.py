@@ -91,6 +91,9 @@ class Outcomes(Witness):
                 account.positions.set(first, count, span.offset + first - span.first)
         for window in account.seen.covered(span.first, span.count):
             self._verified(account, *window)
+            if span.offset is None:
+                account.inferred.add(*window)
+                self.inferred_at = at.mono
         if span.offset is not None and self.position is not None and span.offset < self.position:
             passed = Piece(span.first, min(span.count, self.position - span.offset), span.offset)
             self._missed(account, passed, self.log, "a reader passed it unseen")

@@ -245,6 +245,8 @@ class Rechecks:
         if question.fence is not None:  # else it may be the word of a leader that has been replaced
             ledger.log_starts_at(event.log_start)
         answer = ledger.reread(event.start, event.position, event.sightings, fenced=question.fence is not None)
+        if question.fence is not None and question.asked_at is not None and question.asked_at.mono > ledger.inferred_at:
+            ledger.confirm_inferred(answer)
         by = Judgement(
             done=event,
             answer=answer,

@@ -134,6 +134,9 @@ def _condemn(
         return []
     for doubt in account.doubtful.covered(first, count):
         ledger.set_aside(account.run, *doubt)
+    for guess in account.inferred.covered(first, count):
+        if by.done.log_start > _lower_bound(account, guess[0], by.answer):
+            ledger.expire(account.run, *guess)
     for passed in account.rewound.missing(first, _passed_by_log_start(ledger, suspected, missing, by)):
         ledger.expire(account.run, *passed)
     losses = []

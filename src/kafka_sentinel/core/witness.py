@@ -61,6 +61,13 @@ class Witness(Orphans):
         self._compare(sightings)
         return answer
 
+    def confirm_inferred(self, answer: Answer) -> None:
+        """What was acknowledged before a fresh reader began, and stands where it read, is what was acknowledged."""
+        for account in self.accounts.values():
+            for span in account.inferred.spans():
+                for place in answer.places(account.run, *span):
+                    account.inferred.remove(place.first, place.count)
+
     def _notice_refilled_log(self, answer: Answer, start: int) -> None:
         """Count what is damaged or foreign from where the log is another one than an earlier process has read.
 
@@ -243,6 +250,7 @@ class Witness(Orphans):
         for window in account.sets[State.VERIFIED].covered(first, count):
             self._check_moved(account, Piece(*window, offset + window[0] - first))
         account.positions.set(first, count, offset)
+        account.inferred.remove(first, count)
         for window in account.pieces_awaiting(first, count):
             self._verified(account, *window)
 
