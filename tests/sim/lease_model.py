@@ -38,7 +38,7 @@ class Process:
         self.site, self.world, self.number = site, site.world, number
         self.lives_begun = 0
         self.cut_off_until = 0.0  # from the API server
-        self.frozen_until = 0.0
+        self.frozen_until = 0.0  # never put forward: what is held until then would come after what comes later
         self._stood_at = 0.0  # what its monotonic clock showed while its machine was suspended last,
         self._suspended_until = 0.0  # and until when that was
         self._wall_lag, self._wall_right_at = 0.0, 0.0  # its wall clock is that much late until it is set
@@ -213,7 +213,8 @@ class LeasedSite(Site):
         if life.alive:
             self.kill(life)
 
-    def keep(self, life, text):
+    def keep(self, life, text, made):
+        del made
         return life.process.keep(text)
 
     def may_break(self, life):
@@ -233,7 +234,8 @@ class LeasedSite(Site):
     def freeze(self):
         """Stop a process in the middle of whatever it does. Its clock goes on."""
         world = self.world
-        world.rng.choice(self.processes).frozen_until = world.now + world.rng.uniform(1.0, 30.0)
+        process = world.rng.choice(self.processes)
+        process.frozen_until = max(process.frozen_until, world.now + world.rng.uniform(1.0, 30.0))
 
     def cut_off(self):
         world = self.world
@@ -242,5 +244,5 @@ class LeasedSite(Site):
     def heal(self):
         super().heal()
         for process in self.processes:
-            process.cut_off_until = process.frozen_until = 0.0
+            process.cut_off_until = 0.0
             process.wake()

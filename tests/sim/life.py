@@ -205,7 +205,7 @@ class Life:
     # --- the disk
 
     def _save(self, generation, text):
-        world = self.world
+        world, made = self.world, self.world.now
         delay = world.rng.uniform(0.0, 0.05)
         if world.faulty("save_slow"):
             delay = world.rng.uniform(1.0, 10.0)
@@ -214,7 +214,7 @@ class Life:
             if world.faulty("save_fails"):
                 self.post("state", [StateSaveFailed(self.instant(), generation, "disk full")])
                 return
-            problem, taken_over = self.site.keep(self, text)
+            problem, taken_over = self.site.keep(self, text, made)
             if problem:
                 self.post("state", [StateSaveFailed(self.instant(), generation, problem, taken_over)])
                 return

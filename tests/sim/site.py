@@ -30,7 +30,7 @@ class Site:
         self.world, self.name, self.instance = world, name, instance
         self.oracle = Oracle(lambda: world.now)
         self.config = config(world, name, instance, experiments=experiments, lease=self.leased)
-        self.disk = deque(maxlen=20)  # (when, state as JSON), newest last
+        self.disk = deque(maxlen=20)  # (when it was made, state as JSON), newest last
         self.calendar = Calendar(self, world.true_wall())
         self.lives = []  # that are under way, oldest first
         self.deaths = 0
@@ -87,18 +87,17 @@ class Site:
         if not self.disk or choice == "none":
             state = None
             self.disk.clear()
-        elif choice == "older":
-            state = rng.choice(list(self.disk))[1]
         else:
-            state = self.disk[-1][1]
+            made, state = rng.choice(list(self.disk)) if choice == "older" else self.disk[-1]
+            self.oracle.restored(made)
         self.start(None if state is None else json.loads(state))
 
     # --- what it keeps
 
-    def keep(self, life, text):
-        """Write the state. Returns what keeps that from being done, and whether another Sentinel does."""
+    def keep(self, life, text, made):
+        """Write the state, as of `made`. Returns what keeps that from being done, and whether another Sentinel does."""
         del life
-        self.disk.append((self.world.now, text))
+        self.disk.append((made, text))
         return "", False
 
     def may_break(self, life):

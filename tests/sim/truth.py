@@ -86,6 +86,9 @@ class Truth:
         self.truncated: Counter = Counter()  # partition → how often its log went backwards
         # Truncated; and no life of Sentinel that was given the record was given what stands in its place.
         self.cut: dict[object, list[Card]] = defaultdict(list)
+        # Truncated, and a life of Sentinel was given what stands in its place: (when, card).
+        self.understood: dict[object, list[tuple[float, Card]]] = defaultdict(list)
+        self.start: Counter = Counter()  # partition → where its log starts
         self.expired_any: Counter = Counter()
         self.deleted_topics: Counter = Counter()
         # Partition → runs that wrote something in its first leader epoch since it was made.
@@ -185,6 +188,7 @@ class Truth:
 
     def starts_at(self, partition, start):
         """The log starts there now."""
+        self.start[partition] = start
         for card in self.cut[partition]:
             card.hidden |= card.cut_at < start
         self.cut[partition] = [card for card in self.cut[partition] if card.cut_at >= start]
@@ -226,9 +230,22 @@ class Truth:
 
     def shown(self, life, event):
         """The engine was shown what stands there, by the verifier or by a re-read."""
-        self.cut[event.partition] = [
-            card for card in self.cut[event.partition] if card.seen_in is not life or not _shows_another(event, card)
-        ]
+        cut, self.cut[event.partition] = self.cut[event.partition], []
+        for card in cut:
+            if card.seen_in is not life or not _shows_another(event, card):
+                self.cut[event.partition].append(card)
+            else:
+                self.understood[event.partition].append((self._clock(), card))
+
+    def restored(self, made):
+        """A life begins with a state that was made then: what was understood since, it does not know."""
+        for partition, understood in self.understood.items():
+            self.understood[partition] = [(when, card) for when, card in understood if when <= made]
+            for card in [card for when, card in understood if when > made]:
+                if card.cut_at < self.start[partition]:
+                    card.hidden = True
+                else:
+                    self.cut[partition].append(card)
 
     def told(self, event):
         """The engine was told this about the records of a run."""
