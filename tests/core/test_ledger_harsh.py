@@ -439,3 +439,21 @@ def test_a_background_look_at_a_former_leader_that_has_let_go_of_more_lets_nothi
     world.read()
     world.judge()
     assert world.count("verified") == world.count("sent")
+
+
+def test_what_became_of_a_copy_that_was_cut_says_nothing_of_the_one_that_was_acknowledged_elsewhere_since():
+    """A client tries again after a truncation; retention takes the copy that was acknowledged before it is read."""
+    world = World()
+    world.produce(4)
+    (again,) = world.send(1)
+    world.append(again)
+    world.read()  # at 4, and nobody has acknowledged it
+    world.truncate(1)
+    world.append(again)
+    world.ack((again, 1, 1))
+    world.retain_from(2)
+    world.produce(5)
+    world.read()  # another stands at 4 now, which proves that the first copy was cut
+    world.settle()
+    assert world.state_of(again) is State.EXPIRED
+    assert world.lost == mine(world, [1, 2, 3])

@@ -7,7 +7,7 @@ from collections import Counter
 from kafka_sentinel.core.account import ACKED, LOST_BEFORE, OPEN, UNSURE, Account, InvariantError, State
 from kafka_sentinel.core.fences import Fences
 from kafka_sentinel.core.logview import LogView, Standing
-from kafka_sentinel.core.ranges import Piece, RangeMap
+from kafka_sentinel.core.ranges import Piece, RangeMap, RangeSet
 from kafka_sentinel.core.suspicions import UNKNOWN_EPOCH, Copy, Effect, GiveUp, Reposition, Suspected
 from kafka_sentinel.core.types import Instant, ProbePartition, Sighting, SightingKind
 
@@ -163,12 +163,16 @@ class Book:
                     self._cut_off(gone)
 
     def _cut_off(self, gone: Piece[Standing]) -> None:
-        """The log was cut where these stood: so were they, unless they stand elsewhere."""
+        """The log was cut where these stood: so were they, unless they stand or were acknowledged elsewhere."""
         self.voided.remove(gone.first, gone.count)
         account = self.accounts.get(gone.value.run)
         if account is not None:
-            for first, count in account.seen.missing(gone.value.sequence, gone.count):
-                self._rewound(account, first, count)
+            sequence = gone.value.sequence
+            places = account.positions.overlapping(sequence, gone.count)
+            elsewhere = [place[:2] for place in places if place.value - place.first != gone.first - sequence]
+            for first, count in account.seen.missing(sequence, gone.count):
+                for span in RangeSet.of(elsewhere).missing(first, count):
+                    self._rewound(account, *span)
 
     @staticmethod
     def _rewound(account: Account, first: int, count: int) -> None:
