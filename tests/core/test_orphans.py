@@ -63,7 +63,7 @@ def test_what_bears_our_run_and_was_not_sent_by_us_is_a_namesakes():
 @pytest.mark.parametrize(
     ("first_read", "count", "known", "sent_back"),
     [
-        (None, 7, 5, []),  # nothing was read yet: it will be met in order
+        (None, 7, 7, [0]),  # nothing was read yet: a re-read met it, below where this process would begin
         (10, 4, 5, []),
         (10, 5, 5, []),  # no more than the state knows of
         (10, 7, 7, [0]),  # more, and below where this process began to read

@@ -45,6 +45,7 @@ ONCE_WRONG_SINCE = (  # the same, with all that came to the simulator later
     ("ageing", 860493),  # the same of one that was acknowledged without an offset
     ("ageing", 860357),  # an oracle's defect: a life with an older state was to know what an earlier one had seen
     ("ageing", 870972),  # cut before it was acknowledged, then acknowledged elsewhere and taken by retention: lost
+    ("drawn", 860858),  # an earlier run's record, met by a re-read before the verifier began: foreign
     ("drawn", 803048),  # written twice, and the copy that was acknowledged was cut: lost, though the other one stood
 )
 HASHED = 46  # a world in which the order of commands did depend on hashes

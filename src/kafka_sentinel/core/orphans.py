@@ -33,7 +33,7 @@ class Orphans(Book):
                 return 0
             account = self._adopt(sighting.run)
         end = sighting.first + sighting.count
-        if account.orphan and end > account.next_sequence and not above and self.first_read is not None:
+        if account.orphan and end > account.next_sequence and not above:
             if not followed:
                 self._read_all_again()
             known = account.next_sequence
