@@ -8,6 +8,7 @@ import pytest
 from tests.core.ledger_world import CORRUPTED, FOREIGN, RECORD, THEM, Entry, World, mine
 
 from kafka_sentinel.core.account import InvariantError, State
+from kafka_sentinel.core.ledger import MAX_MET
 from kafka_sentinel.core.logview import Answer
 from kafka_sentinel.core.types import Acks, Claims, Span
 
@@ -733,6 +734,37 @@ def test_what_a_refilled_log_has_is_counted_by_a_life_whose_state_is_of_the_form
     assert after.ledger.counted[kind.value] == 2  # since the restart
     after.recheck_everything()
     assert after.ledger.counted[kind.value] == 2
+
+
+@pytest.mark.parametrize("kind", [CORRUPTED, FOREIGN])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_was_counted_above_where_the_log_went_back_to_is_not_counted_again_by_the_next_life(kind, replaced):
+    world = World()
+    world.produce(5)
+    world.read()
+    world.produce(4)
+    world.truncate(5)
+    world.append(*world.send(1))
+    world.put(Entry(kind, epoch=world.epoch))
+    world.read()
+    assert world.ledger.counted[kind.value] == 1
+    world.ack((9, 1, 5))  # where the log went back to, by that
+    state = world.saved()
+    if replaced:
+        world.truncate(6)
+        world.put(Entry(kind, epoch=world.epoch))
+    after = world.restart(state=state)
+    after.settle()
+    after.recheck_everything()
+    assert after.ledger.counted[kind.value] == replaced
+
+
+def test_of_what_was_counted_above_it_a_bounded_number_of_stretches_is_saved():
+    world = World()
+    world.put(*[entry for _ in range(300) for entry in (Entry(FOREIGN), None)])
+    world.read()
+    world.ledger._counted_to = 10
+    assert [first for first, *_ in world.saved()["met"]] == [*range(10, 10 + 2 * MAX_MET, 2)]
 
 
 def refilled_from(offset, *entries):

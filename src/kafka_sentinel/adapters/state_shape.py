@@ -65,6 +65,7 @@ class _Ledger(TypedDict):
     log_start: Whole
     highest_acked: Place
     copies: Annotated[list[tuple[Whole, Whole, Text, Whole, Whole, Place]], Field(max_length=MAX_SPANS)]
+    met: NotRequired[Annotated[list[tuple[Whole, Whole, Text, Whole, Whole, Place]], Field(max_length=MAX_SPANS)]]
     archived: dict[Text, Whole]
     retired: list[Run]
     accounts: list[_Account]

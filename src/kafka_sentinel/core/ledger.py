@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 
+MAX_MET = 256  # stretches of damaged or foreign entries; of more the next process counts again what stands there still
+
+
 class PartitionLedger(Outcomes):
     # --- judgement, applied
 
@@ -187,10 +190,19 @@ class PartitionLedger(Outcomes):
             "log_start": self.log_start,
             "highest_acked": self.highest_acked,
             "copies": [[first, count, *value] for first, count, value in self.copies],
+            **({"met": [[*piece[:2], *piece.value] for piece in met]} if (met := self._met()) else {}),
             "archived": dict(self.archived),
             "retired": [f"{run:016x}" for run in self.retired],
             "accounts": [account.to_state() for account in self.accounts.values()],
         }
+
+    def _met(self) -> list[Piece[Standing]]:
+        """Return what is counted though it stands where the next process begins to count: the log went back to there.
+
+        What the log lost of it is displaced as soon as that process reads what stands there instead.
+        """
+        above = self.log.overlapping(self._counted_to, max(self.log.end - self._counted_to, 0))
+        return [piece for piece in above if piece.value.kind is not SightingKind.RECORD][:MAX_MET]
 
     def restore(self, state: Mapping[str, object], at: Instant) -> None:
         """Take over the accounts of an earlier process. What it left uncertain is given up as of now."""
@@ -203,6 +215,10 @@ class PartitionLedger(Outcomes):
         self.highest_acked = whole(state["highest_acked"])
         for first, count, kind, run, sequence, epoch in copies:
             self.copies.set(first, count, Standing(SightingKind(kind), run, sequence, epoch))
+        met = state.get("met", ())
+        assert isinstance(met, list | tuple)
+        for first, count, kind, run, sequence, epoch in met:
+            self.log.set(first, count, Standing(SightingKind(kind), run, sequence, epoch))
         self._count_from = self._counted_to = whole(state["counted_to"])
         self.archived = Counter({name: whole(total) for name, total in mapping(state["archived"]).items()})
         self.retired = {int(str(run), 16): None for run in retired}
