@@ -67,6 +67,8 @@ class Life:
         self.latched = False  # an acks=all loss was said in this life, and nobody resumes
         self.steps = 0
         self.started = world.now
+        given = json.dumps(state)  # an older one says nothing of what an earlier life did since
+        self.unaware_of = {run for run in world.broken_by if run not in given}
         self.newest = 0.0  # by its own clock; an event may be told after others that are younger
         self.load = None  # records per second asked of the producers, None: as usual
         self.engine = Engine(site.config, run=self.run, started=self.instant(), state=state)

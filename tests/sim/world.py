@@ -221,7 +221,10 @@ class World(Mishaps):
             "twice": command.experiment_run in life.oracle.injected,
             "in a dry run": self.options.experiments != "armed",
             "while another fault is in effect": any(
-                not self.nodes[target].alive for targets in self.broken_by.values() for target in targets
+                not self.nodes[target].alive
+                for run, targets in self.broken_by.items()
+                if run not in life.unaware_of
+                for target in targets
             ),
             "during the warm-up": self.now - life.started < WARM_UP,
             "although a loss has latched the experiments": life.latched,
