@@ -583,10 +583,35 @@ def test_it_is_that_copy_once_a_later_look_has_found_it(looked):
     world.read()
     world.truncate(4)
     world.produce(4)
-    world.retain_from(2)
+    world.retain_from(4)
     world.read()
     world.settle()
     assert ((1, 4) in world.lost) is looked
+
+
+def test_what_a_leader_of_unknown_epoch_wrote_does_not_tell_how_far_the_log_went_back():
+    world = seen_before_it_was_acknowledged(restarted=False)
+    world.retain_from(3)
+    world.log[3] = Entry(FOREIGN, epoch=-1)
+    world.read()
+    world.settle()
+    assert (1, 4) not in world.lost
+
+
+@pytest.mark.parametrize(("log_start", "lost"), [(1, True), (2, True), (9, True), (10, False), (11, False)])
+def test_below_where_the_log_went_back_to_no_copy_was_written(log_start, lost):
+    """What stands there still tells: it was written by no later leader than what was seen."""
+    world = World(margin=0)
+    world.produce(40)
+    world.append(*world.send(1))
+    world.read()
+    world.ack((40, 1, None))
+    world.truncate(10)
+    world.retain_from(log_start)
+    world.produce(40)
+    world.read()
+    world.settle()
+    assert ((1, 40) in world.lost) is lost
 
 
 def test_of_an_earlier_run_it_is_that_copy_once_it_has_been_met():

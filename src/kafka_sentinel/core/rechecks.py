@@ -68,8 +68,11 @@ class Rechecks:
     def _suspect(self, suspected: Suspected, at: Instant, *, topic_gone: bool) -> Question:
         question = self._joinable(suspected.partition, at, topic_gone=topic_gone)
         # A client that tries again without idempotence writes twice: below where it was acknowledged, too. What stands
-        # below the verifier it has met.
-        question.low = min(question.low, suspected.low, self._ledgers[suspected.partition].position or 0)
+        # below the verifier it has met. Where it was acknowledged at all is known by what stands in the whole log.
+        ledger = self._ledgers[suspected.partition]
+        account = ledger.accounts.get(suspected.run)
+        inferred = account is not None and account.inferred.covered(suspected.first, suspected.count)
+        question.low = min(question.low, suspected.low, 0 if inferred else ledger.position or 0)
         question.suspicions.append(Suspicion(suspected))
         return question
 

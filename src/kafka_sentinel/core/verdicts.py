@@ -135,7 +135,7 @@ def _condemn(
     for doubt in account.doubtful.covered(first, count):
         ledger.set_aside(account.run, *doubt)
     for guess in account.inferred.covered(first, count):
-        if by.done.log_start > _lower_bound(account, guess[0], by.answer):
+        if _may_have_expired_elsewhere(account, suspected, by):
             ledger.expire(account.run, *guess)
     for passed in account.rewound.missing(first, _passed_by_log_start(ledger, suspected, missing, by)):
         ledger.expire(account.run, *passed)
@@ -164,6 +164,17 @@ def _passed_by_log_start(ledger: PartitionLedger, suspected: Suspected, missing:
         return count if by.done.log_start > bound and not _went_back_to(by, bound) else 0
     offset = suspected.low + first - suspected.first
     return max(min(by.done.log_start - offset, count), 0)
+
+
+def _may_have_expired_elsewhere(account: Account, suspected: Suspected, by: Judgement) -> bool:
+    """Whether another copy of a record than the one that was seen may have stood where the log start has passed.
+
+    A client writes another one after the log has gone back, to a later leader. If anything stands still that a leader
+    wrote who was no later than that of the copy that was seen, the log did not go back to there, nor to the log start.
+    """
+    if by.done.log_start <= _lower_bound(account, suspected.first, by.answer):
+        return False
+    return not any(0 <= standing.leader_epoch <= suspected.leader_epoch for _, _, standing in by.answer)
 
 
 def _stands_below(ledger: PartitionLedger, suspected: Suspected, answer: Answer) -> bool:
