@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.core.ledger_world import CORRUPTED, FOREIGN, RECORD, THEM, Entry, World, mine
+from tests.core.ledger_world import CORRUPTED, FOREIGN, PARTITION, RECORD, THEM, Entry, World, mine
 
 from kafka_sentinel.core.account import InvariantError, State
 from kafka_sentinel.core.ledger import MAX_MET
@@ -763,12 +763,19 @@ def test_of_what_was_counted_above_it_a_bounded_number_of_stretches_is_saved():
     world = World()
     world.put(*[entry for _ in range(300) for entry in (Entry(FOREIGN), None)])
     world.read()
+    world.produce(3)
+    world.read()
     world.ledger._counted_to = 10
     assert [first for first, *_ in world.saved()["met"]] == [*range(10, 10 + 2 * MAX_MET, 2)]
+    world.ledger._counted_to = 598
+    assert [[first, count, kind] for first, count, kind, *_ in world.saved()["met"]] == [[598, 1, "foreign"]]
 
 
-def refilled_from(offset, *entries):
-    """A life whose state is of the former log, of which there is another one from `offset` on. It has foreign at 10."""
+def refilled_from(offset, *entries, background=False):
+    """A life whose state is of the former log, of which there is another one from `offset` on. It has foreign at 10.
+
+    `background`: whether a look without a fence is the first to show it.
+    """
     world = World()
     world.produce(10)
     world.put(Entry(FOREIGN))
@@ -783,20 +790,67 @@ def refilled_from(offset, *entries):
             world.put(Entry(kind, epoch=world.epoch))
     world.produce(20)
     after = world.restart(state=state)
+    if background:
+        after.hand_in(background_look(after))
+        assert (after.ledger.counted["foreign"], after.ledger.counted["corrupted"]) == (
+            0,
+            0,
+        )  # may be a former leader's
     after.settle()
     return after
 
 
-def test_a_log_that_was_refilled_from_somewhere_on_is_counted_from_there():
-    after = refilled_from(15, RECORD, FOREIGN, CORRUPTED)
+@pytest.mark.parametrize("background", [False, True])
+def test_a_log_that_was_refilled_from_somewhere_on_is_counted_from_there(background):
+    after = refilled_from(15, RECORD, FOREIGN, CORRUPTED, background=background)
     after.recheck_everything()
     assert (after.ledger.counted["foreign"], after.ledger.counted["corrupted"]) == (1, 1)
 
 
-def test_what_stands_below_the_first_record_of_another_log_may_have_gone_bad_in_its_place():
-    after = refilled_from(15, CORRUPTED, RECORD, FOREIGN)
+@pytest.mark.parametrize("background", [False, True])
+def test_what_stands_below_the_first_record_of_another_log_may_have_gone_bad_in_its_place(background):
+    after = refilled_from(15, CORRUPTED, RECORD, FOREIGN, background=background)
     after.recheck_everything()
     assert (after.ledger.counted["foreign"], after.ledger.counted["corrupted"]) == (1, 0)
+
+
+def background_look(world):
+    world.rechecks.background(PARTITION, 0, len(world.log), world.now())
+    (look,) = world.ask()
+    return world.look(look)
+
+
+def test_a_former_leader_that_shows_another_log_has_nothing_counted_again():
+    world = World()
+    world.produce(10)
+    world.put(Entry(FOREIGN))
+    world.produce(5)
+    world.read()
+    after = world.restart(state=world.saved())
+    true, after.log = after.log, [Entry(RECORD, 99), Entry(FOREIGN), *after.log[2:]]
+    misled = background_look(after)
+    after.log = true
+    after.hand_in(misled)
+    after.settle()
+    after.recheck_everything()
+    assert after.ledger.counted["foreign"] == 0
+
+
+@pytest.mark.parametrize(("kind", "looks"), [(FOREIGN, 2), (RECORD, 1)])
+def test_a_background_look_is_taken_in_if_it_shows_the_same_once_more_or_nothing_strange(kind, looks):
+    """What has made way stands elsewhere, so nothing is suspected, and no look with a fence comes."""
+    world = World()
+    world.produce(10)
+    world.read()
+    state = world.saved()
+    world.truncate(5)
+    world.put(Entry(RECORD, 99, epoch=world.epoch), Entry(kind, 99, 1, epoch=world.epoch))
+    world.append(*range(5, 10))
+    after = world.restart(state=state)
+    for _ in range(looks):
+        assert after.ledger.log.get(6) is None
+        after.hand_in(background_look(after))
+    assert after.ledger.log.get(6).kind is kind
 
 
 @pytest.mark.parametrize("kind", [FOREIGN, CORRUPTED])

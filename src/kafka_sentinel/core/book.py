@@ -51,6 +51,7 @@ class Book:
         self._cut_by = (0, -1)  # run and sequence of the record that proved it, by standing there
         self._count_from = 0  # damaged and foreign records below this offset were counted by an earlier process,
         self._counted_to = 0  # below this one by that process or by this one
+        self._refill_sign: Piece[Standing] | None = None  # of another log, to a look without a fence
 
     @property
     def own(self) -> Account:

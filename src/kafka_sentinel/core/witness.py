@@ -40,15 +40,21 @@ class Witness(Orphans):
         The view follows only as far as the verifier has come: the rest is the verifier's to read, in order. Nor does it
         go back to what the log start has passed since that was read, which is forgotten and would be counted again.
         Without a fence it may be the log of a leader that has been replaced: what is known from a later epoch is not
-        displaced.
+        displaced. Nor, at first, is anything taken in of a log that seems to be another one than an earlier process has
+        read: what is strange in it is counted with a fence, and would be known by then.
         """
         low, known = max(start, self.log_start), self.position or 0
         within = tuple(_cut(s, low, known) for s in sightings if max(s.offset, low) < min(s.offset + s.count, known))
         self._compare(sightings)
         answer = Answer(sightings, self.instance)
+        refilled = self._refilled_from(answer, low)
         if fenced:
-            self._notice_refilled_log(answer, low)
+            for sign in (refilled, self._refill_sign):
+                if sign is not None and answer.get(sign.first) == sign.value:
+                    self._count_from = min(self._count_from, sign.first)
             self._take_in(low, min(position, known), within)
+        elif refilled is not None and refilled != self._refill_sign:
+            self._refill_sign = refilled
         else:
             for sighting in within:
                 for first, count in self._not_known_better(sighting):
@@ -68,22 +74,23 @@ class Witness(Orphans):
                 for place in answer.places(account.run, *span):
                     account.inferred.remove(place.first, place.count)
 
-    def _notice_refilled_log(self, answer: Answer, start: int) -> None:
-        """Count what is damaged or foreign from where the log is another one than an earlier process has read.
+    def _refilled_from(self, answer: Answer, start: int) -> Piece[Standing] | None:
+        """Return what tells that the log is another one than an earlier process has read, from there on.
 
-        It is, from the lowest offset on at which one record stands in the place of another that was held as verified:
-        of one under suspicion, or lost, that process may have known that, and read on.
+        It is the lowest record that stands in the place of another that was held as verified: of one under suspicion,
+        or lost, that process may have known that, and read on. None, too, if nothing strange would have to be counted.
         """
         below = self._count_from - start
         if not any(piece.value.kind is not SightingKind.RECORD for piece in answer.overlapping(start, below)):
-            return
+            return None
+        signs = []
         for account in self.accounts.values():
             for piece in account.positions.at_or_above(start):
                 missing = RangeSet.of(_not_in_place(account.run, piece, answer))
                 for first, count in _undoubted(account, missing):
                     displaced_by = answer.overlapping(piece.value + first - piece.first, count)
-                    offsets = [each.first for each in displaced_by if each.value.kind is SightingKind.RECORD]
-                    self._count_from = min([self._count_from, *offsets])
+                    signs += [each for each in displaced_by if each.value.kind is SightingKind.RECORD]
+        return min(signs, default=None)
 
     def _not_known_better(self, sighting: Sighting) -> list[tuple[int, int]]:
         """Return the offsets of a sighting, without those at which the view has something of a later leader epoch."""
