@@ -228,6 +228,7 @@ class Producer:
                 acked.setdefault(request.partition, []).append(span)
                 self.streams[request.partition].claims.acked([span])
                 for card in cards:
+                    card.placeless = detail is None
                     self.life.oracle.acknowledged(card)
             else:
                 for card in cards:

@@ -52,7 +52,9 @@ class Card:
     seen_in: object = None  # the life of Sentinel in which a reader was given it last
     cut_at: int = -1  # the offset at which the log lost it last
     cut_epoch: int = -1  # of the leader that had written it there
+    cut_to: int = -1  # how far the log went back then
     hidden: bool = False  # and retention passed that place before anybody who knew it saw what stood there instead
+    placeless: bool = False  # acknowledged without an offset
     rewound: bool = False  # retention took it, and then the log went back to where it stood: nobody can tell which
     called_lost: bool = False
     was_damaged: bool = False  # on its way into the log
@@ -86,6 +88,8 @@ class Truth:
         self.truncated: Counter = Counter()  # partition → how often its log went backwards
         # Truncated; and no life of Sentinel that was given the record was given what stands in its place.
         self.cut: dict[object, list[Card]] = defaultdict(list)
+        # Truncated after an acknowledgement without an offset, and something stands still from before that.
+        self.adrift: dict[object, list[Card]] = defaultdict(list)
         # Truncated, and a life of Sentinel was given what stands in its place: (when, card).
         self.understood: dict[object, list[tuple[float, Card]]] = defaultdict(list)
         self.start: Counter = Counter()  # partition → where its log starts
@@ -160,6 +164,8 @@ class Truth:
     def went_back(self, partition, end):
         """The log ended at `end`, below where it had, though perhaps nothing stood there any more."""
         self.truncated[partition] += 1
+        for card in self.adrift[partition]:
+            card.cut_to = end if card.cut_to == -1 else card.cut_to
         for (where, _), cards in self.cards.items():
             for card in cards if where == partition else ():
                 card.rewound |= card.expired and card.expired_at >= end
@@ -185,6 +191,9 @@ class Truth:
             card.gone |= card.acked
             card.cut_at, card.cut_epoch = offset, entry.epoch
             self.cut[partition].append(card)
+            if card.placeless:
+                card.cut_to = -1
+                self.adrift[partition].append(card)
 
     def starts_at(self, partition, start):
         """The log starts there now."""
@@ -192,6 +201,9 @@ class Truth:
         for card in self.cut[partition]:
             card.hidden |= card.cut_at < start
         self.cut[partition] = [card for card in self.cut[partition] if card.cut_at >= start]
+        for card in self.adrift[partition]:  # its copy may have been another, which retention took
+            card.hidden |= 0 < start >= card.cut_to
+        self.adrift[partition] = [card for card in self.adrift[partition] if card.cut_to > start]
 
     def topic_deleted(self, partition):
         self.deleted_topics[partition] += 1
