@@ -174,7 +174,7 @@ def test_ten_thousand_topics_make_one_line_of_the_inventory():
     found = settled(good(kafka(*topics)))
     [isr] = [one for one in found.of_topics if one.name == "min.insync.replicas"]
     assert (len(isr.places), isr.count) == (MAX_PLACES, 10_003)
-    assert "[file; no default; all 10003 topics]" in "\n".join(stock_lines(found))
+    assert "[file; default not told; all 10003 topics]" in "\n".join(stock_lines(found))
 
 
 def test_placement_on_a_rack_unaware_cluster_is_info_only():

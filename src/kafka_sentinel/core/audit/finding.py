@@ -99,10 +99,10 @@ class Report:
         return any(self.counts[each] for each in order[: order.index(least) + 1])
 
 
-def named(names: Iterable[str], most: int = MAX_NAMED) -> str:
-    """Return "a, b, c and 9 more"."""
+def named(names: Iterable[str], most: int = MAX_NAMED, count: int | None = None) -> str:
+    """Return "a, b, c and 9 more". `count`: how many there are, where more are than are given."""
     given = tuple(names)
-    rest = len(given) - most
+    rest = (len(given) if count is None else count) - most
     if rest > 0:
         return f"{', '.join(given[:most])} and {rest} more"
     return " and ".join(part for part in (", ".join(given[:-1]), *given[-1:]) if part)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka_sentinel.core.audit.facts import BrokerFacts, Facts, Gap, Setting
+from kafka_sentinel.core.audit.facts import BrokerFacts, Facts, Gap, Setting, Source
 from kafka_sentinel.core.audit.placed import CLEANER, Listed
 from kafka_sentinel.core.audit.workload import Extra
 from kafka_sentinel.core.kubernetes.capacity import Capacity, capacity
@@ -82,6 +82,8 @@ class Value:
 
     @property
     def is_default(self) -> bool:
+        if self.setting.secret:
+            return self.setting.source is Source.DEFAULT  # neither its value nor its default is told to anybody
         return self.setting.value == self.setting.default
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from textwrap import shorten
 
 from kafka_sentinel.core.audit.finding import counted, named
 from kafka_sentinel.core.audit.stock import Stock, Thing, Value
@@ -63,14 +62,16 @@ def _shown(one: Value) -> str:
 def _default(one: Value) -> str:
     if one.is_default:
         return "the default"
-    return "no default" if one.setting.default is None else f"default {_short(one.setting.default)}"
+    return "default not told" if one.setting.default is None else f"default {_short(one.setting.default)}"
 
 
 def _short(value: str) -> str:
-    return shorten(value, MAX_VALUE, placeholder="…") or '""'
+    text = " ".join(value.split())
+    return (text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…") or '""'
 
 
 def _places(one: Value, place: str) -> str:
     if one.count == one.of:
         return f"all {counted(one.of, place)}" if one.of > 1 else f"{place} {one.places[0]}"
-    return f"{counted(one.count, place)}: {named(one.places)}" if place == "topic" else f"{place} {named(one.places)}"
+    names = named(one.places, count=one.count)
+    return f"{counted(one.count, place)}: {names}" if place == "topic" else f"{place} {names}"
