@@ -227,6 +227,24 @@ def test_a_kafka_that_did_not_answer_has_neither_an_id_nor_settings():
     assert stock(Facts(None, None, (gap,)), None, None) == Stock(None, (), 0, (), (), (gap,))
 
 
+def test_what_no_rule_needs_and_could_not_be_listed_is_missing_from_the_inventory_and_said():
+    """A server that does not know a kind has none. What is said already is not said twice."""
+    refused = {
+        (Kind.POD_SET, "kafka"): ("403", "no"),
+        (Kind.STATEFUL_SET, "kafka"): ("403", "no"),
+        (Kind.NODE, ""): ("403", "no"),
+        (Kind.CLAIM, "kafka"): ("403", "no"),
+    }
+    sets = Gap(Part.OBJECTS, "strimzipodsets in namespace kafka: no")
+    stateful = Gap(Part.OBJECTS, "statefulsets in namespace kafka: no")
+    nodes, said = Gap(Part.NODES, "nodes: no"), replace(stateful, part=Part.PODS, whole=False)
+    listed = Listed(Watches().inventory, refused=refused)
+    assert stock(good(gaps=[nodes]), listed, SPEC).gaps == (nodes, sets, stateful)
+    assert stock(good(gaps=[said]), listed, SPEC).gaps == (said, sets)
+    unknown = Listed(Watches().inventory, refused={(Kind.POD_SET, "kafka"): ("404", "no")})
+    assert stock(good(gaps=[nodes]), unknown, SPEC).gaps == (nodes,)
+
+
 # --- as a document
 
 

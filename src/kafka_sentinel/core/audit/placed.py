@@ -91,6 +91,12 @@ def nothing(parts: Iterable[Part], why: str) -> tuple[Gap, ...]:
     return tuple(Gap(part, why) for part in parts)
 
 
+def refusal(kind: Kind, scope: str, why: str) -> str:
+    """Say what could not be listed, and where."""
+    where = f" in namespace {scope}" if scope else ""
+    return f"{PLURALS[kind]}{where}: {why}"
+
+
 def _has_cleaner(inventory: Inventory) -> bool:
     """Tell whether a pod of the Drain Cleaner is in a namespace that is listed; it may be in another."""
     return any(pod.meta.labels.get("app") == CLEANER for pod in inventory.pods.values())
@@ -98,8 +104,7 @@ def _has_cleaner(inventory: Inventory) -> bool:
 
 def _not_listed(listed: Listed, fleet: FleetView, spec: FleetSpec) -> Iterable[Gap]:
     for (kind, scope), (code, why) in listed.refused.items():
-        where = f" in namespace {scope}" if scope else ""
-        sentence = f"{PLURALS[kind]}{where}: {why}"
+        sentence = refusal(kind, scope, why)
         if kind is Kind.POD and scope != spec.namespace:
             yield Gap(Part.OPERATOR, sentence)
         elif kind is Kind.STATEFUL_SET and fleet.flavour not in {Flavour.STRIMZI, Flavour.BITNAMI}:

@@ -6,12 +6,12 @@ Made of what the audit looked at, and of a few more kinds of objects that only t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka_sentinel.core.audit.facts import BrokerFacts, Facts, Gap, Setting, Source
-from kafka_sentinel.core.audit.placed import CLEANER, Listed
+from kafka_sentinel.core.audit.facts import BrokerFacts, Facts, Gap, Part, Setting, Source
+from kafka_sentinel.core.audit.placed import CLEANER, NOT_THERE, PARTS, Listed, refusal
 from kafka_sentinel.core.audit.workload import Extra
 from kafka_sentinel.core.kubernetes.capacity import Capacity, capacity
 from kafka_sentinel.core.kubernetes.flavours import STRIMZI_CLUSTER, STRIMZI_KIND, STRIMZI_NAME
@@ -102,8 +102,10 @@ class Stock:
 def stock(facts: Facts, listed: Listed | None, spec: FleetSpec | None) -> Stock:
     """Return everything there is. `listed` and `spec` None: Kubernetes was not asked."""
     things: list[Thing] = []
+    gaps = facts.gaps
     if listed is not None and facts.kubernetes is not None and spec is not None:
         things = [*_things(listed, facts.kubernetes.fleet, spec), *map(_extra, listed.extras)]
+        gaps = (*gaps, *_not_listed(listed, {gap.why for gap in gaps}))
     kafka = facts.kafka
     brokers: Iterable[BrokerFacts] = kafka.brokers.values() if kafka is not None else ()
     return Stock(
@@ -112,8 +114,16 @@ def stock(facts: Facts, listed: Listed | None, spec: FleetSpec | None) -> Stock:
         left_out=max(len(things) - MAX_OBJECTS, 0),
         of_brokers=_values({str(one.broker): one.settings or {} for one in brokers}),
         of_topics=_values(kafka.settings if kafka is not None else {}),
-        gaps=facts.gaps,
+        gaps=gaps,
     )
+
+
+def _not_listed(listed: Listed, said: Collection[str]) -> Iterator[Gap]:
+    """Say which objects could not be listed that no rule of the audit needs. What the server does not know is none."""
+    for (kind, scope), (code, why) in listed.refused.items():
+        sentence = refusal(kind, scope, why)
+        if kind not in PARTS and code != NOT_THERE and sentence not in said:
+            yield Gap(Part.OBJECTS, sentence)
 
 
 def _values(settings: Mapping[str, Mapping[str, Setting]]) -> tuple[Value, ...]:
