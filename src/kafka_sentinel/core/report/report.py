@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
 
+from kafka_sentinel.core.days import DAY
 from kafka_sentinel.core.incident import Verdict
 from kafka_sentinel.core.report import recoveries, totals, weakness
 from kafka_sentinel.core.report.evidence import Day, Disruption, Evidence, Finding, Slo
@@ -138,7 +139,7 @@ def build(evidence: Evidence, wish: Wish) -> Report:
             evidence_from=max(begin, evidence.since),
             evidence_until=min(evidence.until, wish.now),
             sight=sight,
-            forgotten=max(_closed(days) - sum(one.closed is not None for one in there), 0),
+            forgotten=_forgotten(days, evidence.disruptions, begin, _midnight(_day(wish.now)) + DAY),
         ),
         slo=slo,
         rules=wish.rules,
@@ -178,10 +179,14 @@ def _split(there: Sequence[Disruption]) -> tuple[tuple[Disruption, ...], tuple[D
     return tuple(one for one in there if one not in announced), announced
 
 
-def _closed(days: Sequence[Day]) -> int:
-    """Return how many incidents were closed on these days."""
+def _forgotten(days: Sequence[Day], remembered: Sequence[Disruption], begin: float, end: float) -> int:
+    """Return how many incidents more were closed on these days, from `begin` to `end`, than are remembered.
+
+    They count on the day on which they were closed, whenever they began.
+    """
     names = [f"{kind}_{verdict}" for kind in ("experiment", "natural") for verdict in Verdict]
-    return round(sum(one.counts.get(name, 0) for one in days for name in names))
+    closed = round(sum(one.counts.get(name, 0) for one in days for name in names))
+    return max(closed - sum(one.closed is not None and begin <= one.closed < end for one in remembered), 0)
 
 
 def _failovers(struck: Sequence[Disruption]) -> Failovers:
