@@ -62,6 +62,8 @@ def test_a_good_cluster_explains_nothing():
 def test_brokers_are_known_by_their_pods_and_by_their_ids():
     shared = good(kubernetes_facts=kubernetes(member(1, node="n1"), member(2, node="n1"), member(3)))
     assert found(shared)["brokers-share-node"]["brokers"] == [1, 2]
+    far = good(kubernetes_facts=kubernetes(member(8, node="n1"), member(1, node="n1"), member(3)))
+    assert found(far)["brokers-share-node"]["brokers"] == [1, 8], "by number"
     abrupt = good(kafka(brokers={2: {"controlled.shutdown.enable": "false"}}))
     assert found(abrupt)["controlled-shutdown-off"]["brokers"] == [2]
 

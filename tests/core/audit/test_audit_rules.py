@@ -340,10 +340,19 @@ def test_ten_thousand_topics_make_one_finding():
 
 def test_more_findings_of_one_rule_than_are_kept_are_counted():
     acls = tuple(acl(name=f"t{number}") for number in range(MAX_OF_RULE + 7))
+    assert audit(good(kafka(acls=acls[:MAX_OF_RULE]))).more == {}
     report = audit(good(kafka(acls=acls)))
     assert len([one for one in report.findings if one.rule == "acl-for-everybody"]) == MAX_OF_RULE
     assert report.more == {"acl-for-everybody": 7}
     assert report.counts[CRITICAL] == MAX_OF_RULE + 7
+
+
+def test_of_more_findings_than_are_kept_the_worst_are():
+    acls = [acl(name=f"t{number:03}", operation="Read") for number in range(MAX_OF_RULE + 1)]
+    report = audit(good(kafka(acls=(*acls, acl(name="z")))))
+    assert [one.what for one in report.findings if one.severity is CRITICAL] == ["User:* may Write on topic z"]
+    assert [one.what[-4:] for one in report.findings[1:]] == [f"t{number:03}" for number in range(MAX_OF_RULE - 1)]
+    assert (report.counts[CRITICAL], report.more) == (1, {"acl-for-everybody": 2})
 
 
 def test_the_worst_comes_first():

@@ -76,6 +76,13 @@ def test_of_one_rule_a_few_are_shown_and_the_others_counted(shown, more, hidden)
     assert found[1:-4] == [*names, *hidden]
 
 
+def test_what_was_left_out_of_a_rule_of_two_severities_is_counted_once_with_the_mildest():
+    """The worst are kept, so of the others most are mild."""
+    found = [finding(severity=severity, what=severity) for severity in (CRITICAL,) * 6 + (WARNING,) * 2]
+    text = [line.strip() for line in said(*found, finding("bad"), more={"thin": 4})]
+    assert [line for line in text if "more like that" in line] == ["and 1 more like that", "and 4 more like that"]
+
+
 @pytest.mark.parametrize(
     ("gaps", "partly"),
     [((), False), ((WHOLE,), False), ((PARTLY,), True), ((WHOLE, PARTLY), True)],

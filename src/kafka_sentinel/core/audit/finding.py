@@ -81,7 +81,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`findings`: the worst first. `more`: rule → how many of its findings were left out, beyond MAX_OF_RULE.
+    """`findings`: the worst first. `more`: rule → how many of its findings were left out, beyond the MAX_OF_RULE worst.
 
     `not_judged`: rules that were not judged, each with the parts it would have needed. `judged`: those that were.
     """

@@ -29,15 +29,18 @@ def audit(facts: Facts, rules: Sequence[Rule] = RULES) -> Report:
             not_judged[rule.id] = lacking
             continue
         judged.append(rule.id)
-        for number, found in enumerate(rule.judge(facts), start=1):
-            finding = _finding(rule, found, facts, known, probes)
+        found = sorted((_finding(rule, one, facts, known, probes) for one in rule.judge(facts)), key=_rank)
+        for finding in found:
             counts[finding.severity] += 1
-            if number <= MAX_OF_RULE:
-                findings.append(finding)
-            else:
-                more[rule.id] = number - MAX_OF_RULE
-    findings.sort(key=lambda one: ORDER.index(one.severity))  # stable: within a severity, in the order of the rules
+        findings += found[:MAX_OF_RULE]
+        if len(found) > MAX_OF_RULE:
+            more[rule.id] = len(found) - MAX_OF_RULE
+    findings.sort(key=_rank)  # stable: within a severity, in the order of the rules
     return Report(tuple(findings), counts, facts.gaps, not_judged, tuple(judged), more)
+
+
+def _rank(finding: Finding) -> int:
+    return ORDER.index(finding.severity)
 
 
 def _brokers(facts: Facts) -> Mapping[str, int]:

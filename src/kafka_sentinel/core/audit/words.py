@@ -16,8 +16,10 @@ INDENT = " " * 10
 
 def lines(report: Report) -> Iterator[str]:
     """Yield the report line by line."""
-    for (_, severity), group in groupby(report.findings, key=lambda one: (one.rule, one.severity)):
-        yield from _of_rule(severity, list(group), report)
+    least = {one.rule: one.severity for one in report.findings}  # the last, so the mildest, of each rule
+    for (rule, severity), group in groupby(report.findings, key=lambda one: (one.rule, one.severity)):
+        left_out = report.more.get(rule, 0) if severity is least[rule] else 0
+        yield from _of_rule(severity, list(group), left_out)
         yield ""
     yield from _not_looked_at(report)
     yield summary(report)
@@ -38,13 +40,13 @@ def summary(report: Report) -> str:
     return f"{counts}; {judged}{', some of them on a part of what there is' if partly else ''}"
 
 
-def _of_rule(severity: Severity, findings: list[Finding], report: Report) -> Iterator[str]:
+def _of_rule(severity: Severity, findings: list[Finding], left_out: int) -> Iterator[str]:
     first = findings[0]
     yield f"{severity.upper():<9} {first.title} ({first.rule})"
     for finding in findings[:MAX_SHOWN]:
         yield from _wrapped(finding.what, INDENT, f"{INDENT}  ")
-    hidden = len(findings) - MAX_SHOWN + report.more.get(first.rule, 0)
-    if hidden > 0:
+    hidden = max(len(findings) - MAX_SHOWN, 0) + left_out
+    if hidden:
         yield f"{INDENT}and {hidden} more like that"
     yield from _wrapped(f"Why: {first.why}", INDENT, f"{INDENT}  ")
     yield from _wrapped(f"To mend it: {first.mend}", INDENT, f"{INDENT}  ")
