@@ -71,9 +71,9 @@ class KubernetesWorld(Sentinel):
 
     alive = (Kind.POD, Kind.NODE)  # of which the watches say all the time that nothing was missed
 
-    def __init__(self, *, labels=SPOT, places=("n1", "n2", "n3"), **sections):
+    def __init__(self, *, labels=SPOT, places=("n1", "n2", "n3"), listed=(1, 2, 3), **sections):
         super().__init__(partitions=0, **{**SECTIONS, **sections})
-        self.dead, self.listed, self.leader = set(), (1, 2, 3), 1
+        self.dead, self.listed, self.leader = set(), listed, 1
         self.objects = {}
         for name in sorted(set(places)):
             self.objects[Kind.NODE, name] = node(name, labels=labels)

@@ -102,11 +102,12 @@ def test_what_comes_to_be_known_of_a_node_after_its_incident_was_closed_opens_no
     assert len(world.said("node disruption counted")) == 1
 
 
-def test_brokers_that_nobody_can_ask_date_the_loss_of_their_node(world):
+@pytest.mark.parametrize("seconds", [10, 40])
+def test_brokers_that_nobody_can_ask_date_the_loss_of_their_node(world, seconds):
     world.taint("n1", NOTICE)
     world.run(20)
     world.sees_nothing()
-    world.wait(10)
+    world.wait(seconds)
     world.drop(Kind.NODE, "n1")
     world.wait(90)
     assert world.samples[LEAD] == [pytest.approx(20, abs=1)]
@@ -142,17 +143,49 @@ def test_a_silence_that_was_over_does_not_date_a_later_loss(world, again, lead):
     assert world.samples[LEAD] == [pytest.approx(lead, abs=1)]
 
 
-def test_of_two_brokers_on_a_node_one_that_answers_does_not_end_the_silence_of_the_other():
+@pytest.mark.parametrize(("seconds", "lead"), [(20, 20), (30, 20), (32, 52), (60, 80)])
+def test_of_two_brokers_on_a_node_one_that_is_named_for_longer_than_a_dead_one_shows_that_the_node_was_there(
+    seconds, lead
+):
     world = KubernetesWorld(places=("n1", "n1", "n3"))
     world.leader = 3
     world.run(5)
     world.taint("n1", NOTICE)
     world.run(20)
     world.lose(1, leader=3)
+    world.run(seconds)
+    world.drop(Kind.NODE, "n1")
+    world.run(70)
+    assert world.samples[LEAD] == [pytest.approx(lead, abs=1)]
+
+
+def test_a_broker_on_the_same_node_that_never_answered_does_not_show_that_the_node_was_there():
+    world = KubernetesWorld(places=("n1", "n1", "n3"), listed=(2, 3))
+    world.leader = 3
+    world.run(5)
+    world.taint("n1", NOTICE)
     world.run(20)
+    world.lose(2, leader=3)
+    world.run(40)
     world.drop(Kind.NODE, "n1")
     world.run(70)
     assert world.samples[LEAD] == [pytest.approx(20, abs=1)]
+
+
+@pytest.mark.parametrize(("seconds", "lead"), [(10, 10), (50, 60)])
+def test_of_two_brokers_on_a_node_the_first_to_fall_silent_dates_its_loss_but_not_long_before_the_other(seconds, lead):
+    world = KubernetesWorld(places=("n1", "n1", "n3"))
+    world.leader = 3
+    world.run(5)
+    world.taint("n1", NOTICE)
+    world.run(10)
+    world.lose(1, leader=3)
+    world.run(seconds)
+    world.lose(1, 2, leader=3)
+    world.run(20)
+    world.drop(Kind.NODE, "n1")
+    world.run(70)
+    assert world.samples[LEAD] == [pytest.approx(lead, abs=1)]
 
 
 def test_a_broker_that_came_back_dates_a_later_loss_of_its_node_again(world):

@@ -20,7 +20,7 @@ from kafka_sentinel.core.kubernetes.disruptions import DisruptionChange
 from kafka_sentinel.core.kubernetes.node_cause import Loss
 from kafka_sentinel.core.kubernetes.restarts import Life, Restart, RestartChange
 from kafka_sentinel.core.kubernetes.signal_types import SignalKind
-from kafka_sentinel.core.kubernetes.silence import Silence
+from kafka_sentinel.core.kubernetes.silence import NAMED, Silence
 from kafka_sentinel.core.kubernetes.stuck import StuckPod
 from kafka_sentinel.core.slots import Edge
 from kafka_sentinel.core.types import Instant
@@ -73,18 +73,32 @@ class Attribution:
         """Tell since when brokers do not answer, unless their pods had been removed by then: then it is their node."""
         fleet = self._desk.fleet
         self._nodes |= {pod.broker: pod.node_uid for pod in fleet.pods.values() if pod.node_uid is not None}
-        silent = self._silence.since
+        there: dict[str, list[int]] = {}
         for broker, uid in self._nodes.items():
+            there.setdefault(uid, []).append(broker)
             pod = fleet.pods.get(broker)
             if pod is not None and pod.node is not None and not pod.deleting:
                 self._removed.pop(broker, None)
             else:
                 self._removed.setdefault(broker, now)
-            if broker not in silent:
-                if not any(self._nodes.get(other) == uid for other in silent):
-                    self._desk.disruptions.brokers_answer(uid)
-            elif broker not in self._removed or silent[broker].mono < self._removed[broker].mono - REMOVAL:
-                self._desk.disruptions.brokers_silent(uid, silent[broker])
+        for uid, brokers in there.items():
+            self._tell_silence_of(uid, brokers, now)
+
+    def _tell_silence_of(self, uid: str, brokers: Iterable[int], now: Instant) -> None:
+        """Tell since when a node is silent by the brokers on it. One that is named is there, or died a moment ago."""
+        silent, removed = self._silence.since, self._removed
+        since = [
+            silent[broker]
+            for broker in brokers
+            if broker in silent and (broker not in removed or silent[broker].mono < removed[broker].mono - REMOVAL)
+        ]
+        named = [now for broker in brokers if broker in self._silence.named]
+        newest = max((at.mono for at in named or since), default=now.mono)
+        together = [at for at in since if newest - at.mono <= NAMED]
+        if together:
+            self._desk.disruptions.brokers_silent(uid, min(together, key=lambda at: at.mono))
+        else:
+            self._desk.disruptions.brokers_answer(uid)
 
     # --- nodes
 

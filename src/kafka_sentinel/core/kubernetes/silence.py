@@ -25,6 +25,11 @@ class Silence:
         self._down: dict[ProbePartition, tuple[int, Instant]] = {}  # not writable: its leader then, and since when
         self._brokers: frozenset[int] = frozenset()  # in the newest answer
 
+    @property
+    def named(self) -> frozenset[int]:
+        """Return the brokers that metadata names; none while nobody answers."""
+        return self._brokers - self.since.keys()
+
     def answered(self, asked: Instant, view: ClusterView) -> None:
         """Take a metadata answer."""
         for partition, part in probe_partitions(view).items():
