@@ -168,6 +168,12 @@ class Disruptions:
         if record is not None:
             self._note_drained(record)
 
+    def broker_was_rolled(self, node_uid: str, at: Instant, broker: int | None = None) -> None:
+        """Note that a roll at `at` turned out to be why a broker left: see `broker_left`."""
+        left = self._left.get(node_uid, {})
+        if broker in left:
+            left[broker] = min(left[broker], at.mono + CLOCKS)
+
     # --- time
 
     def tick(self, now: Instant, nodes_as_of: Instant | None) -> Step:

@@ -191,8 +191,8 @@ class Restarts:
         cleared_away = any(one.kind is SignalKind.GONE for one in pod_signals(pod, self._inventory))
         may_be_drained = life.restarts is None and not cleared_away and restart.cause not in NO_DRAIN
         if may_be_drained and restart.member.node_uid is not None:
-            rolled, broker = restart.cause is Cause.ROLLOUT, restart.broker if restart.is_broker else None
-            self._disruptions.broker_left(restart.member.node_uid, at, broker, rolled=rolled)
+            rolled = restart.cause is Cause.ROLLOUT
+            self._disruptions.broker_left(restart.member.node_uid, at, _broker(restart), rolled=rolled)
 
     # --- why
 
@@ -291,6 +291,8 @@ class Restarts:
             if cause.specificity > restart.cause.specificity or self._is_refuted(restart):
                 self._judge(restart, cause, text)
                 self._changes.append(RestartChange("revised", now, restart))
+                if cause is Cause.ROLLOUT and restart.member.node_uid is not None:
+                    self._disruptions.broker_was_rolled(restart.member.node_uid, restart.at, _broker(restart))
             self._look_for_ready(now, restart)
             if self._is_final(now, restart):
                 self._finish(now, restart)
@@ -340,6 +342,11 @@ class Restarts:
     def restore(self, state: Iterable[Iterable[Any]]) -> None:
         """Take over what `to_state` gave. Raises TypeError or ValueError for anything else."""
         self._done.extend([Life(str(uid), None if count is None else int(count)) for uid, count in state])
+
+
+def _broker(restart: Restart) -> int | None:
+    """Return the broker whose pod it is; None if it is a mere controller's."""
+    return restart.broker if restart.is_broker else None
 
 
 def _follows(signal: Signal, restart: Restart) -> bool:
