@@ -119,13 +119,19 @@ class Judge:
         return {int(name.split("-")[1]) for name, node in last.items() if node in fields["nodes"]}
 
     def restart_counted(self, life, end):
-        """Whatever ended a broker stands in an incident that was open then, with all that its node took at once."""
-        brokers = {end.broker, *(one.broker for one in self.truth.ended_with(end) if one.counts and not one.survived)}
-        for one in life.engine.incidents.status():
-            closed = one["closed_at"]
-            there = closed is None or closed - EPOCH >= end.at
-            if brokers <= set(one["brokers"]) and there and one["started_at"] - EPOCH <= self.world.now:
-                return
+        """Whatever ended a broker stands in an incident that was open then, with all that its node took at once.
+
+        But for a broker that had not recovered yet: that one's incident goes on.
+        """
+        with_it = {one.broker for one in self.truth.ended_with(end) if one.counts and not one.survived}
+        told = life.engine.incidents.status()
+        there = [one for one in told if one["closed_at"] is None or one["closed_at"] - EPOCH >= end.at]
+        ours = Cause.EXPERIMENT.value  # that one begins when the fault is injected
+        edges = {one["id"]: end.at - (0.0 if one["cause"] == ours else OF_IT) for one in there}
+        before = {b for one in there if one["started_at"] - EPOCH < edges[one["id"]] for b in one["brokers"]}
+        brokers = {end.broker} | (set() if end.broker in before else with_it - before)
+        if any(brokers <= set(one["brokers"]) and one["started_at"] - EPOCH <= self.world.now for one in there):
+            return
         raise FalseVerdictError(f"no incident tells of it, and of brokers {sorted(brokers)}: {end.describe()}")
 
     def stuck(self, life):

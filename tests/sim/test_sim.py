@@ -67,6 +67,8 @@ KUBERNETES_ONCE_WRONG = (
     350003,  # what an experiment did was told before the next tick: its node, closed a moment later, was drained
     332042,  # a pod was rolled while its watch was broken, and was drained by what closed its node minutes later
     332245,  # a container out of memory just before a fault was asked for: ours
+    360090,  # a node's failure was a drain, for the node was closed before its broker had recovered
+    332677,  # an oracle's defect: what a drain took was to stand in one incident, and one broker's had begun before
     332535,  # a roll that was told a moment after its pod went was a drain, once its node was closed
     320071,  # of a NodeClaim that was gone before its node nothing was known any more, and a reclaim was a drain
 )

@@ -6,7 +6,16 @@ import json
 
 import pytest
 from tests.core.kubernetes.raw import container, ended, event, node, pod, stamp
-from tests.core.kubernetes_world import NOTICE, ON_DEMAND, SPOT, KubernetesWorld, broker, broker_name, kafka_labels
+from tests.core.kubernetes_world import (
+    GONE,
+    NOTICE,
+    ON_DEMAND,
+    SPOT,
+    KubernetesWorld,
+    broker,
+    broker_name,
+    kafka_labels,
+)
 
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.engine import Engine
@@ -298,6 +307,50 @@ def test_a_silent_node_is_named_where_its_broker_is_away(world):
     [incident] = world.incidents
     assert (incident["cause"], incident["nodes"]) == ("unknown", ["n1"])
     assert [why for why in incident["reasons"] if why.startswith("node n1 is silent")]
+
+
+@pytest.mark.parametrize(("left", "cause"), [(False, "node_failure"), (True, "drain")])
+def test_a_node_that_is_closed_long_after_it_failed_explains_nothing_until_a_broker_leaves_it(left, cause):
+    world = KubernetesWorld(labels=ON_DEMAND)
+    world.run(5)
+    world.lose(1, leader=2)
+    world.run(2)
+    world.silent("n1")
+    world.run(10)
+    back = world.get(Kind.NODE, "n1")
+    back["spec"]["taints"] = []
+    back["status"]["conditions"][-1] |= {"status": "True", "lastTransitionTime": stamp(world.second)}
+    back["status"]["nodeInfo"] = {"bootID": "another"}
+    world.put(Kind.NODE, back)
+    world.run(150)
+    assert [one["cause"] for one in world.incidents] == ["node_failure"]
+    world.taint("n1", cordoned=True)
+    world.run(2)
+    if left:
+        world.delete_pod(1, why="EvictionByEvictionAPI")
+        world.run(2)
+    [incident] = world.incidents
+    assert (incident["state"], incident["cause"]) == ("open", cause)
+    assert "node n1: cordoned (cordon)" in incident["reasons"]
+
+
+@pytest.mark.parametrize("seconds", [2, 52])
+def test_a_notice_that_is_told_soon_after_an_incident_began_is_why_it_did(world, seconds):
+    world.lose(1, leader=2)
+    world.run(seconds)
+    world.silent("n1")
+    world.run(2)
+    world.taint("n1", GONE, NOTICE)
+    world.run(2)
+    assert [(one["state"], one["cause"]) for one in world.incidents] == [("open", "spot")]
+
+
+def test_that_a_node_is_gone_is_why_whenever_it_is_told(world):
+    world.lose(1, leader=2)
+    world.run(100)
+    world.drop(Kind.NODE, "n1")
+    world.run(2)
+    assert [(one["state"], one["cause"]) for one in world.incidents] == [("open", "spot")]
 
 
 def test_what_is_said_of_a_node_is_a_reason_of_the_incident_that_it_opens():

@@ -27,6 +27,7 @@ from kafka_sentinel.core.types import Instant
 
 NOT_MADE_AGAIN = 600.0  # seconds without any pod of a broker after which none is waited for: it was scaled away
 REMOVAL = 1.0  # seconds before a pod is seen to be removed in which its broker may fall silent because of that
+LATER = 60.0  # seconds within which what is said of a node may be why an incident began: watches lag, clocks differ
 FRESH = 60.0  # seconds within which the watch of pods must have told something for that to be believed
 
 
@@ -114,6 +115,8 @@ class Attribution:
         if incident is None:
             return
         incident.note(*record.reasons)
+        if record.certain is None and record.opened.mono > incident.started.mono + LATER:
+            return  # what was said of a node so long after an incident began may come true yet, but is not why
         before = self._told.get(record.node_uid, Cause.UNKNOWN)
         self._incidents.improve_cause(incident.id, record.cause, change.at, before)
         if record.cause is not Cause.UNKNOWN:
