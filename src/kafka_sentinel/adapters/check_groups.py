@@ -1,7 +1,8 @@
 """What `check` and the daemon's diagnosis ask of a consumer group's coordinator.
 
 They ask by kafka-python: where a coordinator does not answer in time, a librdkafka client that asked it ends its whole
-process by a failed assertion (librdkafka issue 4605, seen with 2.15). That is just when the daemon looks what is wrong.
+process by a failed assertion (librdkafka issue 4605, seen with 2.15 and 2.16). That is just when the daemon looks what
+is wrong.
 """
 
 from __future__ import annotations
