@@ -281,13 +281,17 @@ def test_a_reboot_explains_nothing_that_goes_when_its_node_is_long_back(world):
     assert world.wait(420) == ["pod_deleted"]
 
 
-def test_a_reboot_that_was_over_long_before_explains_nothing_though_a_watch_tells_of_it_late(world):
+REBALANCE = {"key": "aws-node-termination-handler/rebalance-recommendation", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize("taints", [[], [REBALANCE]])
+def test_a_reboot_that_was_over_long_before_explains_nothing_though_a_watch_tells_of_it_late(world, taints):
     world.event(43, "Rebooted", about="n1", kind="Node", about_uid="n1", namespace="default")
     world.remove(200)
     world.node(240, ready="Unknown", since=10, boot="boot-2")
     world.tick(240)
     assert ("revised", "node_failure") in world.told
-    world.node(241, boot="boot-2", since=43)
+    world.node(241, boot="boot-2", since=43, taints=taints)
     assert world.wait(300) == ["pod_deleted"]
 
 
@@ -296,6 +300,50 @@ def test_a_reboot_explains_what_goes_until_a_minute_after_its_node_is_back(world
     world.node(40, boot="boot-2", since=40)
     world.remove(went)
     assert world.wait(went + 20) == [cause]
+
+
+@pytest.mark.parametrize(("closed", "cause"), [(199, "drain"), (202, "drain"), (201 + module.AROUND, "pod_deleted")])
+def test_a_node_that_is_back_since_long_may_be_drained_though_its_reboot_is_told_only_now(world, closed, cause):
+    world.node(195, boot="boot-2", since=43)
+    if closed < 200:
+        world.node(closed, boot="boot-2", since=43, cordoned=True)
+    world.change(200, deleted=200)
+    if closed > 200:
+        world.node(closed, boot="boot-2", since=43, cordoned=True)
+    world.drop(closed + 3, Kind.POD, world.pod(deleted=200))
+    world.replace(closed + 4)
+    assert world.wait(closed + 100) == [cause]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [(196, {"cordoned": True}), (198, {})],  # open again
+        [(196, {"taints": [REBALANCE]})],  # a risk drains nobody
+    ],
+)
+def test_nor_is_it_drained_by_what_is_over_or_is_a_mere_risk(world, before):
+    world.node(195, boot="boot-2", since=43)
+    for seconds, said in before:
+        world.node(seconds, boot="boot-2", since=43, **said)
+    world.remove(200)
+    assert world.wait(300) == ["pod_deleted"]
+
+
+def test_a_node_that_was_closed_long_before_its_reboot_is_not_drained_after_it(world):
+    world.node(10, cordoned=True)
+    world.node(5_000, boot="boot-2", since=4_800, cordoned=True)
+    world.remove(5_001)
+    assert world.wait(5_100) == ["pod_deleted"]
+
+
+def test_a_reboot_that_came_after_a_pod_had_gone_does_not_explain_it_though_the_node_is_closed_then(world):
+    world.change(200, deleted=200)
+    world.node(230, boot="boot-2", since=230)
+    world.node(240, boot="boot-2", since=230, cordoned=True)
+    world.drop(243, Kind.POD, world.pod(deleted=200))
+    world.replace(244)
+    assert world.wait(340) == ["pod_deleted"]
 
 
 def test_a_node_that_does_not_say_since_when_it_is_ready_was_not_back_before(world):

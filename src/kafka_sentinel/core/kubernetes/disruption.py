@@ -166,6 +166,19 @@ class Disruption:
         """Since when it is said that the node is to go or is drained: a notice may come later than the drain."""
         return min((one.said for one in self._announcing()), key=lambda at: at.mono, default=None)
 
+    @property
+    def said_since(self) -> list[Heard]:
+        """Return what has been said since it was lost, and is said still: that it is to go or is drained."""
+        if self.lost is None:
+            return []
+        kinds, lost = {SignalKind.NOTICE, SignalKind.DRAIN}, self.lost.mono
+        return [one for one in self.heard.values() if one.active and one.signal.kind in kinds and one.said.mono > lost]
+
+    @property
+    def cause_since(self) -> Cause:
+        """Return the cause by what has been said since it was lost: it may be back, and drained."""
+        return cause_of({one.signal.hint for one in self.said_since}, self.capacity, None, certain=False)
+
     def _announcing(self) -> list[Heard]:
         kinds = {SignalKind.NOTICE, SignalKind.DRAIN}
         return [one for one in self._explaining() if one.signal.kind in kinds and self._is_before(one)]

@@ -199,18 +199,27 @@ class Restarts:
     def _why(self, restart: Restart) -> tuple[Cause, str]:
         rolled = self._roll(restart)
         disruption = self.disruption_of(restart, told_within=CLOCKS if rolled else AROUND)
+        node_cause, node_text = self._of_node(restart, disruption)
         return why(
             Evidence(
                 pod=restart.pod,
                 ended=restart.ended,
                 signals=[one for one in pod_signals(restart.pod, self._inventory) if not _follows(one, restart)],
-                node_cause=disruption.cause if disruption is not None else Cause.UNKNOWN,
-                node_text="; ".join(disruption.reasons) if disruption is not None else "",
+                node_cause=node_cause,
+                node_text=node_text,
                 rolled=rolled,
                 unseen=restart.unseen,
                 injected=self._is_ours(restart),
             )
         )
+
+    def _of_node(self, restart: Restart, disruption: Disruption | None) -> tuple[Cause, str]:
+        """Return what the node's disruption makes of it: nothing, if it is a failure that was over long before."""
+        if disruption is None:
+            return Cause.UNKNOWN, ""
+        if disruption.cause is Cause.NODE_FAILURE and self._was_back(disruption.node_uid, restart):
+            return disruption.cause_since, "; ".join(one.signal.text for one in disruption.said_since)
+        return disruption.cause, "; ".join(disruption.reasons)
 
     def _is_ours(self, restart: Restart) -> bool:
         """Tell whether an experiment ended it. It takes pods away; it starts no container anew in its place."""
@@ -243,7 +252,8 @@ class Restarts:
         most = AROUND if is_lost else CLOCKS  # a node that is open again drains nobody
         is_gone = is_lost and uid not in self._inventory.nodes  # for good, and its pods are cleared away some time
         over = not is_gone and found.closed is not None and found.closed.mono < went - most
-        drained = found.first_said is not None and found.first_said.mono <= went + told_within
+        said = [found.first_said, *(one.said for one in found.said_since if self._was_back(uid, restart))]
+        drained = any(at is not None and at.mono <= went + told_within for at in said)
         lost = found.lost is not None and found.lost.mono <= went + CLOCKS and not self._was_back(uid, restart)
         return found if (drained or lost) and not over else None
 
