@@ -262,7 +262,8 @@ def test_the_memory_of_an_account_is_all_that_it_holds():
     subject.positions.set(4, 1, 100)
     subject.seen.add(4, 1)
     subject.seen.add(6, 1)
-    assert subject.intervals == 6
+    subject.inferred.add(4, 1)
+    assert subject.intervals == 7
 
 
 def test_sends_are_forgotten_once_nothing_of_them_is_awaited():

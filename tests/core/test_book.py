@@ -238,6 +238,21 @@ def test_an_account_that_is_too_fragmented_vouches_no_more_for_its_oldest_quarte
     assert world.ledger.counted["expired"] == 2
 
 
+def test_an_account_of_which_too_many_places_are_inferred_vouches_no_more_for_the_oldest(monkeypatch):
+    """As with brokers that never tell an offset."""
+    world = World()
+    world.append(*world.send(40))
+    world.read()
+    world.ack((0, 40, 0))
+    for sequence in range(0, 40, 2):
+        world.ledger.own.inferred.add(sequence)
+    monkeypatch.setattr(book, "MAX_INTERVALS", 20)
+    world.ledger.bound()
+    account = world.ledger.own
+    assert account.intervals <= 20
+    assert (account.inferred.lowest, account.positions.lowest, account.folded["verified"]) == (10, 10, 10)
+
+
 def test_what_was_verified_and_has_left_the_log_is_a_sum():
     world = World()
     world.produce(9)

@@ -203,7 +203,8 @@ class Account:
     @property
     def intervals(self) -> int:
         """The memory this account takes."""
-        return self.positions.intervals + self.seen.intervals + sum(each.intervals for each in self.sets.values())
+        sets = (self.seen, self.inferred, *self.sets.values())
+        return self.positions.intervals + sum(each.intervals for each in sets)
 
     def _lowest(self, *members: RangeSet | OffsetMap) -> int:
         return min((low for each in members if (low := each.lowest) is not None), default=self.next_sequence)

@@ -224,6 +224,7 @@ class Book:
                 members: list[RangeMap[int] | RangeMap[None]] = [
                     account.positions,
                     account.seen,
+                    account.inferred,
                     *account.sets.values(),
                 ]
                 edge = _quarter(max(members, key=lambda each: each.intervals))
