@@ -69,6 +69,7 @@ KUBERNETES_ONCE_WRONG = (
     332245,  # a container out of memory just before a fault was asked for: ours
     360090,  # a node's failure was a drain, for the node was closed before its broker had recovered
     332677,  # an oracle's defect: what a drain took was to stand in one incident, and one broker's had begun before
+    332839,  # what was rolled by hand was drained, for its node was closed a minute later
     332621,  # a drain of a node that had been restarted minutes before was a deletion
     332535,  # a roll that was told a moment after its pod went was a drain, once its node was closed
     320071,  # of a NodeClaim that was gone before its node nothing was known any more, and a reclaim was a drain

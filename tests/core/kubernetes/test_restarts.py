@@ -850,6 +850,17 @@ def test_what_the_drain_cleaner_asks_for_is_a_drain(world):
     assert world.wait(301) == ["drain"]
 
 
+@pytest.mark.parametrize(("told", "cause"), [(204, "drain"), (250, "rollout")])
+def test_what_somebody_asked_to_be_rolled_was_not_drained_by_what_came_later(world, told, cause):
+    world.event(199, **strimzi("ManualRollingUpdate"))
+    world.change(200, deleted=200)
+    world.node(told, cordoned=True)
+    world.drop(told + 1, Kind.POD, world.pod(deleted=200))
+    world.replace(told + 2)
+    world.node(told + 100)
+    assert world.wait(told + 200) == [cause]
+
+
 def test_a_config_roll_on_a_cordoned_node_is_still_a_roll(world):
     world.node(8, cordoned=True)
     world.event(9, **strimzi("ConfigChangeRequiresRestart"))

@@ -18,7 +18,7 @@ from kafka_sentinel.core.kubernetes.disruptions import Disruptions
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod, FleetView, Role
 from kafka_sentinel.core.kubernetes.inventory import Change, Inventory
 from kafka_sentinel.core.kubernetes.restart_cause import Evidence, why
-from kafka_sentinel.core.kubernetes.signal_types import Signal, SignalKind
+from kafka_sentinel.core.kubernetes.signal_types import Hint, Signal, SignalKind
 from kafka_sentinel.core.kubernetes.signals import MANUAL_ROLL, pod_signals
 from kafka_sentinel.core.kubernetes.views import ContainerView, Exit, Kind, PodView, StatefulSetView, View
 from kafka_sentinel.core.types import Instant
@@ -198,13 +198,15 @@ class Restarts:
 
     def _why(self, restart: Restart) -> tuple[Cause, str]:
         rolled = self._roll(restart)
-        disruption = self.disruption_of(restart, told_within=CLOCKS if rolled else AROUND)
+        signals = [one for one in pod_signals(restart.pod, self._inventory) if not _follows(one, restart)]
+        by_roll = bool(rolled) or any(one.hint is Hint.ROLLOUT for one in signals)
+        disruption = self.disruption_of(restart, told_within=CLOCKS if by_roll else AROUND)
         node_cause, node_text = self._of_node(restart, disruption)
         return why(
             Evidence(
                 pod=restart.pod,
                 ended=restart.ended,
-                signals=[one for one in pod_signals(restart.pod, self._inventory) if not _follows(one, restart)],
+                signals=signals,
                 node_cause=node_cause,
                 node_text=node_text,
                 rolled=rolled,
