@@ -10,7 +10,7 @@ from tests.core.kubernetes_world import NOTICE, KubernetesWorld
 from tests.core.recovery_world import new_incidents
 
 from kafka_sentinel.core.commands import Count, Log
-from kafka_sentinel.core.events import ObjectsListed, WatchBroken
+from kafka_sentinel.core.events import ObjectsListed, WatchAlive, WatchBroken
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.observer import REPORT_EVERY, Observer
 from kafka_sentinel.core.kubernetes.report import stuck_by_reason
@@ -47,6 +47,19 @@ def test_another_reason_and_the_end_of_it_are_said(observer):
     again = observer.take(ObjectsListed(at(2), Kind.NODE, ()))
     assert logs(again) == [("info", "Kubernetes resource watched again", "nodes")]
     assert observer.take(ObjectsListed(at(3), Kind.NODE, ())) == []
+
+
+def test_a_watch_that_goes_on_without_a_new_list_is_said_and_so_is_its_next_failure(observer):
+    """An API server that restarts breaks a watch; what the watch knew still holds, so nothing is listed."""
+    observer.take(ObjectsListed(at(0), Kind.NODE, ()))
+    for second in (1, 10):
+        assert logs(observer.take(broken(second, "unreachable"))) == [
+            ("warning", "Kubernetes resource not watched", "nodes")
+        ]
+        assert observer.take(broken(second + 1, "unreachable"))[2:] == []
+        again = observer.take(WatchAlive(at(second + 5), Kind.NODE))
+        assert logs(again) == [("info", "Kubernetes resource watched again", "nodes")]
+        assert observer.take(WatchAlive(at(second + 6), Kind.NODE)) == []
 
 
 def test_a_resource_that_the_cluster_does_not_have_is_no_warning(observer):

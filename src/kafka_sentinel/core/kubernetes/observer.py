@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any
 
 from kafka_sentinel.core.cluster import ClusterView, QuorumView
@@ -13,6 +14,7 @@ from kafka_sentinel.core.events import (
     ObjectsListed,
     QuorumObserved,
     QuorumUnreachable,
+    WatchAlive,
     WatchBroken,
 )
 from kafka_sentinel.core.incident import Incident
@@ -41,16 +43,18 @@ class Observer:
         self._forewarning = Forewarning()
         self._complaints: dict[tuple[Kind, str], str] = {}  # kind and scope → code that was said in the log
         self._problems: tuple[str, ...] = ()  # of the fleet, as said in the log
-        self._report: dict[str, Any] | None = None
-        self._next_report = 0.0
+        self._report: dict[str, Any] = {}
+        self._next_report = -inf  # by the monotonic clock
 
     def take(self, event: WatchEvent) -> list[Command]:
         """Take what a watch has to tell. Returns what there is to count and to log."""
         self.desk.take(event)
         key = (event.kind, event.scope)
         resource = resource_name(event.kind, event.scope, self._namespace)
-        if isinstance(event, ObjectsListed) and self._complaints.pop(key, None) is not None:
-            return [_log("info", "Kubernetes resource watched again", event)]
+        if isinstance(event, ObjectsListed | WatchAlive) and self._complaints.pop(key, None) is not None:
+            return [
+                _log("info", "Kubernetes resource watched again", event)
+            ]  # listed, or a watch went on and ended well
         if not isinstance(event, WatchBroken):
             return []
         out: list[Command] = [
@@ -109,7 +113,7 @@ class Observer:
 
     def status(self, now: Instant) -> dict[str, Any]:
         """Return the `kubernetes` part of the status snapshot, as of at most `REPORT_EVERY` seconds ago."""
-        if self._report is None or now.mono >= self._next_report:
+        if now.mono >= self._next_report:
             self._next_report = now.mono + REPORT_EVERY
             self._report = report(self.desk)
         return self._report
@@ -123,5 +127,5 @@ class Observer:
         self.desk.restarts.restore(state.get("restarts", ()))
 
 
-def _log(level: str, words: str, event: ObjectsListed | WatchBroken, **fields: object) -> Log:
+def _log(level: str, words: str, event: ObjectsListed | WatchAlive | WatchBroken, **fields: object) -> Log:
     return Log(level, words, {"resource": PLURALS[event.kind], "namespace": event.scope, **fields})
