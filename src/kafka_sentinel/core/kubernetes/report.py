@@ -76,7 +76,7 @@ def _node(
         "ready": state.ready if state is not None else None,
         "closed": state.cordoned or state.ours if state is not None else None,
         "disruption": disruption.kind.value if disruption is not None else None,
-        "brokers": sorted(pod.broker for pod in pods if isinstance(pod, BrokerPod) and Role.BROKER in pod.roles),
+        "brokers": [pod.broker for pod in pods if isinstance(pod, BrokerPod) and Role.BROKER in pod.roles],
     }
 
 
