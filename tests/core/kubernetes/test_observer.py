@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
-from tests.core.kubernetes.raw import at
+from tests.core.kubernetes.raw import at, load, pod
+from tests.core.kubernetes.test_desk import CLUSTER, QUORUM
 from tests.core.kubernetes_world import NOTICE, KubernetesWorld
 from tests.core.recovery_world import new_incidents
 
 from kafka_sentinel.core.commands import Count, Log
-from kafka_sentinel.core.events import ObjectsListed, WatchAlive, WatchBroken
+from kafka_sentinel.core.events import ClusterObserved, ObjectsListed, WatchAlive, WatchBroken
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
+from kafka_sentinel.core.kubernetes.objects import parse
 from kafka_sentinel.core.kubernetes.observer import REPORT_EVERY, Observer
 from kafka_sentinel.core.kubernetes.report import stuck_by_reason
 from kafka_sentinel.core.kubernetes.stuck import Reason
 from kafka_sentinel.core.kubernetes.views import PLURALS, Kind
+from kafka_sentinel.core.types import PodRef
 
 
 @pytest.fixture
@@ -66,12 +70,11 @@ def test_a_resource_that_the_cluster_does_not_have_is_no_warning(observer):
     assert logs(observer.take(broken(0, "404", Kind.KAFKA)))[0][0] == "info"
 
 
-def standings(observer):
+def standings(status):
     """Return resource, code and whether it is known, of all watches that ever told anything."""
-    watches = observer.status(at(9))["watches"]
     return {
         (one["resource"], one["code"], one["synced_at"] is not None)
-        for one in watches
+        for one in status["watches"]
         if one["code"] or one["synced_at"]
     }
 
@@ -88,7 +91,7 @@ def test_what_may_not_be_seen_in_another_namespace_leaves_what_is_kafkas_own_as_
     said = observer.take(WatchBroken(at(1), kind, "403", "403 no", scope))
     assert [(one.fields["resource"], one.fields["namespace"]) for one in said if isinstance(one, Log)] == [(own, scope)]
     assert Count("watch_restarts_total", (("resource", apart),)) in said
-    assert standings(observer) == {(own, None, True), (apart, "403", False)}
+    assert standings(observer.status(at(9))) == {(own, None, True), (apart, "403", False)}
 
 
 @APART
@@ -96,7 +99,7 @@ def test_what_is_seen_in_another_namespace_only_is_not_kafkas(observer, kind, sc
     own = PLURALS[kind]
     observer.take(WatchBroken(at(0), kind, "403", "403 no", "kafka"))
     observer.take(ObjectsListed(at(1), kind, (), scope))
-    assert standings(observer) == {(own, "403", False), (apart, None, True)}
+    assert standings(observer.status(at(9))) == {(own, "403", False), (apart, None, True)}
 
 
 def test_where_nothing_is_watched_elsewhere_nothing_is_said_of_it(observer):
@@ -235,3 +238,49 @@ def test_without_kubernetes_there_is_no_such_part():
     plain.step(broken(1))
     assert plain.status["kubernetes"] is None
     assert to_state(plain.engine)["kubernetes"] is None
+
+
+def replaced(observer, *pods):
+    """Whether all of these are replaced, once these were listed."""
+    observer.take(ObjectsListed(at(0), Kind.POD, tuple(parse(Kind.POD, raw) for raw in pods)))
+    return observer.are_replaced([PodRef("kafka", name, "old") for name in ("kafka-0", "kafka-1")])
+
+
+def test_pods_are_replaced_once_each_has_a_successor_that_is_ready_and_stays(observer):
+    ready = pod("kafka-0", uid="new-0")
+    assert replaced(observer, ready, pod("kafka-1", uid="new-1"))
+    for other in (
+        pod("kafka-2"),  # there is none of its name
+        pod("kafka-1", uid="old"),
+        pod("kafka-1", uid="new-1", ready=False),
+        pod("kafka-1", uid="new-1", deleted=0),
+    ):
+        assert not replaced(observer, ready, other)
+
+
+def test_everything_that_is_news_at_one_moment_is_said(observer):
+    """A notice, what is exposed, and a pod that is in doubt."""
+    objects = [(kind, copy.deepcopy(raw)) for kind, raw in load("strimzi-1.yaml")]
+    pods = {raw["metadata"]["name"]: raw for kind, raw in objects if kind is Kind.POD}
+    nameless = copy.deepcopy(pods["orders-broker-0"])
+    nameless["metadata"] |= {"name": "orders-broker-x", "uid": "x"}
+    objects.append((Kind.POD, nameless))
+    for kind, raw in objects:
+        if kind is Kind.NODE:
+            raw["spec"]["taints"] = [NOTICE]
+    for kind in Kind:
+        observer.take(ObjectsListed(at(0), kind, tuple(parse(kind, raw) for one, raw in objects if one is kind)))
+    observer.hear_kafka(ClusterObserved(at(0), at(0), CLUSTER), CLUSTER, QUORUM)
+    said = [one.event for one in observer.tick(at(1), CLUSTER, ()) if isinstance(one, Log)]
+    assert {"node disruption opened", "placement risk", "Kafka's pods are in doubt"} <= set(said)
+
+
+def test_what_was_never_listed_is_not_in_doubt(observer):
+    assert observer.tick(at(1), None, ()) == []
+
+
+def test_the_report_is_made_anew_every_few_seconds(observer):
+    before = observer.status(at(0))
+    observer.take(broken(0.5))
+    assert observer.status(at(REPORT_EVERY - 0.1)) is before
+    assert standings(observer.status(at(REPORT_EVERY))) == {("nodes", "403", False)}
