@@ -56,10 +56,35 @@ def test_a_slot_that_is_judged_later_still_dates_it():
     assert silence.since == {1: at(13)}
 
 
+@pytest.mark.parametrize(("bad", "since"), [(13, 13), (15, 14)])
+def test_a_broker_is_silent_since_the_first_sign(bad, since):
+    silence = seen((0, 1, (1, 2, 3)), (14, 1, (2, 3)))
+    silence.slots(down(bad))
+    assert silence.since == {1: at(since)}
+
+
+def test_many_answers_of_a_later_leader_do_not_hide_who_led_before():
+    silence = seen((0, 1, (1, 2, 3)), *((second, 2, (2, 3)) for second in range(14, 34)))
+    silence.slots(down(13))
+    assert silence.since == {1: at(13)}
+
+
+@pytest.mark.parametrize("broker", [0, 1])
+@pytest.mark.parametrize("bad", [0, 9, 11])
+def test_who_led_last_failed_whatever_its_number_also_while_nobody_leads(broker, bad):
+    silence = seen((0, broker, (broker, 2, 3)), (10, -1, (broker, 2, 3)))
+    silence.slots(down(bad))
+    silence.answered(at(14), view(2, (2, 3)))
+    assert silence.since == {broker: at(bad)}
+
+
 def test_slots_of_others_and_of_reads_say_nothing():
     silence = seen((0, 2, (1, 2, 3)))
     silence.slots(down(5))
-    silence.slots(down(4, Operation.CONSUME))
+    silence.answered(at(14), view(2, (2, 3)))
+    assert silence.since == {1: at(14)}
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5, Operation.CONSUME))
     silence.answered(at(14), view(2, (2, 3)))
     assert silence.since == {1: at(14)}
 
@@ -68,8 +93,8 @@ def test_an_outage_that_is_over_does_not_date_a_later_loss():
     silence = seen((0, 1, (1, 2, 3)))
     silence.slots(down(5))
     silence.slots(up(7))
-    silence.answered(at(100), view(2, (2, 3)))
-    assert silence.since == {1: at(100)}
+    silence.answered(at(20), view(2, (2, 3)))
+    assert silence.since == {1: at(20)}
 
 
 @pytest.mark.parametrize(("min_isr", "since"), [(2, 25), (1, 5), (None, 5)])

@@ -61,18 +61,22 @@ class Silence:
             leader = self._leader(edge.partition, edge.at)
             if leader is not None:
                 self._down[edge.partition] = (leader, edge.at)
-                if leader in self.since and edge.at.mono < self.since[leader].mono:
-                    self.since[leader] = edge.at
+                if leader in self.since:
+                    self.since[leader] = min(self.since[leader], edge.at, key=_mono)
 
     def _silent(self, broker: int, at: Instant) -> None:
         down = [since for leader, since in self._down.values() if leader == broker]
         signs = [at, *(since for since in down if at.mono - since.mono <= NAMED)]
-        self.since.setdefault(broker, min(signs, key=lambda sign: sign.mono))
+        self.since.setdefault(broker, min(signs, key=_mono))
 
     def _leader(self, partition: ProbePartition, at: Instant) -> int | None:
         """Return who led a partition at an instant, as far as is known."""
         led = [leader for since, leader in self._leaders.get(partition, ()) if since.mono <= at.mono]
         return next((leader for leader in reversed(led) if leader >= 0), None)
+
+
+def _mono(at: Instant) -> float:
+    return at.mono
 
 
 def _lacks_replicas(view: ClusterView, partition: ProbePartition, part: PartitionView) -> bool:
