@@ -337,3 +337,11 @@ def test_a_state_in_which_a_sequence_is_in_two_states_or_was_never_sent_is_refus
         return
     with pytest.raises(InvariantError, match=refused):
         Account.from_state(PARTITION, state)
+
+
+@pytest.mark.parametrize("outlived", [False, True])
+def test_whether_a_run_may_be_older_than_its_topic_is_taken_over(outlived):
+    subject = account(2)
+    assert not subject.outlived  # it is ours, and has just begun
+    subject.outlived = outlived
+    assert Account.from_state(PARTITION, json.loads(json.dumps(subject.to_state()))).outlived is outlived

@@ -43,6 +43,7 @@ def test_of_a_log_that_was_deleted_nothing_is_kept():
     assert before["copies"]
     assert all(account["positions"] and account["suspected"] for account in before["accounts"])
     assert any(account["rewound"] for account in before["accounts"])
+    world.ledger.same_topic = True
     world.recreate_topic()
     awaited = {run: spans.spans() for run, spans in world.ledger.recreated()}
     world.drain()
@@ -53,7 +54,9 @@ def test_of_a_log_that_was_deleted_nothing_is_kept():
         assert (account["positions"], account["rewound"], account["highest"]) == ([], [], -1)
         assert account["suspected"] == [list(span) for span in awaited[int(account["run"], 16)]]
         assert account["doubtful"] == [[0, account["next"]]]
+        assert account["outlived"] is True
     assert world.reader == 0
+    assert not world.ledger.same_topic
     assert not world.ledger.voided
 
 
@@ -115,6 +118,15 @@ def test_an_older_word_of_the_verifier_does_not_take_back_how_far_the_log_start_
     assert ledger.log_start == 8
     ledger.verifier_told_start(3)  # lower than it was told before
     assert ledger.log_start == 3
+
+
+@pytest.mark.parametrize(("read", "told", "log_start"), [(10, 11, 0), (10, 10, 10), (0, 1, 0)])
+def test_a_log_start_above_what_was_just_read_is_no_word_of_that_moment(read, told, log_start):
+    world = World()
+    world.produce(10)
+    world.ledger.read(0, read, world.sightings(0, read))
+    world.ledger.verifier_told_start(told)
+    assert world.ledger.log_start == log_start
 
 
 def test_what_a_reader_is_sent_past_is_suspected_where_it_stands():

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from tests.core.kubernetes.raw import at, load, pod
-from tests.core.kubernetes.test_desk import CLUSTER, QUORUM
+from tests.core.kubernetes.test_desk import CLUSTER, NODE, QUORUM
 from tests.core.kubernetes_world import NOTICE, KubernetesWorld
 from tests.core.recovery_world import new_incidents
 
 from kafka_sentinel.core.commands import Count, Log
-from kafka_sentinel.core.events import ClusterObserved, ObjectsListed, WatchAlive, WatchBroken
+from kafka_sentinel.core.events import (
+    ClusterObserved,
+    ClusterUnreachable,
+    ObjectDeleted,
+    ObjectsListed,
+    QuorumObserved,
+    QuorumUnreachable,
+    WatchAlive,
+    WatchBroken,
+)
 from kafka_sentinel.core.kubernetes.fleet import FleetSpec
 from kafka_sentinel.core.kubernetes.objects import parse
 from kafka_sentinel.core.kubernetes.observer import REPORT_EVERY, Observer
@@ -258,21 +268,69 @@ def test_pods_are_replaced_once_each_has_a_successor_that_is_ready_and_stays(obs
         assert not replaced(observer, ready, other)
 
 
-def test_everything_that_is_news_at_one_moment_is_said(observer):
-    """A notice, what is exposed, and a pod that is in doubt."""
-    objects = [(kind, copy.deepcopy(raw)) for kind, raw in load("strimzi-1.yaml")]
-    pods = {raw["metadata"]["name"]: raw for kind, raw in objects if kind is Kind.POD}
-    nameless = copy.deepcopy(pods["orders-broker-0"])
-    nameless["metadata"] |= {"name": "orders-broker-x", "uid": "x"}
-    objects.append((Kind.POD, nameless))
-    for kind, raw in objects:
-        if kind is Kind.NODE:
-            raw["spec"]["taints"] = [NOTICE]
+def shown(observer, *objects):
+    """Tell all that there is, and let a second pass."""
     for kind in Kind:
         observer.take(ObjectsListed(at(0), kind, tuple(parse(kind, raw) for one, raw in objects if one is kind)))
     observer.hear_kafka(ClusterObserved(at(0), at(0), CLUSTER), CLUSTER, QUORUM)
-    said = [one.event for one in observer.tick(at(1), CLUSTER, ()) if isinstance(one, Log)]
-    assert {"node disruption opened", "placement risk", "Kafka's pods are in doubt"} <= set(said)
+    return [one for one in observer.tick(at(1), CLUSTER, ()) if isinstance(one, Log)]
+
+
+def strimzi():
+    return [(kind, copy.deepcopy(raw)) for kind, raw in load("strimzi-1.yaml")]
+
+
+def test_everything_that_is_news_at_one_moment_is_said(observer):
+    """A notice, what is exposed, and a pod that is in doubt."""
+    objects = strimzi()
+    for kind, raw in objects:
+        if kind is Kind.NODE:
+            raw["spec"]["taints"] = [NOTICE]
+    nameless = next(copy.deepcopy(raw) for kind, raw in objects if raw["metadata"]["name"] == "orders-broker-0")
+    nameless["metadata"] |= {"name": "orders-broker-x", "uid": "x"}
+    said = {one.event for one in shown(observer, *objects, (Kind.POD, nameless))}
+    assert {"node disruption opened", "placement risk", "Kafka's pods are in doubt"} <= said
+
+
+@pytest.mark.parametrize("nobody", [False, True])
+def test_a_node_is_lost_since_kafka_says_that_its_brokers_do_not_answer(observer, nobody):
+    objects = strimzi()
+    shown(observer, *objects)
+    others = replace(CLUSTER, brokers={1: "h:1"})
+    for event in (
+        QuorumObserved(at(20), at(20), QUORUM),
+        QuorumUnreachable(at(25), at(25), "no"),
+        ClusterUnreachable(at(30), at(30), "no") if nobody else ClusterObserved(at(30), at(30), others),
+    ):
+        observer.hear_kafka(event, others, QUORUM)
+    node = next(raw for kind, raw in objects if (kind, raw["metadata"]["name"]) == (Kind.NODE, NODE))
+    observer.take(ObjectDeleted(at(70), Kind.NODE, parse(Kind.NODE, node)))
+    lost = [one.fields["lost_at"] for one in observer.tick(at(71), others, ()) if one.event == "node disruption lost"]
+    assert lost == [at(30).wall]
+
+
+def test_what_kafka_says_of_its_brokers_is_compared_with_the_pods(observer):
+    shown(observer, *strimzi())
+    more = replace(CLUSTER, brokers={**CLUSTER.brokers, 7: "h:1"})
+    observer.hear_kafka(ClusterObserved(at(2), at(2), more), more, QUORUM)
+    assert observer.status(at(3))["problems"] == ["broker 7: no pod was found that runs it"]
+    assert observer.surroundings().fleet is observer.desk.fleet
+
+
+def test_restarts_that_were_counted_are_taken_over(observer):
+    state = {**observer.to_state(), "restarts": [["uid", 2]]}
+    observer.restore(json.loads(json.dumps(state)), at(1))
+    assert observer.to_state() == state
+
+
+def test_a_pod_that_an_experiment_ends_goes_by_that(observer):
+    objects = strimzi()
+    shown(observer, *objects)
+    pod = next(parse(kind, raw) for kind, raw in objects if raw["metadata"]["name"] == "orders-broker-1")
+    observer.expect([PodRef("kafka", pod.meta.name, pod.meta.uid, 1)], at(2))
+    observer.take(ObjectDeleted(at(3), Kind.POD, pod))
+    [said] = [one for one in observer.tick(at(4), CLUSTER, ()) if one.event == "broker going"]
+    assert (said.fields["broker"], said.fields["cause"]) == (1, "experiment")
 
 
 def test_what_was_never_listed_is_not_in_doubt(observer):

@@ -63,6 +63,13 @@ def test_a_broker_is_silent_since_the_first_sign(bad, since):
     assert silence.since == {1: at(since)}
 
 
+def test_who_took_over_leadership_fails_in_its_turn():
+    silence = seen((0, 1, (1, 2, 3)), (10, 2, (1, 2, 3)))
+    silence.slots(down(12))
+    silence.answered(at(14), view(1, (1, 3)))
+    assert silence.since == {2: at(12)}
+
+
 def test_many_answers_of_a_later_leader_do_not_hide_who_led_before():
     silence = seen((0, 1, (1, 2, 3)), *((second, 2, (2, 3)) for second in range(14, 34)))
     silence.slots(down(13))
