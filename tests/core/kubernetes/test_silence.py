@@ -85,6 +85,14 @@ def test_who_led_last_failed_whatever_its_number_also_while_nobody_leads(broker,
     assert silence.since == {broker: at(bad)}
 
 
+def test_a_slot_of_before_anybody_knew_who_led_says_nothing():
+    silence = seen((0, 1, (1, 2, 3)))
+    silence.slots(down(5))
+    silence.slots(down(-1))
+    silence.answered(at(14), view(2, (2, 3)))
+    assert silence.since == {1: at(5)}
+
+
 def test_slots_of_others_and_of_reads_say_nothing():
     silence = seen((0, 2, (1, 2, 3)))
     silence.slots(down(5))
