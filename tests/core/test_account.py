@@ -343,5 +343,6 @@ def test_a_state_in_which_a_sequence_is_in_two_states_or_was_never_sent_is_refus
 def test_whether_a_run_may_be_older_than_its_topic_is_taken_over(outlived):
     subject = account(2)
     assert not subject.outlived  # it is ours, and has just begun
+    assert subject.to_state().keys().isdisjoint({"ended", "outlived", "inferred"})  # most are none of these
     subject.outlived = outlived
     assert Account.from_state(PARTITION, json.loads(json.dumps(subject.to_state()))).outlived is outlived
