@@ -327,6 +327,21 @@ def test_a_suspicion_is_looked_into_from_where_the_verifier_stands_if_that_is_lo
     assert question.low == low
 
 
+def test_where_it_was_acknowledged_at_all_is_looked_for_in_the_whole_log():
+    world, _, rechecks = desk()
+    world.ledger.position = 4
+    world.ledger.own.inferred.add(0, 1)
+    rechecks.suspect(of(PARTITION, low=7), at(1))
+    assert [question.low for question in rechecks.open_questions] == [0]
+
+
+def test_a_suspicion_of_a_run_that_was_let_go_meanwhile_is_looked_into():
+    world, _, rechecks = desk()
+    world.ledger.position = 4
+    rechecks.suspect(replace(of(PARTITION, low=7), run=99), at(1))
+    assert [question.low for question in rechecks.open_questions] == [4]
+
+
 def test_a_question_that_was_asked_is_joined_no_more():
     world, _, rechecks = desk()
     rechecks.suspect(of(PARTITION), at(1))
