@@ -221,6 +221,13 @@ def test_the_verifier_goes_back_to_where_the_log_went_back_to(position, sent_to)
     assert [each.offset for each in raised(world, Reposition)] == sent_to
 
 
+def test_another_sign_of_the_same_truncation_does_not_take_back_what_was_counted_since():
+    world = World()
+    world.ledger._count_from = world.ledger._counted_to = 80
+    world.ledger.regressed(50, world.now(), known_to=60, again=True)
+    assert (world.ledger._count_from, world.ledger._counted_to) == (50, 80)
+
+
 def test_what_was_known_above_is_known_no_more():
     world = World()
     world.ledger.fences.wait(1, at(0))

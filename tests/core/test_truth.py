@@ -200,6 +200,14 @@ def test_each_topic_is_asked_for_its_own_partitions_that_may_be_gone():
     assert set(truth.ledgers) == {ZERO, LEADER}
 
 
+def test_what_a_topic_made_anew_has_once_it_is_described_is_not_let_go_later():
+    truth = desk()
+    truth._perhaps_gone = set(truth.ledgers)
+    truth.observe(seen(2), at(2))
+    truth.observe(seen(1), at(3))
+    assert set(truth.ledgers) == {ZERO, ONE}
+
+
 def test_a_partition_is_not_let_go_because_a_topic_that_is_the_same_is_told_without_it():
     truth = desk()
     truth.observe(seen(1), at(2))
@@ -287,6 +295,22 @@ def test_so_it_is_where_a_re_read_tells_of_the_new_topic_but_not_before_that_is_
     new.observe(seen(1, "second"), at(30))
     assert ONE not in new.restored
     assert new.records(Acks.ALL)["verified"] == 3
+
+
+def test_of_two_topics_each_lets_go_of_its_own_partitions_once_it_was_made_anew_and_is_described():
+    both, other = (Acks.ALL, Acks.ONE), ProbePartition(Acks.ONE, 1)
+    truth = desk(view=seen(levels=both))
+    writes(truth, partition=ONE)
+    writes(truth, partition=other)
+    new = heir(truth)
+    new.observe(seen(1, levels=both), at(21))
+    new.take(answer(lost_the_tail(new), mono=25, topic_id="second"))
+    new.observe(seen(1, levels=(Acks.ONE,)), at(26))
+    assert set(new.restored) == {ONE, other}
+    new.observe(seen(1, "second", levels=(Acks.ONE,)), at(27))
+    assert set(new.restored) == {ONE}
+    new.observe(seen(1, "second"), at(28))
+    assert not new.restored
 
 
 def test_a_new_run_is_begun_in_each_ledger_once():

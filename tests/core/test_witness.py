@@ -73,12 +73,25 @@ def test_a_recheck_of_a_part_says_nothing_of_what_is_above_it_or_below_the_log_s
 @pytest.mark.parametrize("fenced", [True, False])
 def test_what_a_fresh_reader_did_not_find_is_suspected_where_it_stood_with_a_fence_or_without(fenced):
     world = World()
-    world.produce(10)
+    world.produce(3)
+    world.put(Entry(FOREIGN))
+    world.produce(7)
     world.read()
-    world.ledger.reread(0, 10, world.sightings(0, 6), fenced=fenced)
+    world.ledger.reread(0, 11, world.sightings(0, 7), fenced=fenced)
     effects = [effect for effect in world.ledger.take_effects() if isinstance(effect, Suspected)]
-    assert [(each.first, each.count, each.low) for each in effects] == [(6, 4, 6)]
-    assert world.ledger.log.end == 6
+    assert [(each.first, each.count, each.low) for each in effects] == [(6, 4, 7)]
+    assert world.ledger.log.end == 7
+
+
+def test_what_was_met_below_where_a_fresh_reader_began_is_not_missed():
+    """It was written twice, and acknowledged where the copy stood that is gone."""
+    world = World()
+    world.append(*world.send(1))
+    world.put(*[Entry(FOREIGN)] * 9)
+    world.read()
+    world.ack((0, 1, 5))
+    world.ledger.reread(3, 10, world.sightings(3, 10))
+    assert [effect for effect in world.ledger.take_effects() if isinstance(effect, Suspected)] == []
 
 
 def effects(world: World, kind: type) -> list:
