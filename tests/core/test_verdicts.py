@@ -707,3 +707,22 @@ def test_a_log_start_below_everything_of_its_run_does_not_explain_where_another_
     world.settle()
     world.recheck_everything()
     assert world.lost == {(1, 1_100)}
+
+
+def test_what_another_look_has_met_below_where_a_re_read_begins_is_not_lost():
+    world = World(margin=0)
+    world.put(*[Entry(FOREIGN)] * 10)
+    world.produce(1)
+    world.read()
+    world.ledger.regressed(10, world.now())
+    world.drain()
+    world.truncate(1)
+    world.append(0)  # the log was cut far deeper, and it was written again
+    world.put(*[Entry(FOREIGN, epoch=world.epoch)] * 12)
+    world.rechecks.background(PARTITION, 0, 5, world.now())
+    for _ in range(2):
+        for command in world.ask():
+            world.hand_in(world.look(command))
+    world.judge()
+    assert (10, True) in [(command.start, command.fence is not None) for command in world.asked]
+    assert world.lost == set()

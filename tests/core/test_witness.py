@@ -83,17 +83,6 @@ def test_what_a_fresh_reader_did_not_find_is_suspected_where_it_stood_with_a_fen
     assert world.ledger.log.end == 7
 
 
-def test_what_was_met_below_where_a_fresh_reader_began_is_not_missed():
-    """It was written twice, and acknowledged where the copy stood that is gone."""
-    world = World()
-    world.append(*world.send(1))
-    world.put(*[Entry(FOREIGN)] * 9)
-    world.read()
-    world.ack((0, 1, 5))
-    world.ledger.reread(3, 10, world.sightings(3, 10))
-    assert [effect for effect in world.ledger.take_effects() if isinstance(effect, Suspected)] == []
-
-
 def effects(world: World, kind: type) -> list:
     return [effect for effect in world.ledger.take_effects() if isinstance(effect, kind)]
 
@@ -446,3 +435,29 @@ def test_of_two_that_stand_in_an_order_nothing_is_missed():
     assert world.ledger.own.highest_seen == 2
     world.ledger.sight(Sighting(RECORD, 13, 1, 0, US, 1, 3))
     assert (world.ledger.own.highest_seen, world.ledger.counted["reordered"]) == (3, 0)
+
+
+def refilled(*, strange: int) -> tuple[Sighting, ...]:
+    """What a look from 5 on shows where another record stands at 6, and something foreign as well."""
+    stands, another = Sighting(RECORD, 5, 1, 0, US, 1, 5), Sighting(RECORD, 6, 1, 1, US, 1, 8)
+    return stands, another, Sighting(FOREIGN, strange, 1, 1)
+
+
+@pytest.mark.parametrize(("strange", "taken"), [(9, False), (10, True), (12, True)])
+def test_a_look_without_a_fence_at_a_refilled_log_is_taken_in_if_nothing_has_to_be_counted_for_that(strange, taken):
+    first = World()
+    first.produce(10)
+    first.read()
+    world = first.restart(state=first.saved())
+    world.ledger.reread(5, 13, refilled(strange=strange), fenced=False)
+    assert (world.ledger.log.get(6) is not None) is taken
+
+
+def test_a_look_at_the_log_that_is_known_is_taken_in_though_another_one_was_shown_before():
+    first = World()
+    first.produce(10)
+    first.read()
+    world = first.restart(state=first.saved())
+    world.ledger.reread(5, 13, refilled(strange=9), fenced=False)
+    world.ledger.reread(0, 10, world.sightings(0, 10), fenced=False)
+    assert [(piece, count) for piece, count, _ in world.ledger.log] == [(0, 10)]
