@@ -340,9 +340,11 @@ def test_a_state_in_which_a_sequence_is_in_two_states_or_was_never_sent_is_refus
 
 
 @pytest.mark.parametrize("outlived", [False, True])
-def test_whether_a_run_may_be_older_than_its_topic_is_taken_over(outlived):
+def test_what_is_so_of_few_runs_is_taken_over_as_well(outlived):
     subject = account(2)
     assert not subject.outlived  # it is ours, and has just begun
     assert subject.to_state().keys().isdisjoint({"ended", "outlived", "inferred"})  # most are none of these
     subject.outlived = outlived
-    assert Account.from_state(PARTITION, json.loads(json.dumps(subject.to_state()))).outlived is outlived
+    subject.inferred.add(1)
+    after = Account.from_state(PARTITION, json.loads(json.dumps(subject.to_state())))
+    assert (after.outlived, after.inferred.spans()) == (outlived, [(1, 1)])
