@@ -51,10 +51,9 @@ class Observer:
         self.desk.take(event)
         key = (event.kind, event.scope)
         resource = resource_name(event.kind, event.scope, self._namespace)
+        # Listed, or a watch went on and ended well.
         if isinstance(event, ObjectsListed | WatchAlive) and self._complaints.pop(key, None) is not None:
-            return [
-                _log("info", "Kubernetes resource watched again", event)
-            ]  # listed, or a watch went on and ended well
+            return [_log("info", "Kubernetes resource watched again", event)]
         if not isinstance(event, WatchBroken):
             return []
         out: list[Command] = [
