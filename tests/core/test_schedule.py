@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from kafka_sentinel.core import schedule as ours
 from kafka_sentinel.core.schedule import (
     ScheduleError,
     jittered,
@@ -43,6 +44,10 @@ def runs(line: str, zone: str, start: str, count: int) -> list[str]:
         ("15 6 1,15 feb-mar *", ["02-01 06:15+0000", "02-15 06:15+0000", "03-01 06:15+0000"]),
         ("5-10/5 0 * 12 *", ["12-01 00:05+0000", "12-01 00:10+0000", "12-02 00:05+0000"]),
         ("0 0 * * SAT,sun", ["01-03 00:00+0000", "01-04 00:00+0000", "01-10 00:00+0000"]),
+        ("0 0 * * mon-mon", ["01-05 00:00+0000", "01-12 00:00+0000", "01-19 00:00+0000"]),
+        ("*/1 0 * * *", ["01-02 00:01+0000", "01-02 00:02+0000", "01-02 00:03+0000"]),
+        ("*/59 0 2 * *", ["01-02 00:59+0000", "02-02 00:00+0000", "02-02 00:59+0000"]),
+        ("0 0 1 dec *", ["12-01 00:00+0000", "12-01 00:00+0000", "12-01 00:00+0000"]),
     ],
 )
 def test_a_cron_line_means_what_cron_means(line, expected):
@@ -72,12 +77,17 @@ def test_numeric_weekdays_are_refused_and_names_are_asked_for(weekday):
         ("0 0 0 * *", "day.*1 to 31"),
         ("0 0 * 13 *", "month.*1 to 12"),
         ("0 0 * janx *", "month.*not understood"),
+        ("0 0 * jan-13 *", "month.*not understood"),
+        ("0 0 * jan-feb-mar *", "month.*not understood"),
+        ("jan 0 * * *", "minute.*not understood"),
         ("0 0 * * monday", "not a weekday"),
         ("0 0 * * mon#2", "numbers"),
+        ("0 0 * * fri-day", "not a weekday"),
         ("0 0 * * fri-mon", "runs backwards"),
         ("30-10 0 * * *", "runs backwards"),
         ("*/0 * * * *", "step out of range"),
         ("*/99 * * * *", "step out of range"),
+        ("0 0 */31 * *", "step out of range; allowed are 1 to 30"),
         ("5/10 * * * *", "not understood"),
         ("1,,2 * * * *", "not understood"),
         ("-5 * * * *", "not understood"),
@@ -109,6 +119,21 @@ def test_a_wrong_interval_is_refused(every):
         parse_schedule(every=every)
 
 
+def test_the_shortest_and_the_longest_interval():
+    assert [parse_schedule(every=text).seconds for text in ("1s", "366d")] == [1, 366 * 86_400]
+
+
+def test_a_schedule_is_told_as_it_is_kept():
+    assert str(parse_schedule(cron="0 10 * * MON", zone="Europe/Berlin")) == "0 10 * * mon Europe/Berlin"
+    assert str(parse_schedule(every="2m")) == "every 120s"
+
+
+def test_a_beat_whose_quotient_is_rounded_down_is_not_told_twice():
+    schedule = parse_schedule(every="30d")
+    first = next_run(schedule, 2_144_922_221.0, "0")
+    assert next_run(schedule, first, "0") == pytest.approx(first + schedule.seconds)
+
+
 def test_an_interval_keeps_its_beat_whenever_it_is_asked():
     schedule = parse_schedule(every="25s")
     first = next_run(schedule, 1_000_000.0, "kill")
@@ -120,7 +145,9 @@ def test_an_interval_keeps_its_beat_whenever_it_is_asked():
 
 def test_experiments_of_the_same_interval_do_not_come_due_together():
     schedule = parse_schedule(every="1h")
-    assert len({next_run(schedule, 0.0, f"experiment-{number}") for number in range(20)}) == 20
+    due = sorted(next_run(schedule, 0.0, f"experiment-{number}") for number in range(20))
+    assert len(set(due)) == 20
+    assert (due[0] < 600, due[-1] > 3_000) == (True, True)  # all over the hour
 
 
 def test_the_autumn_hour_fires_once():
@@ -142,6 +169,36 @@ def test_a_time_that_spring_leaves_out_comes_an_hour_later_and_the_next_one_as_u
 
 def test_a_midnight_that_spring_leaves_out_does_not_wedge():
     assert runs("0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00", 2) == ["11-05 00:00-0200", "11-06 00:00-0200"]
+
+
+def answered(monkeypatch, *answers):
+    """Have the trigger answer that. Returns when it was asked."""
+    asked, left = [], list(answers)
+
+    class Trigger:
+        def __init__(self, **_fields):
+            pass
+
+        def get_next_fire_time(self, _previous, now):
+            asked.append(now.timestamp())
+            return left.pop(0)
+
+    monkeypatch.setattr(ours, "CronTrigger", Trigger)
+    return asked
+
+
+def test_a_run_that_lies_behind_is_not_gone_back_to(monkeypatch):
+    schedule = parse_schedule(cron="* * * * *")
+    asked = answered(monkeypatch, *(datetime.fromtimestamp(seconds, UTC) for seconds in (960, 1_002)))
+    assert next_run(schedule, 1_000.0) == 1_002
+    assert asked == [1_001, 1_002]
+
+
+def test_a_search_for_the_first_pass_of_an_hour_ends(monkeypatch):
+    schedule = parse_schedule(cron="30 2 * * *", zone="Europe/Berlin")
+    answered(monkeypatch, datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=schedule.zone))
+    monkeypatch.setattr(ours, "MAX_SKIPS", 1)
+    assert next_run(schedule, at("2026-10-25T01:00")) == at("2026-10-25T01:30:01")
 
 
 def test_a_leap_day_is_found_even_eight_years_ahead():
@@ -239,13 +296,27 @@ def test_jitter_differs_between_experiments_and_runs():
         ),
         ({"dates": ("2026-12-24",), "start": "12:00"}, ["2026-12-24T12:00"], ["2026-12-24T11:59", "2026-12-25T12:00"]),
         ({"start": "09:00", "end": "10:00", "zone": "Europe/Berlin"}, ["2026-01-02T08:30"], ["2026-01-02T09:30"]),
-        ({"days": ("*",)}, ["2026-01-02T00:00"], []),
+        ({"days": ("*",)}, ["2026-01-02T00:00", "2026-01-04T00:00", "2026-01-05T00:00"], []),
+        ({"dates": ("2026-12-24", "2026-12-31")}, ["2026-12-24T00:00", "2026-12-31T23:59"], ["2026-12-25T00:00"]),
+        ({"start": "18:30", "end": "18:45"}, ["2026-01-02T18:30", "2026-01-02T18:44"], ["2026-01-02T18:29"]),
     ],
 )
 def test_a_blackout_covers_exactly_its_window(window, inside, outside):
     blackout = parse_blackout(**window)
     assert [moment for moment in inside if not blackout.covers(at(moment))] == []
     assert [moment for moment in outside if blackout.covers(at(moment))] == []
+
+
+@pytest.mark.parametrize(
+    ("window", "text"),
+    [
+        ({}, "daily 00:00-24:00 UTC"),
+        ({"days": ("sat", "sun"), "zone": "Europe/Berlin"}, "sat,sun 00:00-24:00 Europe/Berlin"),
+        ({"dates": ("2026-12-24",), "start": "12:00", "end": "13:00"}, "2026-12-24 12:00-13:00 UTC"),
+    ],
+)
+def test_a_blackout_is_told_as_it_was_written(window, text):
+    assert parse_blackout(**window).text == text
 
 
 def test_both_passes_of_the_autumn_hour_are_blacked_out():

@@ -152,7 +152,7 @@ def _number_fault(name: str, part: str) -> str | None:
     low, high = RANGES[name]
     if name == "month":
         ends = part.split("-")
-        if len(ends) <= 2 and all(end in MONTHS for end in ends):  # noqa: PLR2004 - a range has two ends
+        if all(end in MONTHS for end in ends):
             part = "-".join(str(MONTHS.index(end) + 1) for end in ends)
     found = _NUMBERS.fullmatch(part)
     if not found or (found[2] and found[1].isdigit()):
@@ -179,7 +179,6 @@ def _next_cron(schedule: CronSchedule, after: float) -> float:
         timezone=schedule.zone,
         end_date=datetime.fromtimestamp(moment, schedule.zone) + HORIZON,  # an impossible date ends the search
     )
-    found: float = 0.0
     for _ in range(MAX_SKIPS):
         fire = trigger.get_next_fire_time(None, datetime.fromtimestamp(moment, schedule.zone))
         if fire is None:
@@ -190,7 +189,7 @@ def _next_cron(schedule: CronSchedule, after: float) -> float:
         if found >= moment and not datetime.fromtimestamp(found, schedule.zone).fold:
             return found
         moment = max(moment, floor(found)) + 1
-    return max(found, float(moment))  # better the second pass of an hour than no next run at all
+    return float(moment)  # better the second pass of an hour than no next run at all
 
 
 @dataclass(frozen=True, slots=True)
