@@ -160,7 +160,7 @@ def _local_disks(facts: Facts) -> Iterator[Found]:
     if pods:
         spot = any(pod.capacity is Capacity.SPOT for pod in pods)
         severity = Severity.WARNING if spot else Severity.INFO
-        where = "on spot nodes" if spot else "which are no spot nodes as far as their labels tell"
+        where = "on spot nodes" if spot else "on nodes that are no spot nodes as far as their labels tell"
         yield Found(f"the log of {brokers(pods)} is on the node's own disk, {where}", names(pods), severity)
 
 

@@ -111,7 +111,7 @@ def _for_everybody(facts: Facts) -> Iterator[Found]:
 def _for_everything(facts: Facts) -> Iterator[Found]:
     groups: dict[str, set[str]] = defaultdict(set)
     for acl in _acls(facts):
-        everywhere = acl.name == "*" or (acl.resource == "Cluster" and acl.operation == "All")
+        everywhere = acl.name == "*" or acl.resource == "Cluster"
         if acl.principal not in ANYBODY and acl.operation == "All" and everywhere:
             groups[acl.principal].add(acl.resource.lower())
     if groups:

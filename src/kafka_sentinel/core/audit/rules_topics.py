@@ -116,7 +116,7 @@ def _retention_by_size(facts: Facts) -> Iterator[Found]:
         limit = kafka.number(topic.name, "retention.bytes")
         if limit is not None and limit >= 0 and "delete" in (kafka.setting(topic.name, "cleanup.policy") or ""):
             found.append(topic)
-    return _about(found, "that are cut by size (retention.bytes)")
+    return _about(found, "whose records are cut by size (retention.bytes)")
 
 
 MORE_REPLICAS = {
