@@ -3,11 +3,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.core.kubernetes.raw import Watches, load, meta, node, pod
+from tests.core.kubernetes.raw import EPOCH, Watches, load, meta, node, pod
 
 from kafka_sentinel.core.kubernetes.capacity import Capacity, capacity
 from kafka_sentinel.core.kubernetes.discovery import HEADINGS, discover, mismatches, rows
-from kafka_sentinel.core.kubernetes.fleet import DataVolume, Flavour, FleetSpec, KafkaSays, Role, Side
+from kafka_sentinel.core.kubernetes.fleet import (
+    BrokerPod,
+    DataVolume,
+    Flavour,
+    FleetSpec,
+    KafkaSays,
+    Role,
+    Side,
+    SidePod,
+)
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.selector import Selector
 from kafka_sentinel.core.kubernetes.sharing import shared, sharing_node
@@ -383,3 +392,178 @@ def test_the_permanent_taint_of_azures_spot_pools_says_nothing():
     taint = {"key": "kubernetes.azure.com/scalesetpriority", "value": "spot", "effect": "NoSchedule"}
     assert capacity(parse(Kind.NODE, node(taints=[taint]))) is Capacity.UNKNOWN
     assert capacity(None) is Capacity.UNKNOWN
+
+
+# --- the whole of what is found
+
+HERE = "in namespace kafka"
+
+
+def selected(*objects, **more):
+    spec = FleetSpec("kafka", selector=Selector({"app": "kafka"}), **more)
+    return discover(spec, Watches(*objects).inventory)
+
+
+def plain_pod(name, *, on="n1", **more):
+    return Kind.POD, pod(name, labels={"app": "kafka"}, on=on, **more)
+
+
+def budget(name, namespace="kafka", labels=None):
+    spec = {"selector": {"matchLabels": {"app": "kafka"} if labels is None else labels}}
+    return Kind.BUDGET, {"metadata": meta(name, namespace), "spec": spec if labels != {} else {}}
+
+
+def claimed(claim, volume, **spec):
+    """A volume claim that is bound to a volume."""
+    return [
+        (Kind.CLAIM, {"metadata": meta(claim, "kafka"), "spec": {"volumeName": volume}}),
+        (Kind.VOLUME, {"metadata": meta(volume), "spec": spec}),
+    ]
+
+
+def data(claim):
+    return [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]
+
+
+NODE = (
+    Kind.NODE,
+    node("n1", labels={"topology.kubernetes.io/zone": "a", "karpenter.sh/capacity-type": "spot"}),
+)
+PINNED = {
+    "local": {"path": "/d"},
+    "nodeAffinity": {
+        "required": {
+            "nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["n1"]}]}
+            ]
+        }
+    },
+}
+
+
+def test_the_whole_of_a_broker():
+    objects = [
+        NODE,
+        plain_pod("kafka-1", volumes=data("data-1"), deleted=5),
+        plain_pod("kafka-2", on="gone", volumes=data("data-2"), ready=False),
+        *claimed("data-1", "pv-1", **PINNED),
+        *(budget(name) for name in "dbca"),
+        budget("elsewhere", namespace="other"),
+        budget("of-nobody", labels={}),
+    ]
+    first, second = selected(*objects)
+    assert first == BrokerPod(
+        broker=1,
+        uid="uid-kafka-1",
+        name="kafka-1",
+        namespace="kafka",
+        roles=BROKER,
+        pool=None,
+        node="n1",
+        node_uid="uid-n1",
+        zone="a",
+        capacity=Capacity.SPOT,
+        volumes=(DataVolume("data-1", "pv-1", local=True, hostnames=("n1",)),),
+        budgets=("a", "b", "c", "d"),
+        ready=True,
+        deleting=True,
+        created=EPOCH - 86_400,
+    )
+    assert second == replace(
+        first,
+        broker=2,
+        uid="uid-kafka-2",
+        name="kafka-2",
+        node="gone",
+        node_uid=None,
+        zone=None,
+        capacity=Capacity.UNKNOWN,
+        volumes=(DataVolume("data-2", None, None),),
+        ready=False,
+        deleting=False,
+    )
+
+
+def test_the_whole_of_a_pod_beside():
+    keeper = (Kind.POD, pod("zk-1", labels=KEEPERS, deleted=5))
+    objects = [NODE, plain_pod("kafka-1"), keeper, budget("keepers", labels=KEEPERS)]
+    [side] = selected(*objects, zookeeper_selector=Selector(KEEPERS)).sides
+    assert side == SidePod(
+        side=Side.ZOOKEEPER,
+        uid="uid-zk-1",
+        name="zk-1",
+        namespace="kafka",
+        node="n1",
+        node_uid="uid-n1",
+        zone="a",
+        capacity=Capacity.SPOT,
+        budgets=("keepers",),
+        ready=True,
+        deleting=True,
+        created=EPOCH - 86_400,
+    )
+
+
+def test_what_is_not_seen_stands_in_the_table_too():
+    def unplaced(name, labels):
+        return Kind.POD, pod(name, labels=labels, on=None)
+
+    objects = [
+        unplaced("kafka-1", {"app": "kafka"}),
+        unplaced("zk-1", KEEPERS),
+        (Kind.POD, pod("zk-2", labels=KEEPERS)),
+    ]
+    fleet = selected(*objects, zookeeper_selector=Selector(KEEPERS))
+    whole = replace(fleet, pods={1: replace(fleet.pods[1], roles=BOTH)})
+    assert rows(whole) == [
+        ("kafka-1", "1", "broker+controller", "not scheduled", "?", "?", "in the pod", "yes"),
+        ("zk-1", "", "zookeeper", "not scheduled", "?", "?", "", ""),
+        ("zk-2", "", "zookeeper", "n1", "?", "?", "", ""),
+    ]
+    [_, *keepers] = rows(selected(NODE, *objects, zookeeper_selector=Selector(KEEPERS)))
+    assert keepers[1] == ("zk-2", "", "zookeeper", "n1", "a", "spot", "", "")
+
+
+def test_the_kafka_resource_is_that_of_our_name_and_namespace_and_strimzis():
+    others = [
+        (Kind.KAFKA, {"metadata": meta(name, namespace, uid=f"{namespace}-{name}")})
+        for name, namespace in (("audit", "kafka"), ("orders", "other"), ("orders", "kafka"))
+    ]
+    fleet = discover(FleetSpec("kafka"), Watches(strimzi_pod("orders-1"), *others).inventory)
+    assert fleet.kafka.meta.uid == "kafka-orders"
+    kind, raw = bitnami_broker(0)
+    raw["metadata"]["labels"]["app.kubernetes.io/instance"] = "orders"
+    raw["metadata"]["namespace"] = "kafka"
+    assert discover(FleetSpec("kafka"), Watches((kind, raw), *others).inventory).kafka is None
+
+
+def test_a_selector_means_the_pods_it_selects_whatever_else_they_are():
+    fleet = found("strimzi-1.yaml", selector=Selector({"strimzi.io/pool-name": "broker"}))
+    assert (fleet.flavour, sorted(fleet.pods), fleet.problems) == (Flavour.STATEFUL_SET, [0, 1, 2], ())
+
+
+@pytest.mark.parametrize(
+    ("flavour", "problem"),
+    [
+        (
+            Flavour.AUTO,
+            f"no Strimzi clusters {HERE}; no releases of Bitnami's chart {HERE}; statefulset: no pods",
+        ),
+        (Flavour.STATEFUL_SET, f"no broker pods {HERE}"),
+    ],
+)
+def test_a_selector_that_fits_no_pod_is_said(flavour, problem):
+    assert selected(flavour=flavour).problems == (problem,)
+
+
+def test_pods_of_one_id_are_named_in_order():
+    fleet = selected(*(plain_pod(f"{name}-1") for name in "cab"))
+    assert fleet.problems == ("pods a-1, b-1, c-1 all have broker id 1: none of them is used",)
+
+
+def test_brokers_and_pods_that_lack_each_other_are_told_in_order():
+    fleet = selected(*(plain_pod(f"kafka-{number}") for number in (8, 1)))
+    assert mismatches(fleet, KafkaSays(brokers=frozenset({16, 9}))) == (
+        "broker 9, 16: no pod was found that runs it",
+        "broker 1 (pod kafka-1), 8 (pod kafka-8): Kafka has not named it",
+    )

@@ -22,6 +22,7 @@ STRIMZI_POOL = "strimzi.io/pool-name"
 APP, RELEASE, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"
 ELIGIBLE = "controller-eligible"
 FIRST_IDS = {ELIGIBLE: 0, "broker": 100, "kafka": 0}  # of Bitnami's components, where KAFKA_MIN_ID does not say
+MAX_DIGITS = 10  # of the largest id, an int32; Python refuses to read a number of thousands
 ID_VARIABLES = ("KAFKA_NODE_ID", "KAFKA_BROKER_ID", "KAFKA_CFG_NODE_ID", "KAFKA_CFG_BROKER_ID")
 
 
@@ -125,12 +126,12 @@ def bitnami(spec: FleetSpec, inventory: Inventory, says: KafkaSays) -> Found:
 def _bitnami_member(pod: PodView, says: KafkaSays, *, has_brokers: bool) -> Member:
     component = pod.meta.labels[COMPONENT]
     number = ordinal(pod.meta.name)
-    first = pod.variables.get("KAFKA_MIN_ID", "")
     if number is not None:
-        number += int(first) if first.isascii() and first.isdigit() else FIRST_IDS[component]
+        said = _whole(pod.variables.get("KAFKA_MIN_ID", ""))
+        number += FIRST_IDS[component] if said is None else said
     roles = {Role.CONTROLLER} if component == ELIGIBLE else {Role.BROKER}
     # `controllerOnly` shows in no label: where there are broker pods as well, Kafka has to say who else is a broker.
-    if component == ELIGIBLE and (not has_brokers or number in says.brokers):
+    if not has_brokers or number in says.brokers:
         roles.add(Role.BROKER)
     return Member(pod, number, frozenset(roles), component)
 
@@ -168,13 +169,18 @@ def _selector_of(name: str | None, spec: FleetSpec, inventory: Inventory) -> Sel
     return next((one.selector for one in named), None)
 
 
+def _whole(text: str) -> int | None:
+    """Return the number that a variable tells; None: it is none, or none that an id may be."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
+
+
 def _plain_member(pod: PodView, spec: FleetSpec, says: KafkaSays) -> Member:
     number = ordinal(pod.meta.name)
     if number is not None:
         number += spec.first_id
-    told = [pod.variables[name] for name in ID_VARIABLES if name in pod.variables]
-    if told and told[0].isascii() and told[0].isdigit():
-        number = int(told[0])
+    told = next((pod.variables[name] for name in ID_VARIABLES if name in pod.variables), "")
+    said = _whole(told)
+    number = number if said is None else said
     roles = {Role.BROKER} if number not in says.voters or number in says.brokers or not says.brokers else set()
     return Member(pod, number, frozenset(roles | ({Role.CONTROLLER} if number in says.voters else set())))
 
