@@ -6,7 +6,7 @@ import pytest
 
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, TopicView
 from kafka_sentinel.core.kubernetes.capacity import Capacity
-from kafka_sentinel.core.kubernetes.exposure import MAX_TOPICS, Domain, exposure
+from kafka_sentinel.core.kubernetes.exposure import MAX_TOPICS, Domain, Exposed, exposure
 from kafka_sentinel.core.kubernetes.fleet import BrokerPod, Flavour, FleetView, Role
 
 SPREAD = {0: ("n1", "a"), 1: ("n2", "b"), 2: ("n3", "c")}
@@ -134,7 +134,7 @@ def test_topics_named_are_bounded_and_the_rest_counted():
     ("spot", "voters", "said"),
     [
         ((), (), "if zone b went, no partition would fall below min.insync.replicas"),
-        ((0, 1, 2), (), "(topics orders), 1 would have no replica left"),
+        ((0, 1, 2), (), "(topic orders), 1 would have no replica left"),
         ((0, 1, 2), (0, 1, 2), "and the KRaft quorum its majority"),
     ],
 )
@@ -149,3 +149,71 @@ def test_it_follows_the_assignment_and_the_pods():
     assert counts(view, fleet(TOGETHER)) == (1, 1, 0)
     moved = replace(topic(), partitions=(PartitionView(0, 0, (0, 1, 3), (0, 1, 3)),))
     assert counts(cluster(moved, brokers=(0, 1, 2, 3)), fleet({**TOGETHER, 3: ("n4", "d")})) == (0, 0, 0)
+
+
+EVERYTHING = (
+    "if node n1 went, no partition would fall below min.insync.replicas, 1 would have no replica left, "
+    "and the KRaft quorum its majority"
+)
+
+
+def exposed(domain=Domain.NODE, name="n1", *, partitions=2, bare=0, topics=2, quorum=False):
+    names = tuple(f"t{number}" for number in range(topics))
+    return Exposed(domain, name, (0,), partitions, bare, names, topics, quorum)
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (exposed(), "if node n1 went, 2 partitions would fall below min.insync.replicas (topics t0, t1)"),
+        (
+            exposed(Domain.ZONE, "a", partitions=1, topics=1),
+            "if zone a went, 1 partition would fall below min.insync.replicas (topic t0)",
+        ),
+        (
+            exposed(Domain.SPOT_POOL, "spot_pool", topics=5),
+            "if the spot pool went, 2 partitions would fall below min.insync.replicas (topics t0, t1, t2, t3, t4)",
+        ),
+        (
+            exposed(partitions=0, bare=1, topics=0, quorum=True),
+            EVERYTHING,
+        ),
+        (
+            exposed(topics=6),
+            "if node n1 went, 2 partitions would fall below min.insync.replicas (topics t0, t1, t2, t3, t4 and 1 more)",
+        ),
+        (exposed(partitions=0, topics=0), "if node n1 went, no partition would fall below min.insync.replicas"),
+    ],
+)
+def test_what_would_be_lost_in_one_sentence(one, said):
+    assert one.sentence() == said
+
+
+@pytest.mark.parametrize(
+    ("one", "risk"),
+    [
+        (exposed(), True),
+        (exposed(partitions=0, bare=1), True),
+        (exposed(partitions=0, quorum=True), True),
+        (exposed(partitions=0), False),
+    ],
+)
+def test_whatever_would_be_lost_is_a_risk(one, risk):
+    assert one.is_risk is risk
+
+
+def test_topics_and_brokers_that_cannot_be_judged_are_counted():
+    placed = fleet({0: ("n1", "a"), 1: (None, "a"), 2: ("n1", None)})
+    found = exposure(cluster(topic("t", min_isr=None), topic("u", min_isr=None), brokers=(0, 9)), placed)
+    assert (found.unjudged, found.unplaced) == (2, (1, 9))
+
+
+def test_those_that_go_together_are_named_in_order():
+    placed = fleet(dict.fromkeys((16, 9, 8), ("n1", "a")))
+    assert [one.members for one in exposure(cluster(brokers=()), placed).each] == [(8, 9, 16)] * 2
+
+
+@pytest.mark.parametrize(("there", "gone"), [(2, False), (3, True)])
+def test_a_quorum_of_five_bears_the_loss_of_two(there, gone):
+    placed = fleet({number: ("n1" if number < there else f"m{number}", None) for number in range(5)})
+    assert named(cluster(brokers=()), placed, "n1", voters=range(5)).quorum is gone

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.kubernetes.raw import at, event, node, pod
+from tests.core.kubernetes.raw import at, event, meta, node, pod
 
 from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed, WatchAlive, WatchBroken
 from kafka_sentinel.core.kubernetes import inventory as module
@@ -169,3 +169,86 @@ def test_a_kind_with_too_many_objects_is_not_known(monkeypatch):
     assert inventory.as_of(Kind.POD) is None
     inventory.take(ObjectsListed(at(1), Kind.POD, pods[:2]))
     assert inventory.as_of(Kind.POD) == at(1)
+
+
+def pods_in(seconds, namespace, *names):
+    views = tuple(parse(Kind.POD, pod(name, namespace)) for name in names)
+    return ObjectsListed(at(seconds), Kind.POD, views, scope=namespace)
+
+
+def test_what_was_not_taken_of_one_scope_is_not_known_by_the_list_of_another(monkeypatch):
+    monkeypatch.setattr(module, "MAX_OBJECTS", 2)
+    inventory = Inventory()
+    inventory.take(pods_in(0, "strimzi", "operator"))
+    inventory.take(pods_in(1, "kafka", "kafka-0", "kafka-1"))
+    assert inventory.as_of(Kind.POD) is None
+    inventory.take(pods_in(2, "strimzi", "operator"))
+    assert inventory.as_of(Kind.POD) is None
+    assert [one.as_of for one in inventory.standings()] == [None, None]
+    inventory.take(pods_in(3, "kafka", "kafka-0"))
+    assert inventory.as_of(Kind.POD) == at(2)
+    assert [one.as_of for one in inventory.standings()] == [at(2), at(3)]
+
+
+def test_what_was_not_taken_of_one_kind_says_nothing_of_another(there, monkeypatch):
+    monkeypatch.setattr(module, "MAX_OBJECTS", 2)
+    there.take(pods_in(1, "kafka", "a", "b", "c"))
+    assert there.as_of(Kind.NODE) == at(0)
+
+
+def test_what_lies_in_a_namespace_is_known_by_the_watches_of_it_and_those_of_all():
+    inventory = Inventory()
+    inventory.take(pods_in(1, "strimzi"))
+    inventory.take(pods_in(2, "kafka"))
+    inventory.take(ObjectsListed(at(0), Kind.NODE, ()))
+    assert (inventory.as_of(Kind.POD), inventory.as_of(Kind.POD, "kafka")) == (at(1), at(2))
+    assert (inventory.as_of(Kind.POD, "other"), inventory.as_of(Kind.NODE, "kafka")) == (None, at(0))
+
+
+def test_an_object_that_is_gone_was_seen_to_go_or_not(there):
+    [seen] = there.take(ObjectDeleted(at(1), Kind.NODE, parse(Kind.NODE, node("n1"))))
+    [unseen] = there.take(listed(2))
+    assert (seen.unseen, unseen.unseen) == (False, True)
+
+
+def test_objects_are_found_by_their_names():
+    inventory = Inventory()
+    inventory.take(pods_in(0, "kafka", "kafka-0"))
+    assert inventory.pod("kafka-0", "kafka").meta.uid == "uid-kafka-0"
+    assert inventory.pod("kafka-0", "other") is None
+    assert [one.meta.name for one in inventory.all(Kind.POD)] == ["kafka-0"]
+
+
+def test_the_volume_of_a_claim_is_known_once_it_is_bound():
+    def claim(name, **spec):
+        return parse(Kind.CLAIM, {"metadata": meta(name, "kafka"), "spec": spec})
+
+    inventory = Inventory()
+    inventory.take(ObjectsListed(at(0), Kind.CLAIM, (claim("bound", volumeName="pv-0"), claim("waiting"))))
+    assert inventory.volume_of("bound", "kafka") is None  # volumes are not seen yet
+    inventory.take(ObjectsListed(at(1), Kind.VOLUME, (parse(Kind.VOLUME, {"metadata": meta("pv-0")}),)))
+    assert inventory.volume_of("bound", "kafka").meta.name == "pv-0"
+    assert [inventory.volume_of(name, "kafka") for name in ("waiting", "unknown")] == [None, None]
+
+
+def test_events_are_told_oldest_first_and_first_of_all_those_that_bear_no_instant():
+    def undated(name):
+        return {
+            "metadata": {"name": name, "uid": name},
+            "involvedObject": {"kind": "Node", "name": "n1"},
+            "reason": name,
+        }
+
+    inventory = Inventory()
+    inventory.take(ObjectsListed(at(0), Kind.EVENT, ()))
+    for raw in (event("a", first=9), event("b", first=3), undated("y"), undated("x")):
+        inventory.take(changed(1, raw, Kind.EVENT))
+    assert [one.reason for one in inventory.events_about("n1")] == ["x", "y", "b", "a"]
+
+
+def test_no_name_is_remembered_of_which_no_event_tells(there):
+    there.take(ObjectsListed(at(0), Kind.EVENT, tuple(parse(Kind.EVENT, event(one)) for one in "ab")))
+    there.take(ObjectsListed(at(1), Kind.EVENT, (parse(Kind.EVENT, event("a")),)))
+    assert len(there.events_about("n1")) == 1
+    there.take(ObjectsListed(at(2), Kind.EVENT, ()))
+    assert there._events_about == {}

@@ -186,6 +186,12 @@ def test_a_node_claim_names_its_node():
         (Kind.NODE, {**node(), "spec": {"taints": {}}}, "node n1: spec.taints should be a list, found dict"),
         (Kind.NODE, {**node(), "spec": {"unschedulable": "yes"}}, "spec.unschedulable should be true or false"),
         (Kind.BUDGET, {"metadata": meta("b"), "status": {"disruptionsAllowed": True}}, "should be a whole number"),
+        (
+            Kind.BUDGET,
+            {"metadata": meta("b"), "status": {"disruptionsAllowed": "3"}},
+            "should be a whole number, found",
+        ),
+        (Kind.NODE, {"metadata": {"name": "n", "uid": "u", "labels": {1: "a"}}}, r"metadata.labels\[1\] should be a"),
         (Kind.EVENT, {**event("x"), "firstTimestamp": "yesterday"}, "should be an RFC 3339 instant, found str 'yest"),
         (Kind.EVENT, {**event("x"), "firstTimestamp": "2026-09-20T10:00:00"}, "RFC 3339 instant"),
         (

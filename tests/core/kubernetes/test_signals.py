@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.kubernetes.raw import EPOCH, Watches, condition, event, meta, node, node_claim, pod
+from tests.core.kubernetes.raw import EPOCH, Watches, condition, event, meta, node, node_claim, pod, stamp
 
 from kafka_sentinel.adapters.kubernetes.signal_docs import IGNORED
 from kafka_sentinel.adapters.metric_labels import CLASS, SOURCES
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.signal_table import DISRUPTION_TARGETS, EVENTS, POD_EVENTS, TAINTS, WITHDRAWALS
-from kafka_sentinel.core.kubernetes.signal_types import Hint, SignalKind, Source
-from kafka_sentinel.core.kubernetes.signals import EVENT_LIFE, evidence_on, node_signals, pod_signals
+from kafka_sentinel.core.kubernetes.signal_types import Hint, Signal, SignalKind, Source
+from kafka_sentinel.core.kubernetes.signals import (
+    CLOCKS,
+    EVENT_LIFE,
+    event_signal,
+    evidence_on,
+    node_signals,
+    pod_signals,
+)
 
 RISK, DRAIN, NOTICE, GONE = SignalKind
 NTH, AKS_HANDLER = "aws-node-termination-handler/", "aks-node-termination-handler/"
@@ -100,6 +107,18 @@ def test_the_autoscalers_taint_tells_since_when():
     assert node_signals(parse(Kind.NODE, raw))[0].since == EPOCH - 30
     raw["spec"]["taints"][0]["value"] = "soon"
     assert node_signals(parse(Kind.NODE, raw))[0].since is None
+
+
+@pytest.mark.parametrize("value", ["1", "", "\u0663" * 10, "\u00b2" * 10])
+def test_a_taint_that_tells_no_instant_is_dated_by_when_it_was_set(value):
+    raw = node(taints=[{"key": "ToBeDeletedByClusterAutoscaler", "value": value, "timeAdded": stamp(5)}])
+    assert node_signals(parse(Kind.NODE, raw))[0].since == EPOCH + 5
+
+
+def test_a_node_is_cordoned_before_it_bears_the_taint():
+    raw = node()
+    raw["spec"]["unschedulable"] = True
+    assert on(raw) == [(Source.KUBERNETES, DRAIN, Hint.CORDON)]
 
 
 def test_labels_of_the_termination_handler():
@@ -219,7 +238,72 @@ def test_events_about_a_node(reason, expected):
     ],
 )
 def test_a_shutdown_and_its_cancellation_have_one_reason(message, expected):
-    assert on(node(), (Kind.EVENT, event("Shutdown", message=message))) == expected
+    raw = event("Shutdown", message=message)
+    assert on(node(), (Kind.EVENT, raw)) == expected
+    assert (event_signal(parse(Kind.EVENT, raw)) is not None) == bool(expected)
+
+
+def test_the_whole_of_what_an_event_says():
+    raw = event("Rebooted", message="Node n1 has been rebooted", first=7, last=9)
+    assert event_signal(parse(Kind.EVENT, raw)) == Signal(
+        source=Source.KUBELET,
+        kind=GONE,
+        hint=Hint.REBOOTED,
+        rule="event Rebooted",
+        text="rebooted (event Rebooted: Node n1 has been rebooted)",
+        since=EPOCH + 7,
+        standing=False,
+    )
+
+
+def undated(reason, name):
+    about = {"kind": "Node", "name": "n1"}
+    return Kind.EVENT, {"metadata": {"name": name, "uid": name}, "involvedObject": about, "reason": reason}
+
+
+def test_an_event_that_bears_no_instant_counts_until_it_is_taken_back():
+    assert len(on(node(), undated("Cordon", "a"), now=10 * EVENT_LIFE)) == 1
+    assert on(node(), undated("Cordon", "a"), undated("Uncordon", "b")) == []
+    assert on(node(), undated("Cordon", "a"), (Kind.EVENT, event("Uncordon"))) == []
+    assert len(on(node(), (Kind.EVENT, event("Cordon")), undated("Uncordon", "b"))) == 1
+
+
+def test_what_is_said_and_taken_back_at_one_instant_is_taken_back():
+    assert on(node(), *((Kind.EVENT, event(reason, first=3)) for reason in ("Cordon", "Uncordon"))) == []
+
+
+@pytest.mark.parametrize(("before", "counts"), [(CLOCKS, True), (CLOCKS - 1, True), (CLOCKS + 1, False)])
+def test_clocks_may_differ_by_so_much_when_a_node_is_made(before, counts):
+    found = on(node(created=100), (Kind.EVENT, event("Cordon", first=100 - int(before))), now=120)
+    assert bool(found) == counts
+
+
+def test_an_event_about_a_node_whose_age_is_not_known_is_about_it():
+    raw = node()
+    del raw["metadata"]["creationTimestamp"]
+    assert len(on(raw, (Kind.EVENT, event("Cordon")))) == 1
+
+
+def test_what_is_said_of_a_node_and_of_its_claim_is_told_together():
+    said = event("SpotInterrupted", about="default-x7k2p", kind="NodeClaim", about_uid="uid-default-x7k2p")
+    found = on(node(), (Kind.NODE_CLAIM, node_claim()), (Kind.EVENT, said), (Kind.EVENT, event("Rebooted")))
+    assert found == [(Source.KUBELET, GONE, Hint.REBOOTED), (Source.KARPENTER, NOTICE, Hint.SPOT)]
+
+
+@pytest.mark.parametrize(
+    ("of_claim", "of_node", "named", "ours"),
+    [
+        ("i-1", "i-1", "n1", True),
+        ("", "i-1", "n1", True),
+        ("i-1", "", "n1", True),
+        ("i-1", "i-2", "n1", False),
+        ("", "", "n2", False),
+    ],
+)
+def test_a_node_claim_is_of_its_node_by_name_and_machine_as_far_as_they_are_known(of_claim, of_node, named, ours):
+    claim, raw = node_claim(on=named, deleted=5), node()
+    claim["status"]["providerID"], raw["spec"]["providerID"] = of_claim, of_node
+    assert bool(on(raw, (Kind.NODE_CLAIM, claim))) == ours
 
 
 WITHDRAWN = [
@@ -406,6 +490,40 @@ def test_strimzi_says_that_it_restarts_a_pod():
 def test_events_about_a_pod(reason, message, expected):
     raw = event(reason, about="kafka-0", kind="Pod", about_uid="uid-kafka-0", namespace="kafka", message=message)
     assert about(pod(), (Kind.EVENT, raw)) == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize("elsewhere", [{"kind": "Node"}, {"about_namespace": "other"}, {"about_uid": "uid-of-another"}])
+def test_events_about_something_else_of_that_name_are_not_about_the_pod(elsewhere):
+    about_it = {"about": "kafka-0", "kind": "Pod", "about_uid": "", "about_namespace": "kafka"}
+    assert len(about(pod(), (Kind.EVENT, event("Evicted", **about_it)))) == 1
+    assert about(pod(), (Kind.EVENT, event("Evicted", **{**about_it, **elsewhere}))) == []
+
+
+def test_all_that_is_said_of_a_pod_is_told_once_and_in_order():
+    raw = pod(
+        conditions=[condition("DisruptionTarget", reason="EvictionByEvictionAPI", message="Eviction API", since=1)],
+        annotations={"strimzi.io/manual-rolling-update": "true"},
+        status={"reason": "Terminated", "message": "shutdown"},
+    )
+    of_it = {"about": "kafka-0", "kind": "Pod", "about_uid": "uid-kafka-0"}
+    events = [(Kind.EVENT, event("Evicted", **of_it, first=first, message="why")) for first in (7, 3)]
+    inventory = Watches((Kind.POD, raw), *events).inventory
+    assert [(one.rule, one.text, one.since, one.standing) for one in pod_signals(parse(Kind.POD, raw), inventory)] == [
+        (
+            "DisruptionTarget EvictionByEvictionAPI",
+            "evicted (DisruptionTarget EvictionByEvictionAPI: Eviction API)",
+            EPOCH + 1,
+            True,
+        ),
+        ("pod Terminated", "its operating system shuts down (pod Terminated: shutdown)", None, True),
+        (
+            "strimzi.io/manual-rolling-update",
+            "a rolling update was asked for (strimzi.io/manual-rolling-update)",
+            None,
+            True,
+        ),
+        ("event Evicted", "evicted (event Evicted: why)", EPOCH + 3, False),
+    ]
 
 
 def test_what_is_said_can_be_read():

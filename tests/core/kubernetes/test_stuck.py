@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.kubernetes.raw import EPOCH, Watches, condition, container, event, meta, node, pod
+from tests.core.kubernetes.raw import EPOCH, Watches, condition, container, event, meta, node, pod, stamp
 
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.stuck import ENDING_AFTER, NOT_READY_AFTER, PATIENCE, Reason, stuck
 
+LOOP = "CrashLoopBackOff"
 CONFLICT = "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) had volume node affinity conflict."
 
 
@@ -125,3 +126,92 @@ def test_a_deleted_pod_whose_node_does_not_answer():
     assert judged(raw, (Kind.NODE, node("n1", ready="Unknown")), now=ENDING_AFTER - 1) is None
     found = judged(raw, (Kind.NODE, node("n1", ready="Unknown")), now=ENDING_AFTER)
     assert (found.reason, found.text) == (Reason.TERMINATING, "it was deleted, and node n1 is silent")
+
+
+def test_a_pod_waits_for_a_node_only_if_it_has_none_and_the_scheduler_found_none():
+    placed = pending()
+    placed["spec"]["nodeName"] = "n1"
+    assert judged(placed, volume()).reason is Reason.NOT_READY
+    for status in ("True", "Unknown"):
+        raw = pending()
+        raw["status"]["conditions"][0]["status"] = status
+        assert judged(raw, volume()).reason is Reason.NOT_READY
+    fresh = pod(on=None, ready=False, containers=[])
+    fresh["status"]["conditions"] = []
+    assert judged(fresh).reason is Reason.NOT_READY
+
+
+@pytest.mark.parametrize("condition_of", ["PodScheduled", "Ready"])
+def test_since_when_it_is_stuck(condition_of):
+    """Since its condition changed, else since it was made; where neither is known, it was just made."""
+    raw = pending() if condition_of == "PodScheduled" else pod(ready=False, containers=[container(waiting=LOOP)])
+    [told] = [one for one in raw["status"]["conditions"] if one["type"] == condition_of]
+    told["lastTransitionTime"] = stamp(50)
+    assert judged(raw).since == EPOCH + 50
+    assert judged(raw, now=50 + PATIENCE - 1) is None
+    assert judged(raw, now=50 + PATIENCE).since == EPOCH + 50
+    del told["lastTransitionTime"]
+    assert judged(raw).since == EPOCH - 86_400
+    del raw["metadata"]["creationTimestamp"]
+    assert judged(raw) is None
+
+
+def test_a_container_that_waits_is_told_although_nothing_is_said_of_being_ready():
+    raw = pod(ready=False, containers=[container("log", waiting=LOOP)])
+    raw["status"]["conditions"] = []
+    found = judged(raw)
+    assert (found.pod, found.since) == ("kafka-0", EPOCH - 86_400)
+    assert (found.reason, found.text) == (Reason.CRASH_LOOP, "container log waits: CrashLoopBackOff")
+
+
+def test_what_has_ended_is_not_stuck():
+    assert judged(pod(ready=False, phase="Failed", containers=[container(waiting=LOOP)])) is None
+
+
+@pytest.mark.parametrize(
+    ("nodes", "where"),
+    [
+        ([node("n1", ready="False")], "is silent"),
+        ([node("n1")], "has not confirmed its end"),
+        ([], "has not confirmed its end"),
+    ],
+)
+def test_why_a_deleted_pod_does_not_end(nodes, where):
+    found = judged(pod(deleted=-200), *((Kind.NODE, raw) for raw in nodes))
+    assert (found.text, found.since) == (f"it was deleted, and node n1 {where}", EPOCH - 200)
+
+
+def about_the_pod(reason="FailedMount", uid="uid-kafka-0"):
+    about = {"about": "kafka-0", "kind": "Pod", "about_uid": uid, "namespace": "kafka"}
+    return Kind.EVENT, event(reason, message="it cannot be mounted", **about)
+
+
+@pytest.mark.parametrize(
+    ("told", "started", "reason"),
+    [
+        (about_the_pod(), False, Reason.VOLUME),
+        (about_the_pod(), True, None),
+        (about_the_pod(uid="uid-of-an-older-one"), False, None),
+        (about_the_pod("Pulled"), False, None),
+    ],
+)
+def test_a_volume_is_the_reason_only_if_its_own_events_say_so_and_nothing_has_started(told, started, reason):
+    raw = pod(ready=False, containers=[container(waiting="ContainerCreating"), *([container("log")] * started)])
+    raw["status"]["conditions"][-1] = condition("Ready", "False", since=0)
+    found = judged(raw, told)
+    assert (found and found.reason) == reason
+
+
+def test_of_a_node_that_is_not_seen_nothing_is_said():
+    raw = pod(ready=False)
+    raw["status"]["conditions"][-1] = condition("Ready", "False", since=0)
+    assert judged(raw, now=NOT_READY_AFTER).text == "it has not been ready for 300 s"
+
+
+@pytest.mark.parametrize(("hostnames", "lost"), [([], False), (["n1", "n2"], False), (["n2", "n3"], True)])
+def test_a_volume_is_lost_if_none_of_its_nodes_can_be_used(hostnames, lost):
+    kind, raw = volume()
+    [term] = raw["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
+    term["matchExpressions"][0]["values"] = hostnames
+    found = judged(pending(), (kind, raw), (Kind.NODE, node("n1")))
+    assert (found.reason is Reason.VOLUME_NODE_LOST) == lost

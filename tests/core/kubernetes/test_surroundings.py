@@ -275,6 +275,40 @@ def zk_pod(number, labels, owner):
     return pod(f"zk-{number}", labels=labels, ownerReferences=[owner])
 
 
+def test_a_kafka_resource_tells_the_size_whatever_its_sets_are():
+    assert World("strimzi-0.32.yaml").see().ensemble == 3
+
+
+def test_where_the_kafka_resource_does_not_tell_the_size_the_stateful_set_does():
+    world = World("strimzi-0.29.yaml")
+    world.change(Kind.KAFKA, "my-cluster", spec__zookeeper=None)
+    assert world.see().ensemble == 3
+
+
+def test_a_size_of_which_a_part_is_not_known_is_not_known():
+    world = World("strimzi-0.29.yaml")
+    world.drop(Kind.KAFKA, "my-cluster")
+    owner = {"kind": "StatefulSet", "name": "more", "uid": "uid-more"}
+    world.change(Kind.POD, "my-cluster-zookeeper-2", metadata__ownerReferences=[owner])
+    assert world.see().ensemble is None
+
+
+# --- what else there is
+
+
+def test_only_budgets_of_our_pods_are_shown_and_only_nodes_that_are_known():
+    world = World()
+    selector = {"matchLabels": {"app": "other"}}
+    for name, namespace in (("orders-kafka", "elsewhere"), ("other", "kafka")):
+        raw = {"metadata": meta(name, namespace, uid=f"{namespace}-{name}"), "spec": {"selector": selector}}
+        world.desk.take(ObjectChanged(at(2), Kind.BUDGET, parse(Kind.BUDGET, raw), "kafka"))
+    world.drop(Kind.NODE, NODE)
+    seen = world.see()
+    assert {name: budget.meta.namespace for name, budget in seen.budgets.items()} == {"orders-kafka": "kafka"}
+    assert None in {pod.node_uid for pod in seen.fleet}
+    assert NODE not in {node.name for node in seen.nodes.values()}
+
+
 # --- watches
 
 

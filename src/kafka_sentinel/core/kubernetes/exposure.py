@@ -57,7 +57,9 @@ class Exposed:
         else:
             rest = self.topic_count - MAX_SAID
             names = ", ".join(self.topics[:MAX_SAID]) + (f" and {rest} more" if rest > 0 else "")
-            taken = f"{self.partitions} partitions would fall below min.insync.replicas (topics {names})"
+            which = f"{self.partitions} {'partition' if self.partitions == 1 else 'partitions'}"
+            of = f"{'topic' if self.topic_count == 1 else 'topics'} {names}"
+            taken = f"{which} would fall below min.insync.replicas ({of})"
         taken += f", {self.bare} would have no replica left" if self.bare else ""
         return f"if {where} went, {taken}" + (", and the KRaft quorum its majority" if self.quorum else "")
 

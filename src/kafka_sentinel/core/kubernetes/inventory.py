@@ -83,15 +83,12 @@ class Inventory:
         self._events_about: dict[str, set[str]] = {}  # name of the object → uids of events
         self._alive: dict[tuple[Kind, str], Instant] = {}  # per kind and scope: as of when
         self._problems: dict[tuple[Kind, str], Problem] = {}
-        self._too_many: set[Kind] = set()
+        self._too_many: set[tuple[Kind, str]] = set()  # kinds and scopes of which something was not taken
 
     # --- what there is
 
     def all(self, kind: Kind) -> Iterable[View]:
         return self._objects[kind].values()
-
-    def get(self, kind: Kind, uid: str) -> View | None:
-        return self._objects[kind].get(uid)
 
     def named(self, kind: Kind, name: str, namespace: str = "") -> View | None:
         uid = self._names[kind].get((namespace, name))
@@ -104,14 +101,6 @@ class Inventory:
     @property
     def pods(self) -> Mapping[str, PodView]:
         return self._of(Kind.POD, PodView)
-
-    @property
-    def claims(self) -> Mapping[str, ClaimView]:
-        return self._of(Kind.CLAIM, ClaimView)
-
-    @property
-    def volumes(self) -> Mapping[str, VolumeView]:
-        return self._of(Kind.VOLUME, VolumeView)
 
     @property
     def budgets(self) -> Mapping[str, BudgetView]:
@@ -166,7 +155,7 @@ class Inventory:
         wanted = scopes if within is None else scopes & {within, ""}
         seen = [at for scope in wanted if (at := self._alive.get((kind, scope))) is not None]
         missing = len(seen) < len(wanted)
-        if not seen or missing or kind in self._too_many:
+        if not seen or missing or self._is_cut(kind):
             return None
         return min(seen, key=lambda at: at.mono)
 
@@ -176,11 +165,14 @@ class Inventory:
             WatchStanding(
                 kind,
                 scope,
-                None if kind in self._too_many else self._alive.get((kind, scope)),
+                None if self._is_cut(kind) else self._alive.get((kind, scope)),
                 self._problems.get((kind, scope)),
             )
             for kind, scope in dict.fromkeys((*self._alive, *self._problems))
         )
+
+    def _is_cut(self, kind: Kind) -> bool:
+        return any(one is kind for one, _ in self._too_many)
 
     # --- events
 
@@ -202,7 +194,7 @@ class Inventory:
         self._problems.pop(key, None)
         match event:
             case ObjectChanged(at=at, kind=kind, view=view):
-                return self._put(at, kind, view)
+                return self._put(at, kind, view, event.scope)
             case ObjectDeleted(at=at, kind=kind, view=view):
                 return self._remove(at, kind, view.meta.uid, view)
             case WatchAlive():
@@ -216,13 +208,13 @@ class Inventory:
             for uid, view in self._objects[kind].items()
             if uid not in there and event.scope in {"", view.meta.namespace}
         ]
-        self._too_many.discard(kind)
+        self._too_many.discard((kind, event.scope))
         changes = [change for uid in gone for change in self._remove(event.at, kind, uid, None)]
         for view in views:
-            changes += self._put(event.at, kind, view)
+            changes += self._put(event.at, kind, view, event.scope)
         return tuple(changes)
 
-    def _put(self, at: Instant, kind: Kind, view: View) -> tuple[Change, ...]:
+    def _put(self, at: Instant, kind: Kind, view: View, scope: str) -> tuple[Change, ...]:
         if isinstance(view, EventView) and view.about_kind not in TOLD_ABOUT:
             return ()
         objects, meta = self._objects[kind], view.meta
@@ -232,7 +224,7 @@ class Inventory:
             namesake = self._names[kind].get((meta.namespace, meta.name))
             if namesake is not None:
                 changes = self._remove(at, kind, namesake, None)
-            if not self._make_room(kind):
+            if not self._make_room(kind, scope):
                 return changes
             self._names[kind][meta.namespace, meta.name] = meta.uid
             if isinstance(view, EventView):
@@ -240,7 +232,7 @@ class Inventory:
         objects[meta.uid] = view
         return changes if before == view else (*changes, Change(at, kind, before, view))
 
-    def _make_room(self, kind: Kind) -> bool:
+    def _make_room(self, kind: Kind, scope: str) -> bool:
         """Tell whether one more object of that kind may be taken. For an event, the oldest makes room."""
         objects = self._objects[kind]
         if kind is Kind.EVENT:
@@ -249,7 +241,7 @@ class Inventory:
             return True
         if len(objects) < MAX_OBJECTS:
             return True
-        self._too_many.add(kind)
+        self._too_many.add((kind, scope))
         return False
 
     def _remove(self, at: Instant, kind: Kind, uid: str, last: View | None) -> tuple[Change, ...]:
