@@ -100,3 +100,25 @@ def test_a_topic_that_went_missing():
     assert diff(gone, gone).topics_missing == ()
     assert probe_partitions(gone) == {}
     assert brokers_unprobed(gone) == [1, 2, 3]
+
+
+def test_broker_0_leads_like_any_other():
+    seen = view(part(0, 0, isr=(0, 1), replicas=(0, 1)), brokers=(0, 1))
+    assert offline(seen) == []
+    assert diff(view(part(0, 1), brokers=(0, 1)), view(part(0, 0), brokers=(0, 1))).elections == 1
+
+
+def test_what_is_told_of_several_is_in_order():
+    before = view(part(0, 4), part(1, 4), brokers=(4, 40, 24, 11))
+    after = view(part(8, 4), part(1, 7), part(0, 7), part(3, 4), brokers=(4, 16, 9, 8))
+    change = diff(before, after)
+    assert (change.joined, change.gone) == ((8, 9, 16), (11, 24, 40))
+    assert [one.partition for one in change.leaders] == [all_(0), all_(1)]
+    assert change.partitions_added == (all_(3), all_(8))
+    assert brokers_unprobed(after) == [8, 9, 16]
+    assert brokers_down(frozenset((40, 24, 11)), after) == [11, 24, 40]
+
+
+def test_a_topic_that_appears_is_not_recreated():
+    assert diff(view(missing=True), view(part(0))).topics_recreated == ()
+    assert diff(view(part(0)), view(missing=True)).topics_recreated == ()

@@ -44,6 +44,8 @@ def of(reason, detail="", **dates):
         (of(Reason.EXPIRED, ends=NOW - HOUR), TLS, ["renew it, or set the clock if it is not 2027-01-15 08:00 UTC"]),
         (of(Reason.EXPIRED, ends=NOW + HOUR), TLS, ["or its authority's, has expired"]),
         (of(Reason.EXPIRED), TLS, ["or its authority's, has expired"]),
+        (of(Reason.EXPIRED, ends=NOW), TLS, ["expired on 2027-01-15 08:00 UTC: renew it, or set the clock"]),
+        (of(Reason.NOT_YET_VALID), TLS, ["becomes valid later, and this"]),
         (
             of(Reason.NOT_YET_VALID, begins=NOW + HOUR),
             TLS,
@@ -62,7 +64,8 @@ def test_each_step_that_fails_is_one_sentence_that_says_what_to_do(attempt, way,
 
 
 def test_an_expiry_long_ago_says_nothing_of_the_clock():
-    assert "clock" not in unanswered([of(Reason.EXPIRED, ends=NOW - 2 * DAY)], [], TLS).sentence
+    for days in (1, 2):
+        assert "clock" not in unanswered([of(Reason.EXPIRED, ends=NOW - days * DAY)], [], TLS).sentence
 
 
 def test_of_several_servers_the_one_that_was_come_furthest_with_is_named():
@@ -90,6 +93,30 @@ def test_a_mechanism_that_is_not_offered_is_not_a_wrong_password():
     trouble = unanswered([WELL], [Complaint("_AUTHENTICATION", said)], SCRAM)
     assert trouble.reason is Reason.MECHANISM
     assert "do not offer SCRAM-SHA-512" in trouble.sentence
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("The SASL mechanism is not enabled", Reason.MECHANISM),
+        ("the mechanism ended too early", Reason.SIGN_IN),
+        ("Unsupported version", Reason.SIGN_IN),
+        ("this user is not enabled", Reason.SIGN_IN),
+    ],
+)
+def test_only_what_says_that_a_mechanism_is_not_offered_means_that(said, reason):
+    assert unanswered([WELL], [Complaint("_AUTHENTICATION", said)], SCRAM).reason is reason
+
+
+def test_where_one_server_answers_or_none_was_tried_the_way_in_is_not_blamed():
+    assert unanswered([WELL, of(Reason.REFUSED)], [], TLS) == (Reason.NO_ANSWER, "no answer from b:9092, a:9092")
+    assert unanswered([], [], TLS).reason is Reason.NO_ANSWER
+
+
+@pytest.mark.parametrize(("number", "names"), [(3, "s0, s1, s2"), (4, "s0, s1, s2 and 1 more")])
+def test_no_more_servers_are_named_than_can_be_read(number, names):
+    attempts = [Attempt(f"s{one}", None) for one in range(number)]
+    assert unanswered(attempts, [], TLS).sentence == f"no answer from {names}"
 
 
 def test_silence_of_a_server_that_took_our_connection_is_no_fault_of_the_way_in():
@@ -120,7 +147,8 @@ def test_brokers_that_all_answer_where_they_say_are_no_trouble():
 
 
 @pytest.mark.parametrize(
-    ("ahead", "words"), [(HOUR, "1 h ahead of"), (-HOUR, "1 h behind"), (75.4, "1 min 15 s ahead")]
+    ("ahead", "words"),
+    [(HOUR, "1 h ahead of"), (-HOUR, "1 h behind"), (75.4, "1 min 15 s ahead"), (10.0, "10 s ahead")],
 )
 def test_a_clock_that_is_off_is_told_with_its_direction(ahead, words):
     trouble = clock(ahead)

@@ -82,3 +82,43 @@ def test_history_keeps_twelve_hours():
         latency.tick(minute * 60, minute * 60, 0)
     assert len(latency.history()) == MINUTES
     assert latency.history()[-1]["at"] == (MINUTES + 9) * 60
+
+
+def test_a_state_is_in_order_and_counts_what_it_says_twice():
+    quantiles = Quantiles()
+    quantiles.observe((9.0, 1.0, 0.01))
+    buckets = [bucket for bucket, _ in quantiles.to_state()]
+    assert buckets == sorted(buckets)
+    assert Quantiles.from_state([[3, 1], [3, 2]]).to_state() == [[3, 3]]
+
+
+def test_the_summary_is_since_the_start():
+    latency = Latency()
+    latency.acked((0.1, 0.1, 0.1, 4.0))
+    latency.read((0.2, 0.2, 0.2, 8.0))
+    assert latency.summary() == {
+        "produce_p50": pytest.approx(0.1, rel=0.05),
+        "produce_p99": pytest.approx(4.0, rel=0.05),
+        "end_to_end_p50": pytest.approx(0.2, rel=0.05),
+        "end_to_end_p99": pytest.approx(8.0, rel=0.05),
+    }
+    many = Latency()
+    many.acked((*[1.0] * 98, 2.0, 9.0))
+    many.read((*[1.0] * 98, 2.0, 9.0))
+    assert many.summary()["produce_p99"] == pytest.approx(2.0, rel=0.05)
+    assert many.summary()["end_to_end_p99"] == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_minute_lasts_a_minute():
+    latency = Latency()
+    for second in range(0, 130, 10):
+        latency.tick(second, second, 0)
+    assert [one["at"] for one in latency.history()] == [60, 120]
+
+
+def test_as_much_good_as_bad_is_half():
+    latency = Latency()
+    latency.tick(0, 0, 0)
+    latency.slots({("produce", "good"): 2, ("produce", "bad"): 2})
+    latency.tick(60, 60, 0)
+    assert latency.history()[0]["produce_good"] == 0.5

@@ -89,3 +89,27 @@ def test_a_topic_that_protects_less_than_it_should_is_told_of():
         "topic probe: min.insync.replicas is 1 and should be 2",
     ]
     assert weaknesses(topic((1, 2, 3), isr=None), 3, 2) == []
+
+
+def test_what_just_suffices_is_taken():
+    assert (replication(3, 3), min_isr(2, 2)) == (3, 2)
+    assert [replicas[0] for replicas in plan_topic({1: None, 2: None}, 2, 2)] == [1, 2]
+
+
+def test_neighbours_are_in_different_racks_however_the_brokers_are_listed():
+    racks = {9: "b", 8: "a", 4: "b", 1: None, 3: "a", 2: None}
+    assert [replicas[0] for replicas in plan_topic(racks, 1, 6)] == [1, 3, 4, 2, 8, 9]
+
+
+def test_growth_takes_the_factor_that_most_partitions_have_room_for():
+    uneven = topic((1, 2), (2,))
+    assert plan_growth(uneven, {1: None, 2: None, 3: None}) == [[3, 1]]
+    bare = TopicView("probe", None, 2, (PartitionView(0, -1, (), ()),))
+    assert plan_growth(bare, {1: None}) == [[1]]
+    assert plan_growth(TopicView("probe", None, 2, ()), {1: None, 2: None}) == [[1], [2]]
+
+
+def test_thin_partitions_are_told_in_order():
+    parts = tuple(PartitionView(number, 1, (1,), (1,)) for number in (2, 0, 1))
+    told = "topic probe: partition(s) [0, 1, 2] have fewer than the 2 replicas they should have"
+    assert weaknesses(TopicView("probe", None, None, parts), 2, 2) == [told]

@@ -111,7 +111,7 @@ def offline(view: ClusterView) -> list[TopicPartition]:
 
 
 def has_leader(view: ClusterView, part: PartitionView) -> bool:
-    return part.leader >= 0 and part.leader in view.brokers
+    return part.leader in view.brokers  # which are no negative numbers
 
 
 def _partitions(view: ClusterView) -> list[tuple[str, PartitionView]]:

@@ -59,6 +59,12 @@ def test_kinds_are_faults_and_causes_with_what_became_of_them():
     assert (found["process-pause"].doubtful, found["spot"].open) == (1, 1)
 
 
+def test_kinds_are_in_order_experiments_first():
+    faults = [took(4.0, 10 + number, fault=fault) for number, fault in enumerate(("process-pause", "process-kill"))]
+    made = report(incidents=[natural(1), natural(2, "drain"), *faults])
+    assert [one.kind for one in made.kinds] == ["process-kill", "process-pause", "drain", "spot"]
+
+
 def test_what_was_only_announced_is_no_disruption():
     made = report(incidents=[natural(phases={}), took(4.0, 2)])
     assert (len(made.disruptions), len(made.announced)) == (1, 1)
@@ -84,6 +90,17 @@ def test_load_is_compared_with_the_same_fault_at_the_usual_rate():
     (found,) = made.under_load
     assert (found.kind, found.load) == ("process-kill", 5_000.0)
     assert (of(found.usual, "produce").seconds.median, of(found.loaded, "produce").seconds.median) == (5.0, 10.0)
+
+
+def test_kinds_under_load_are_in_order():
+    faults = ("process-pause", "process-kill", "pod-delete")
+    made = report(incidents=[took(4.0, number, fault=fault, load=1.0) for number, fault in enumerate(faults)])
+    assert [one.kind for one in made.under_load] == ["pod-delete", "process-kill", "process-pause"]
+
+
+def test_a_phase_that_was_never_reached_has_no_trend():
+    made = report(incidents=[incident(phases={"produce": 3.0})])
+    assert [one.phase for one in made.trends] == ["produce"]
 
 
 def test_what_never_ran_under_load_is_not_compared():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from tests.core.report.worlds import NOW, day, document, evidence, report, today
 
 from kafka_sentinel.core.days import DAY
-from kafka_sentinel.core.report.evidence import parse
+from kafka_sentinel.core.report.evidence import Day, parse
 from kafka_sentinel.core.report.report import Wish, build
-from kafka_sentinel.core.report.totals import records, service, sight, total, weeks
+from kafka_sentinel.core.report.totals import Sight, months, records, service, sight, total, weeks
 from kafka_sentinel.core.slots import Operation
 from kafka_sentinel.core.types import Acks
 
@@ -60,6 +62,23 @@ def test_sight_is_what_was_lived_without_what_was_blind():
     assert sight({}).blind_share is None
 
 
+def test_what_was_blind_for_longer_than_it_lived_saw_nothing():
+    found = Sight(lived=0.5, blind=2.0)
+    assert (found.seen, found.blind_share) == (0.0, 1.0)
+    assert Sight(lived=0.5, blind=0.25).blind_share == 0.5
+
+
+def test_what_was_read_and_not_acknowledged_is_vouched_for():
+    assert records(sums(acked_all=0, verified_all=5), Acks.ALL).vouched == 1.0
+
+
+def test_what_no_slot_tells_of_was_neither_down_nor_up():
+    found = service({"lived": 0.5}, Operation.PRODUCE)
+    assert (found.down, found.provoked, found.share, found.up) == (0.0, 0.0, None, None)
+    even = service({"lived": 0.5, "produce_good": 3, "produce_bad": 3}, Operation.PRODUCE)
+    assert (even.share, even.up) == (0.5, 1.0)
+
+
 def test_weeks_end_today_and_leave_out_those_without_evidence():
     found = weeks(evidence(days=[day(20), day(7), day(6), day(0)]).days, today(), [Acks.ALL])
     assert [(str(one.first), str(one.last)) for one in found] == [
@@ -73,6 +92,12 @@ def test_months_are_those_of_the_calendar():
     found = report().months
     assert [f"{one.first:%Y-%m}" for one in found] == ["2026-10", "2026-11"]
     assert sum(one.records[0].sent for one in found) == 30 * 100_000
+
+
+def test_months_of_several_years_are_kept_apart_and_in_order():
+    wanted = ["2025-12", "2026-11", "2026-12", "2027-01"]
+    days = [Day(date.fromisoformat(f"{month}-01"), {}) for month in wanted]
+    assert [f"{one.first:%Y-%m}" for one in months(days, [Acks.ALL])] == wanted
 
 
 def test_only_days_of_the_time_asked_for_count():

@@ -158,8 +158,9 @@ def months(days: Iterable[Day], levels: Iterable[Acks]) -> tuple[Period, ...]:
 
 
 def _periods(days: Iterable[Day], levels: Iterable[Acks], number: Callable[[date], int]) -> tuple[Period, ...]:
+    """Return the days, which come in their order, by what `number` says of them."""
     found: dict[int, list[Day]] = {}
     for one in days:
         found.setdefault(number(one.day), []).append(one)
     wanted = tuple(levels)
-    return tuple(period(group, wanted) for _, group in sorted(found.items()))
+    return tuple(period(group, wanted) for group in found.values())
