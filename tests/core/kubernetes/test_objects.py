@@ -192,6 +192,20 @@ def test_a_node_claim_names_its_node():
             "should be a whole number, found",
         ),
         (Kind.NODE, {"metadata": {"name": "n", "uid": "u", "labels": {1: "a"}}}, r"metadata.labels\[1\] should be a"),
+        (
+            Kind.BUDGET,
+            {"metadata": meta("b"), "status": {"disruptionsAllowed": 2**63}},
+            "a whole number of 64 bits, found",
+        ),
+        (
+            Kind.BUDGET,
+            {
+                "metadata": meta("b"),
+                "spec": {"selector": {"matchExpressions": [{"key": "a", "operator": "In", "values": [1]}]}},
+            },
+            r"spec.selector.matchExpressions\[0\].values should be a list of strings, found int 1",
+        ),
+        (Kind.EVENT, {**event("x"), "firstTimestamp": "y" * 99}, f"found str '{'y' * 59}$"),
         (Kind.EVENT, {**event("x"), "firstTimestamp": "yesterday"}, "should be an RFC 3339 instant, found str 'yest"),
         (Kind.EVENT, {**event("x"), "firstTimestamp": "2026-09-20T10:00:00"}, "RFC 3339 instant"),
         (
@@ -216,3 +230,8 @@ def test_what_an_error_shows_is_bounded():
     with pytest.raises(ObjectError) as refused:
         parse(Kind.POD, {"metadata": {"name": "p", "uid": ["x" * 10_000]}})
     assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("number", [-(2**63), 2**63 - 1])
+def test_a_number_of_64_bits_is_read(number):
+    assert parse(Kind.BUDGET, {"metadata": meta("b"), "status": {"disruptionsAllowed": number}}).allowed == number
