@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 
 import pytest
-from tests.core.kubernetes.raw import at, load, node, pod, stamp
+from tests.core.kubernetes.raw import at, event, load, node, pod, stamp
 
 from kafka_sentinel.core.cluster import ClusterView, PartitionView, QuorumView, TopicView
 from kafka_sentinel.core.commands import Count
 from kafka_sentinel.core.events import ObjectChanged, ObjectDeleted, ObjectsListed, WatchAlive, WatchBroken
+from kafka_sentinel.core.kubernetes import desk as module
 from kafka_sentinel.core.kubernetes.desk import KubernetesDesk
 from kafka_sentinel.core.kubernetes.exposure import Domain
-from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec
+from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, KafkaSays
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.selector import Selector
 from kafka_sentinel.core.kubernetes.stuck import Reason
-from kafka_sentinel.core.types import Acks
+from kafka_sentinel.core.types import Acks, Instant
 
 NODE = "ip-10-0-1-11.eu-west-1.compute.internal"  # spot; brokers 0 and 2, controller 3, both operators
 ORDERS = TopicView("orders", None, 2, (PartitionView(0, 0, (0, 1, 2), (0, 1, 2)),))
@@ -265,3 +266,128 @@ def test_a_pod_that_comes_and_ends_between_two_ticks_is_counted(cluster, ends):
     cluster.tick(second + 700)
     causes = [labels["cause"] for labels in cluster.counted("broker_restarts_total")]
     assert causes == ["pod_deleted", "pod_deleted" if ends == "the pod" else "crash"]
+
+
+# --- when it looks at what
+
+
+class Rooms:
+    """A desk of one broker, and what it asks of its rooms."""
+
+    def __init__(self, monkeypatch):
+        self.asked = []
+        self.desk = KubernetesDesk(FleetSpec("kafka", selector=Selector({"app": "kafka"})))
+        for name in ("discover", "exposure"):
+            monkeypatch.setattr(module, name, self.noted(name, getattr(module, name)))
+        for name in ("listed", "hosts", "tick"):
+            monkeypatch.setattr(self.desk._nodes, name, self.noted(name, getattr(self.desk._nodes, name)))
+        self.pod = pod("kafka-0", labels={"app": "kafka"})
+        self.take(ObjectsListed(at(0), Kind.POD, (parse(Kind.POD, self.pod),)))
+        self.take(ObjectsListed(at(0), Kind.NODE, (parse(Kind.NODE, node()),)))
+
+    def noted(self, name, real):
+        return lambda *given, **more: (self.asked.append((name, given)), real(*given, **more))[1]
+
+    def take(self, event):
+        self.desk.take(event)
+        return self.taken()
+
+    def changes(self, seconds, **more):
+        raw = pod("kafka-0", labels={"app": "kafka"}, **more)
+        return self.take(ObjectChanged(at(seconds), Kind.POD, parse(Kind.POD, raw)))
+
+    def tick(self, seconds, cluster=CLUSTER):
+        self.desk.tick(at(seconds), cluster)
+        return self.taken()
+
+    def taken(self):
+        taken, self.asked = [name for name, _ in self.asked], []
+        return taken
+
+
+@pytest.fixture
+def rooms(monkeypatch):
+    return Rooms(monkeypatch)
+
+
+def test_the_fleet_is_discovered_once_a_tick_and_only_if_something_has_changed(rooms):
+    assert rooms.tick(1) == ["discover", "hosts", "tick", "exposure"]
+    assert rooms.tick(2) == ["hosts", "tick"]
+    assert rooms.changes(3, ready=False) == []
+    assert rooms.changes(3, ready=True) == []
+    assert rooms.tick(3) == ["discover", "hosts", "tick", "exposure"]
+    told = event("Cordon")
+    assert rooms.take(ObjectsListed(at(4), Kind.EVENT, (parse(Kind.EVENT, told),))) == []
+    assert rooms.tick(4) == ["hosts", "tick"]
+
+
+def test_what_costs_much_is_looked_at_every_five_seconds_and_when_the_fleet_is_new(rooms):
+    assert [second for second in range(1, 20) if "exposure" in rooms.tick(second)] == [1, 6, 11, 16]
+    rooms.changes(20, ready=False)
+    assert [second for second in range(20, 31) if "exposure" in rooms.tick(second)] == [20, 25, 30]
+
+
+def test_without_an_answer_of_kafkas_nothing_is_exposed(rooms):
+    assert "exposure" not in rooms.tick(1, None)
+    assert rooms.desk.exposure is None
+    assert rooms.desk.stuck == ()
+
+
+def test_a_desk_looks_from_the_first_second_on():
+    """Monotonic clocks may begin at 0."""
+    fresh = KubernetesDesk(FleetSpec("kafka", selector=Selector({"app": "kafka"})))
+    raw = pod("kafka-0", labels={"app": "kafka"}, deleted=-900)
+    fresh.inventory.take(ObjectsListed(at(0), Kind.POD, (parse(Kind.POD, raw),)))
+    fresh._changed = True
+    fresh.tick(Instant(0.0, at(0).wall), None)
+    assert [one.reason for one in fresh.stuck] == [Reason.TERMINATING]
+
+
+def test_only_a_list_of_nodes_tells_which_nodes_are_missing(rooms):
+    assert rooms.take(ObjectsListed(at(1), Kind.POD, ())) == []
+    assert rooms.take(ObjectChanged(at(1), Kind.NODE, parse(Kind.NODE, node(cordoned=True)))) == []
+    assert rooms.take(ObjectsListed(at(2), Kind.NODE, ())) == ["listed"]
+
+
+def test_what_is_told_of_a_pod_in_place_of_another_is_told_to_a_fleet_that_is_up_to_date(rooms):
+    rooms.tick(1)
+    last = parse(Kind.POD, pod("kafka-0", labels={"app": "kafka"}, deleted=1))
+    assert rooms.take(ObjectDeleted(at(2), Kind.POD, last)) == []
+    assert rooms.changes(2, uid="second") == ["discover"]  # without it
+    assert rooms.take(WatchAlive(at(2), Kind.POD)) == []
+    assert rooms.changes(3, uid="second", ready=False) == ["discover"]  # with it, before anything more is told
+    assert rooms.changes(4, uid="second") == []
+
+
+def test_the_nodes_of_the_fleet_are_those_that_are_known(rooms):
+    rooms.changes(1, on="of-a-node-that-is-not-seen")
+    rooms.desk.tick(at(1), None)
+    [(_, (_, hosts))] = [one for one in rooms.asked if one[0] == "hosts"]
+    assert hosts == {}
+    rooms.asked = []
+    rooms.changes(2)
+    rooms.desk.hear_kafka(CLUSTER, None)
+    rooms.desk.tick(at(2), None)
+    assert [given[1] for name, given in rooms.asked if name == "hosts"] == [{"uid-n1": frozenset({0})}]
+
+
+def test_what_kafka_said_once_stays_said(rooms):
+    rooms.tick(1)
+    assert rooms.desk.says == KafkaSays()
+    rooms.desk.hear_kafka(None, None)
+    assert (rooms.desk.says, rooms.tick(2)) == (KafkaSays(), ["hosts", "tick"])
+    rooms.desk.hear_kafka(ClusterView("c", {1: "h:1"}, {}, {}), None)
+    rooms.desk.hear_kafka(ClusterView("c", {2: "h:1"}, {}, {}), QUORUM)
+    rooms.desk.hear_kafka(None, None)
+    assert rooms.desk.says == KafkaSays("c", frozenset({1, 2}), frozenset({3, 4, 5}))
+    assert rooms.tick(3)[0] == "discover"
+    rooms.desk.hear_kafka(ClusterView("c", {}, {}, {}), QUORUM)
+    assert rooms.tick(4)[0] != "discover"
+
+
+def test_all_kinds_are_known_as_of_the_oldest_of_them(rooms):
+    rooms.take(WatchAlive(at(5), Kind.POD))
+    assert rooms.desk.pods_as_of() == at(5)
+    assert rooms.desk.as_of((Kind.NODE, Kind.POD)) == at(0)
+    assert rooms.desk.as_of((Kind.POD, Kind.BUDGET)) is None
+    assert rooms.desk.as_of(()) is None
