@@ -11,7 +11,7 @@ from tests.core.engine_world import RUN, ZERO, Sentinel, series
 from kafka_sentinel.adapters.metric_catalogue import CATALOGUE
 from kafka_sentinel.core import checkpoint
 from kafka_sentinel.core.commands import Count
-from kafka_sentinel.core.days import COLUMNS, DAY, MAX_DAYS, Days, column
+from kafka_sentinel.core.days import COLUMNS, DAY, LAST_DAY, MAX_DAYS, Days, column
 from kafka_sentinel.core.engine import Engine
 from kafka_sentinel.core.incident import Cause
 from kafka_sentinel.core.truth import CopiesFound, LossesProved
@@ -200,3 +200,51 @@ def test_what_is_no_state_of_days_is_refused(state):
 def test_incidents_count_by_kind_and_verdict(cause, name):
     count = Count("incidents_total", (("cause", cause.value), ("verdict", "failed")))
     assert column(count) == name
+
+
+# --- the days by themselves
+
+
+def test_time_that_does_not_pass_is_not_lived():
+    days = Days(0.0)
+    for mono, wall in ((10.0, 0.0), (10.0, DAY), (9.0, 2 * DAY), (9.5, 3 * DAY)):
+        days.lived(Instant(mono, wall))
+    assert days.status() == [{"day": "1970-01-04", "counts": {"lived": 0.5}}]
+
+
+def test_days_and_their_columns_are_told_and_kept_in_order():
+    days = Days(0.0)
+    for at in (2 * DAY, 0.0, DAY):
+        for name in ("sent_all", "blind", "acked_all"):
+            days.add(name, 1, at)
+    days.add("lost_all", 0, 0.0)
+    assert [row["day"] for row in days.status()] == ["1970-01-01", "1970-01-02", "1970-01-03"]
+    assert repr(days.status()[0]["counts"]) == "{'acked_all': 1, 'blind': 1, 'sent_all': 1}"
+    assert [day for day, *_ in days.to_state()["rows"]] == [0, 1, 2]
+    restored = Days(0.0)
+    state = days.to_state()
+    restored.restore({**state, "rows": [[9, *state["rows"][0][1:]], *state["rows"]]})
+    assert repr(restored.status()[0]["counts"]) == "{'acked_all': 1, 'blind': 1.0, 'sent_all': 1}"
+    assert [row["day"] for row in restored.status()][-1] == "1970-01-10"
+
+
+def test_of_too_many_days_in_any_order_the_newest_are_kept():
+    def state(days):
+        return {"since": 1.0, "columns": ["sent_all"], "rows": [[day, 1] for day in days]}
+
+    days = Days(0.0)
+    days.restore(state(reversed(range(MAX_DAYS + 5))))
+    assert [row["day"] for row in days.status()][:: MAX_DAYS - 1] == ["1970-01-06", "1971-02-09"]
+    days.add("sent_all", 1, (MAX_DAYS + 5) * DAY)
+    assert len(days.status()) == len(days._shown) == MAX_DAYS
+
+
+@pytest.mark.parametrize(("day", "is_one"), [(-1, False), (0, True), (LAST_DAY, True), (LAST_DAY + 1, False)])
+def test_only_days_of_the_calendar_are_taken_over(day, is_one):
+    days, state = Days(0.0), {"since": 1.0, "columns": ["sent_all"], "rows": [[day, 1]]}
+    if is_one:
+        days.restore(state)
+        assert days.status()[0]["counts"] == {"sent_all": 1}
+    else:
+        with pytest.raises(ValueError, match=f"day {day} is not in the calendar"):
+            days.restore(state)

@@ -88,3 +88,16 @@ def test_the_daemon_says_it_before_anything_happens():
     risks = [one.fields["risk"] for one in world.logs if one.event == "placement risk"]
     assert any(risk.startswith("if node n1 went") for risk in risks)
     assert world.incidents == []
+
+
+def test_what_is_not_known_any_more_is_no_news():
+    forewarning = Forewarning()
+    said(forewarning, 0, cluster(topic()), apart())
+    assert forewarning.take(None, at(5)) == []
+
+
+def test_as_many_risks_as_are_said_leave_none_unnamed():
+    many = range(MAX_LINES)
+    view = cluster(topic(replicas=tuple((n,) for n in many), min_isr=1), brokers=many)
+    lines = said(Forewarning(), 0, view, fleet({n: (f"n{n}", None) for n in many}))
+    assert [line.split(" went")[0] for line in lines] == [f"if node n{n}" for n in many]

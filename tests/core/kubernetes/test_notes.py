@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
-from tests.core.kubernetes.raw import meta
+from tests.core.kubernetes.fleets import broker_pod, fleet
+from tests.core.kubernetes.raw import Watches, meta, pod
 from tests.core.kubernetes_world import NOTICE, KubernetesWorld, broker, broker_name
 
 from kafka_sentinel.core.commands import LeaveEvent
 from kafka_sentinel.core.events import FaultAnnounced, FaultInjected
 from kafka_sentinel.core.experiment_run import Run
-from kafka_sentinel.core.kubernetes.notes import of_fault, of_incident
-from kafka_sentinel.core.kubernetes.objects import Kind
-from kafka_sentinel.core.types import Instant, ObjectRef, PodRef
+from kafka_sentinel.core.incident import Cause, Verdict
+from kafka_sentinel.core.kubernetes.notes import STRIMZI, of_fault, of_incident
+from kafka_sentinel.core.kubernetes.objects import Kind, parse
+from kafka_sentinel.core.types import Acks, Instant, ObjectRef, PodRef
 
 AT = Instant(1.0, 1.79e9)
 PODS = (PodRef("kafka", "b-1", "u-1", 1), PodRef("kafka", "b-2", "u-2", 2), PodRef("kafka", "zoo-0", "u-3", None))
@@ -124,3 +128,67 @@ def test_where_no_pod_is_seen_nothing_is_left():
 def test_a_fault_that_hit_nobody_we_know_is_told_of_on_pods_without_an_id_only(targets):
     notes = of_fault(FaultInjected(AT, "kill-1", targets), RUN)
     assert [note.about.name for note in notes] == ["zoo-0"]
+
+
+# --- word for word
+
+
+class Ended:
+    """An incident that is over, as far as it is told of."""
+
+    id, cause, verdict = "i-1", Cause.SPOT, Verdict.FAILED
+    lost: ClassVar = {Acks.ALL: 2}
+    brokers: ClassVar = {3, 1}
+    nodes: ClassVar = {"u-2": "n2", "u-1": "n1"}
+    reasons = ("it took too long",)
+    took: ClassVar = {"produce": 3.25, "consume": None, "isr": 20.0, "full": 21.0}
+
+    def phases(self):
+        return dict(self.took)
+
+
+def told_of(incident, fleet_view=None, *objects):
+    watches = Watches(*objects)
+    [note] = of_incident(incident, fleet_view or fleet(broker_pod(1)), watches.inventory, AT)
+    return note
+
+
+def test_an_incident_is_summed_up_in_one_line():
+    assert told_of(Ended()).message == (
+        "i-1, spot: failed; 2 acknowledged records lost; recovered after 21.0 s (produce 3.2 s, isr 20.0 s); "
+        "brokers 1, 3; nodes n1, n2; it took too long"
+    )
+    bare = Ended()
+    bare.took, bare.nodes, bare.brokers, bare.reasons = {"produce": None, "full": None}, {}, set(), ()
+    assert told_of(bare).message == (
+        "i-1, spot: failed; 2 acknowledged records lost; recovery was not measured; brokers none"
+    )
+
+
+@pytest.mark.parametrize(("verdict", "warning"), [*((one, one is not Verdict.PASSED) for one in Verdict)])
+def test_what_did_not_pass_is_a_warning(verdict, warning):
+    incident = Ended()
+    incident.verdict = verdict
+    assert told_of(incident).warning is warning
+
+
+@pytest.mark.parametrize(("version", "shown"), [("kafka.strimzi.io/v1", "kafka.strimzi.io/v1"), ("", STRIMZI)])
+def test_the_kafka_resource_is_named_by_its_version(version, shown):
+    kafka = parse(Kind.KAFKA, {**kafka_resource(), "apiVersion": version})
+    assert told_of(Ended(), fleet(kafka=kafka)).about == ObjectRef(shown, "Kafka", "kafka", "orders", "uid-orders")
+
+
+@pytest.mark.parametrize(
+    ("owners", "about"),
+    [
+        (["StrimziPodSet", "StatefulSet"], ObjectRef("apps/v1", "StatefulSet", "kafka", "s", "u")),
+        (["StrimziPodSet"], ObjectRef("v1", "Pod", "kafka", "orders-kafka-1", "uid-orders-kafka-1")),
+        (None, ObjectRef("v1", "Pod", "kafka", "orders-kafka-1", "uid-orders-kafka-1")),  # it is gone by now
+    ],
+)
+def test_else_the_stateful_set_is_named_or_the_pod(owners, about):
+    objects = []
+    if owners is not None:
+        references = [{"kind": kind, "name": "s", "uid": "u"} for kind in owners]
+        objects = [(Kind.POD, pod("orders-kafka-1", ownerReferences=references))]
+    assert told_of(Ended(), None, *objects).about == about
