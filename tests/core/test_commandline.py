@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka_sentinel.core.commandline import MAX_WORD, MAX_WORDS, CommandLineError, check, fill
+from kafka_sentinel.core.commandline import MAX_VALUE, MAX_WORD, MAX_WORDS, CommandLineError, check, fill
 
 VALUES = {
     "id": "2",
@@ -61,3 +61,18 @@ def test_what_is_not_known_is_not_made_up_and_not_asked_for_where_it_is_not_used
     with pytest.raises(CommandLineError, match=r"\{port\} is not known"):
         fill(["ssh", "{host}:{port}"], {**VALUES, "port": ""})
     assert fill(["ssh", "{host}"], {"host": "b"}) == ["ssh", "b"]
+
+
+def test_bounds_are_met():
+    check(["a"])
+    check(["a"] * MAX_WORDS)
+    check(["a", "b" * MAX_WORD])
+    assert fill(["{host}"], {"host": "h" * MAX_VALUE}) == ["h" * MAX_VALUE]
+    with pytest.raises(CommandLineError, match="no plain name or number"):
+        fill(["{host}"], {"host": "h" * (MAX_VALUE + 1)})
+
+
+def test_of_several_that_are_not_known_the_first_by_name_is_said():
+    for words in (["{run}{port}{id}{host}{experiment}"], ["{port}", "{experiment}", "{id}"]):
+        with pytest.raises(CommandLineError, match=r"\{experiment\} is not known"):
+            fill(words, {})

@@ -164,10 +164,15 @@ def test_what_counts_as_a_word_from_outside(event, heard):
     hearing = Hearing(CUT_OFF_WITH_LEASE, at(0))
     hearing.take(event)
     assert hearing.last == (at(5) if heard else at(0)).mono
-    assert hearing.is_blind(at(CUT_OFF_WITH_LEASE + 1)) is not heard
+    assert hearing.is_blind(at(CUT_OFF_WITH_LEASE + 1)) is (not heard)
 
 
 def test_without_a_witness_silence_says_nothing():
     hearing = Hearing(None, at(0))
     assert not hearing.is_blind(at(9e9))
     assert hearing.last == float("inf")
+
+
+def test_it_is_blind_once_the_silence_is_longer_than_that():
+    hearing = Hearing(6.0, at(0))
+    assert [hearing.is_blind(at(seconds)) for seconds in (0, 6.0, 6.001)] == [False, False, True]

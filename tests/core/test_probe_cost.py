@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kafka_sentinel.core.probe_cost import ProbeLoad, probe_cost, told
+from kafka_sentinel.core.probe_cost import ProbeCost, ProbeLoad, probe_cost, told
 
 DEFAULT = ProbeLoad(rate=10.0, copies=(3,) * 6, size=200, together=1, readers=2, reread=20_000 / 30, retention=86_400.0)
 
@@ -50,3 +50,19 @@ def test_rechecks_are_told_apart():
 )
 def test_it_is_told_with_units_that_fit(copies, words):
     assert told(probe_cost(replace(DEFAULT, copies=copies))).startswith(words)
+
+
+def test_what_goes_to_between_and_from_the_brokers():
+    assert probe_cost(DEFAULT).traffic == 10 * 6 * (3 + 2) * (200 + 19 + 61 + 480)
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "text"),
+    [
+        *((0.0, "0 B"), (999.4, "999 B"), (999.5, "1 kB"), (1_500.0, "1.5 kB"), (2e6, "2 MB"), (3e9, "3 GB")),
+        *((4e12, "4 TB"), (1.5e15, "1.5e+03 TB")),
+    ],
+)
+def test_bytes_have_three_digits(bytes_, text):
+    said = told(ProbeCost(records=2.5, traffic=bytes_, rechecks=1.0, stored=1.0))
+    assert said.startswith(f"2.5 records/s: about {text}/s to, between and from the brokers")

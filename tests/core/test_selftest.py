@@ -12,7 +12,7 @@ from tests.sim import mutations
 from kafka_sentinel.core import checkpoint, drills, rechecks, record, selftest, sightings, verdicts, witness
 from kafka_sentinel.core.account import Account, InvariantError, State
 from kafka_sentinel.core.commands import Count, Log
-from kafka_sentinel.core.drills import Anomaly, play
+from kafka_sentinel.core.drills import Anomaly, Played, play
 from kafka_sentinel.core.ledger import PartitionLedger
 from kafka_sentinel.core.ranges import RangeSet
 from kafka_sentinel.core.record import ProbeRecord
@@ -344,3 +344,80 @@ def test_it_is_drilled_and_nothing_else_knows_of_it():
     assert without_the_selftest(drilled) == without_the_selftest(plain)
     assert repr(drilled.commands) == repr(plain.commands)
     assert drilled.logs == plain.logs
+
+
+# --- the schedule and the words, whatever is played
+
+
+class Staged:
+    """A self-test whose stories end as they are told to."""
+
+    def __init__(self, monkeypatch, **ends):
+        self.ends = ends
+        monkeypatch.setattr(selftest, "play", lambda anomaly, *_: self.ends.get(anomaly or "none", Played()))
+        self.test = SelfTest(desk, 100.0, at(0.12345))
+
+    def tick(self, *seconds):
+        return [self.test.tick(at(each)) for each in seconds]
+
+
+def test_a_drill_begins_five_seconds_after_the_start(monkeypatch):
+    staged = Staged(monkeypatch)
+    assert staged.tick(5.12, 5.124) == [[], []]
+    [[count]] = staged.tick(5.2)
+    assert count.labels == (("anomaly", "lost"), ("result", "detected"))
+
+
+def test_the_status_is_of_the_last_drill_that_ended(monkeypatch):
+    staged = Staged(monkeypatch, late=Played(frozenset({"late"}), "late: 0, not 1"))
+    staged.tick(6.0, *range(7, 13))
+    assert staged.test.status(at(13)) == {"at": None, "next_run": at(106).wall, "detected": [], "missed": []}
+    [[_, log]] = staged.tick(13.0)
+    assert log.fields == {"late": "late: 0, not 1"}
+    found = [anomaly.value for anomaly in Anomaly if anomaly is not Anomaly.LATE]
+    assert staged.test.status(at(14)) == {
+        "at": at(13).wall,
+        "next_run": at(106).wall,
+        "detected": found,
+        "missed": ["late"],
+    }
+
+
+def test_the_next_run_is_told_to_the_millisecond():
+    assert SelfTest(desk, 100.0, at(0.12346)).status(at(0))["next_run"] == round(at(FIRST + 0.123).wall, 3)
+
+
+def staged_story(monkeypatch, **wanted):
+    """Have a story played that does nothing but what is said, and should tell of that."""
+
+    def story(shadow):
+        shadow.gone |= wanted.pop("gone", set())
+        return wanted
+
+    monkeypatch.setitem(drills.STORIES, Anomaly.LOST, ((story, False),))
+    return play(Anomaly.LOST, desk, at(0))
+
+
+def test_what_was_told_too_often_or_too_seldom_is_said_in_order(monkeypatch):
+    wanted = {"late": 1, "conflicting": 2, "foreign": 3, "expired": 4, "corrupted": 0}
+    assert staged_story(monkeypatch, **wanted) == Played(
+        frozenset({"conflicting", "expired", "foreign", "late"}),
+        "conflicting: 0, not 2; expired: 0, not 4; foreign: 0, not 3; late: 0, not 1",
+    )
+
+
+def test_what_nobody_asked_for_is_wrong_even_once(monkeypatch):
+    def story(shadow):
+        shadow.put(drills.STRANGE)
+        return {}
+
+    monkeypatch.setitem(drills.STORIES, Anomaly.LOST, ((story, False),))
+    assert play(Anomaly.LOST, desk, at(0)) == Played(frozenset({"foreign"}), "foreign: 1, not 0")
+
+
+def test_what_is_lost_has_to_be_named(monkeypatch):
+    assert staged_story(monkeypatch, gone={3, 1}) == Played(frozenset({"lost"}), "lost: sequences [], not [1, 3]")
+
+
+def test_a_loss_that_was_not_told_is_said_once(monkeypatch):
+    assert staged_story(monkeypatch, gone={3}, lost=1) == Played(frozenset({"lost"}), "lost: 0, not 1")
