@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.core.audit.worlds import good, kafka, kubernetes, member, pods, topic
+from tests.core.audit.worlds import LOCAL, good, kafka, kubernetes, member, pods, topic
 from tests.core.engine_world import Sentinel
 from tests.core.report.worlds import QUICK, document, incident, natural
 
@@ -138,3 +138,36 @@ def test_the_daemon_hands_its_last_audit_over_and_none_before_the_first():
     assert findings is not None
     assert "brokers-share-node" in {one.id for one in findings}
     assert "audit_for_reports" not in VIEWS["status"](world.engine.status())
+
+
+def test_the_whole_of_what_is_handed_to_reports():
+    def one(rule, **more):
+        given = {"brokers": (2, 3), "probes": True, "subjects": ("s",), "subject_count": 1, **more}
+        return Finding(rule, Severity.WARNING, "title", "what", "why.", "mend", **given)
+
+    given = [one("operator-shares-node"), one("grace-period-short"), one("zone-takes-partitions"), one("no-authorizer")]
+    given += [one("grace-period-short", brokers=()), one("zone-takes-partitions", probes=False)]
+    handed = bearing(replace(audit(good()), findings=tuple(given)))
+    assert [(each["rule"], each["brokers"]) for each in handed] == [
+        ("operator-shares-node", []),
+        ("grace-period-short", [2, 3]),
+        ("zone-takes-partitions", []),
+    ]
+    assert handed[1] == {
+        "rule": "grace-period-short",
+        "severity": "warning",
+        "what": "what",
+        "brokers": [2, 3],
+        "phases": sorted(BEARINGS["grace-period-short"].phases),
+        "kinds": sorted(BEARINGS["grace-period-short"].kinds),
+        "loss": False,
+        "several": False,
+    }
+    assert len(handed[1]["phases"]) > 3
+    assert len(handed[1]["kinds"]) > 3
+
+
+def test_brokers_with_their_log_on_the_node_are_not_known_without_kubernetes():
+    assert replace(good(), kubernetes=None).local_brokers() == frozenset()
+    facts = good(kubernetes_facts=kubernetes(member(1, volumes=LOCAL), member(2), member(3)))
+    assert facts.local_brokers() == {1}
