@@ -308,12 +308,17 @@ def test_a_standby_says_once_who_keeps_it_waiting():
     said = [waiting.take(seen(clock)) for _ in range(3)]
     assert [[log.fields for log in logs] for logs in said] == [[{"holder": "sentinel-2"}], [], []]
     assert waiting.take(seen(clock, holder="sentinel-3"))
+    assert waiting.take(seen(clock, until=clock.mono + 1, holder="us")) == []
 
 
 def test_a_standby_says_once_that_it_cannot_ask():
     waiting, clock = standby()
     said = [waiting.take(seen(clock, holder="", problem=f"timeout {number}")) for number in range(3)]
-    assert [len(logs) for logs in said] == [1, 0, 0]
+    assert [[(log.level, log.fields) for log in logs] for logs in said] == [
+        [("warning", {"reason": "timeout 0"})],
+        [],
+        [],
+    ]
 
 
 def test_a_standby_begins_when_the_lease_is_held_and_not_before():
@@ -323,15 +328,21 @@ def test_a_standby_begins_when_the_lease_is_held_and_not_before():
     assert not waiting.may_begin(clock.now())
     waiting.take(seen(clock, until=clock.mono + 1, holder="us"))
     assert waiting.may_begin(clock.now())
-    clock.mono += 2
+    clock.mono += 1
     assert not waiting.may_begin(clock.now())
+
+
+def test_without_a_lease_to_wait_for_a_standby_does_not_begin():
+    clock = Sentinel(partitions=0)
+    assert not Standby(engine_config(Settings()), clock.now()).may_begin(clock.now())
 
 
 def test_a_standby_shows_who_holds_the_lease_and_that_it_would_inject_nothing():
     waiting, clock = standby()
     waiting.take(seen(clock))
+    clock.mono, clock.wall = clock.mono + 5, clock.wall + 5
     status = waiting.status(clock.now())
-    assert (status["health"], status["now"]) == ("standby", clock.wall)
+    assert (status["health"], status["now"], status["run"]) == ("standby", clock.wall, "0" * 16)
     assert status["experiments"]["lease"] == {"held": False, "holder": "sentinel-2", "problem": None}
     [item] = status["experiments"]["items"]
     [answer] = [one for one in item["guards"] if one["guard"] == "lease"]

@@ -17,7 +17,7 @@ from kafka_sentinel.core.kubernetes.fleet import Flavour, FleetSpec, KafkaSays
 from kafka_sentinel.core.kubernetes.objects import Kind, parse
 from kafka_sentinel.core.kubernetes.selector import Selector
 from kafka_sentinel.core.kubernetes.stuck import Reason
-from kafka_sentinel.core.types import Acks, Instant
+from kafka_sentinel.core.types import Acks
 
 NODE = "ip-10-0-1-11.eu-west-1.compute.internal"  # spot; brokers 0 and 2, controller 3, both operators
 ORDERS = TopicView("orders", None, 2, (PartitionView(0, 0, (0, 1, 2), (0, 1, 2)),))
@@ -312,6 +312,7 @@ def rooms(monkeypatch):
 
 def test_the_fleet_is_discovered_once_a_tick_and_only_if_something_has_changed(rooms):
     assert rooms.tick(1) == ["discover", "hosts", "tick", "exposure"]
+    assert rooms.take(WatchAlive(at(2), Kind.POD)) == []
     assert rooms.tick(2) == ["hosts", "tick"]
     assert rooms.changes(3, ready=False) == []
     assert rooms.changes(3, ready=True) == []
@@ -331,16 +332,6 @@ def test_without_an_answer_of_kafkas_nothing_is_exposed(rooms):
     assert "exposure" not in rooms.tick(1, None)
     assert rooms.desk.exposure is None
     assert rooms.desk.stuck == ()
-
-
-def test_a_desk_looks_from_the_first_second_on():
-    """Monotonic clocks may begin at 0."""
-    fresh = KubernetesDesk(FleetSpec("kafka", selector=Selector({"app": "kafka"})))
-    raw = pod("kafka-0", labels={"app": "kafka"}, deleted=-900)
-    fresh.inventory.take(ObjectsListed(at(0), Kind.POD, (parse(Kind.POD, raw),)))
-    fresh._changed = True
-    fresh.tick(Instant(0.0, at(0).wall), None)
-    assert [one.reason for one in fresh.stuck] == [Reason.TERMINATING]
 
 
 def test_only_a_list_of_nodes_tells_which_nodes_are_missing(rooms):
