@@ -183,7 +183,7 @@ def _next_cron(schedule: CronSchedule, after: float) -> float:
         fire = trigger.get_next_fire_time(None, datetime.fromtimestamp(moment, schedule.zone))
         if fire is None:
             raise ScheduleError("no such date exists")
-        found = fire.timestamp()
+        found: float = fire.timestamp()
         # `fold` marks the second pass of a repeated hour. A time that spring leaves out reads differently once it
         # is converted to an instant and back, and may even lie behind us: never step back.
         if found >= moment and not datetime.fromtimestamp(found, schedule.zone).fold:
