@@ -181,6 +181,11 @@ def command(rest: str) -> str:
             ["items[0]: confirm is for the fault command or msk-reboot, found process-kill"],
         ),
         ("cluster: {zookeeper: [zk-1]}", ["cluster.zookeeper[0]: found 'zk-1' (not an address)", "zookeeper-1:2181"]),
+        ("cluster: {zookeeper: ['zk-1:²']}", ["cluster.zookeeper[0]: found 'zk-1:²' (not an address)"]),
+        (
+            f"cluster: {{zookeeper: ['zk-1:{'2' * 5_000}']}}",
+            ["cluster.zookeeper[0]: found 'zk-1:222", "not an address"],
+        ),
         ('cluster: {zookeeper: ["zk-1:0"]}', ["cluster.zookeeper[0]: found 'zk-1:0'"]),
     ],
 )

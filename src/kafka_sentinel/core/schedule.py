@@ -26,7 +26,7 @@ HORIZON = timedelta(days=9 * 366)  # 29 February can be eight years away (1896 t
 MAX_SKIPS = 1_500  # minutes of the longest stretch a zone has ever repeated (a day), so that the search ends
 DAY_MINUTES = 24 * 60
 
-_NUMBERS = re.compile(r"(\*|\d+|\d+-\d+)(/\d+)?")
+_NUMBERS = re.compile(r"(\*|\d{1,9}|\d{1,9}-\d{1,9})(/\d{1,9})?", re.ASCII)  # Python reads none of thousands of digits
 _CLOCK = re.compile(r"(\d\d):(\d\d)")
 
 

@@ -24,12 +24,13 @@ from kafka_sentinel.settings.state import StateSettings
 ENV_PREFIX = "KAFKA_SENTINEL__"
 ENV_DELIMITER = "__"
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+PORT = re.compile(r"[0-9]{1,5}")
 MAX_PORT = 65_535
 
 
 def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
-    if not colon or not HOST.fullmatch(host) or not port.isdigit() or not 0 < int(port) <= MAX_PORT:
+    if not colon or not HOST.fullmatch(host) or not PORT.fullmatch(port) or not 0 < int(port) <= MAX_PORT:
         raise ValueError("not an address")
     return value
 
