@@ -53,6 +53,12 @@ EDITS = {
     "one is in a state nobody knows": ((*ACCOUNT, "sets"), {"asleep": [[0, 76]]}, "'asleep' is not a valid State"),
     "suspected, and not acknowledged": ((*ACCOUNT, "suspected"), [[10**6, 5]], "its truth cannot be: "),
     "a partition is there twice": (("truth", "partitions"), real()[1]["truth"]["partitions"] * 2, "is there twice"),
+    "a record among what is strange": (
+        ("truth", "partitions", 0, "met"),
+        [[5, 1, "record", 1, 0, 0]],
+        "its truth.partitions[0].met[0]",
+    ),
+    "a place that is no stretch": ((*ACCOUNT, "inferred"), [[5]], "accounts[0].inferred[0]"),
     "a cause that there is not": (
         ("incidents", "open", 0, "cause"),
         "bad luck",

@@ -32,6 +32,7 @@ Seconds = Annotated[float, Strict(), Field(ge=-MAX_WALL, le=MAX_WALL, allow_inf_
 Wall = Annotated[float, Strict(), Field(ge=0, le=MAX_WALL, allow_inf_nan=False)]
 Text = Annotated[str, Strict()]
 Level = Literal["all", "1"]
+Strange = Literal["corrupted", "foreign"]
 Run = Annotated[str, Strict(), Field(pattern="^[0-9a-f]{1,16}$")]
 Span = tuple[Whole, Whole]
 Spans = Annotated[list[Span], Field(max_length=MAX_SPANS)]
@@ -65,7 +66,7 @@ class _Ledger(TypedDict):
     log_start: Whole
     highest_acked: Place
     copies: Annotated[list[tuple[Whole, Whole, Text, Whole, Whole, Place]], Field(max_length=MAX_SPANS)]
-    met: NotRequired[Annotated[list[tuple[Whole, Whole, Text, Whole, Whole, Place]], Field(max_length=MAX_SPANS)]]
+    met: NotRequired[Annotated[list[tuple[Whole, Whole, Strange, Whole, Whole, Place]], Field(max_length=MAX_SPANS)]]
     archived: dict[Text, Whole]
     retired: list[Run]
     accounts: list[_Account]
