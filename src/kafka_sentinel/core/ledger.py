@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from kafka_sentinel.core.account import Account, State, mapping, whole
+from kafka_sentinel.core.book import NOWHERE
 from kafka_sentinel.core.logview import Answer, Standing
 from kafka_sentinel.core.outcomes import Outcomes
 from kafka_sentinel.core.ranges import Piece, RangeSet
@@ -201,7 +202,7 @@ class PartitionLedger(Outcomes):
 
         What the log lost of it is displaced as soon as that process reads what stands there instead.
         """
-        above = self.log.overlapping(self._counted_to, max(self.log.end - self._counted_to, 0))
+        above = self.log.overlapping(self._counted_to, NOWHERE)
         return [piece for piece in above if piece.value.kind is not SightingKind.RECORD][:MAX_MET]
 
     def restore(self, state: Mapping[str, object], at: Instant) -> None:
