@@ -82,23 +82,26 @@ class Attribution:
                 self._removed.pop(broker, None)
             else:
                 self._removed.setdefault(broker, now)
+        named = self._silence.named
         for uid, brokers in there.items():
-            self._tell_silence_of(uid, brokers, now)
+            self._tell_silence_of(uid, brokers, now if named.intersection(brokers) else None)
 
-    def _tell_silence_of(self, uid: str, brokers: Iterable[int], now: Instant) -> None:
-        """Tell since when a node is silent by the brokers on it. One that is named is there, or died a moment ago."""
+    def _tell_silence_of(self, uid: str, brokers: Iterable[int], named: Instant | None) -> None:
+        """Tell since when a node is silent by the brokers on it.
+
+        `named`: when metadata named one of them last; None if it does not. That one is there, or died just before.
+        """
         silent, removed = self._silence.since, self._removed
         since = [
             silent[broker]
             for broker in brokers
             if broker in silent and (broker not in removed or silent[broker].mono < removed[broker].mono - REMOVAL)
         ]
-        named = [now for broker in brokers if broker in self._silence.named]
-        newest = max((at.mono for at in named or since), default=now.mono)
+        newest = max((at.mono for at in since), default=0.0) if named is None else named.mono
         together = [at for at in since if newest - at.mono <= NAMED]
-        if together:
-            self._desk.disruptions.brokers_silent(uid, min(together, key=lambda at: at.mono))
-        else:
+        for at in together:
+            self._desk.disruptions.brokers_silent(uid, at)
+        if not together:
             self._desk.disruptions.brokers_answer(uid)
 
     # --- nodes
