@@ -133,7 +133,7 @@ def _wait(process: subprocess.Popen[str], what: str, seconds: float) -> bool:
             waited = time.monotonic() - began
             if waited >= seconds:
                 return False
-            print(f"preparing {what}: {waited:.0f} s so far", flush=True)
+            print(f"preparing {what}: {waited:.0f} s so far\n", end="", flush=True)
             pause = NEXT_WORD
         else:
             return True

@@ -164,7 +164,8 @@ class Runner:
         return process.returncode, closing, tuple(failures), ()
 
     def _say(self, tier: Tier, line: str) -> None:
-        print(f"{tier.name:<10} | {line}" if self._beside else line, flush=True)
+        said = f"{tier.name:<10} | {line}" if self._beside else line
+        print(f"{said}\n", end="", flush=True)  # in one piece: another thread may come between a line and its end
 
 
 def _over(what: str, seconds: float, budget: float) -> str:
@@ -198,7 +199,7 @@ def main() -> int:
 
 def run(tiers: Sequence[Tier], arguments: Sequence[str]) -> list[Result]:
     """Run all tiers, `WORKERS` at a time. Returns their results in the order in which they ended."""
-    turns, runner = Turns(tiers), Runner(arguments, beside=len(tiers) > 1)
+    turns, runner = Turns(tiers, WORKERS), Runner(arguments, beside=len(tiers) > 1)
     with ThreadPoolExecutor(WORKERS + PREPARERS) as pool:
         try:
             preparing = [pool.submit(turns.prepare) for _ in range(PREPARERS)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import re
 import signal
@@ -123,6 +124,30 @@ def test_tiers_side_by_side_say_whose_line_it_is(capfd: pytest.CaptureFixture[st
     assert "one        | --- tier one" in printed
     assert "two        | --- tier two" in printed
     assert printed.endswith("all passed\n4 passed, 0 failed\n")
+
+
+class Pieces(io.StringIO):
+    """What was written, as it was: between two pieces another thread may write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    def write(self, piece: str) -> int:
+        self.written.append(piece)
+        return super().write(piece)
+
+
+def test_tiers_side_by_side_do_not_break_into_each_others_lines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = Pieces()
+    monkeypatch.setattr(sys, "stdout", said)
+    tiers.run([tier(tmp_path, "one", PASSES), tier(tmp_path, "two", PASSES)], ())
+    pieces = [piece for piece in said.written if piece]
+    assert pieces
+    assert [piece for piece in pieces if not piece.endswith("\n")] == []
+    assert [piece for piece in pieces if piece == "\n"] == []
 
 
 def test_beside_brokers_and_nodes_everything_else_is_modest(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
