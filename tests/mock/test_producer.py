@@ -8,6 +8,7 @@ from itertools import dropwhile
 from queue import Queue
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from tests.mock.mailbox import Mailbox, now
 from tests.mock.mock_cluster import (
     NOT_ENOUGH_REPLICAS,
@@ -17,8 +18,10 @@ from tests.mock.mock_cluster import (
     MockCluster,
 )
 
+from kafka_sentinel.adapters import producer as producer_module
+from kafka_sentinel.adapters.connection import Login
 from kafka_sentinel.adapters.producer import FIRST_CONTACT, ProbeProducer
-from kafka_sentinel.adapters.producer_client import ProducerOptions
+from kafka_sentinel.adapters.producer_client import ProducerClient, ProducerOptions
 from kafka_sentinel.core.events import (
     AdapterError,
     ProducerRestarted,
@@ -243,6 +246,68 @@ def test_renewing_for_another_topic_goes_on_with_the_same_run(start, mailbox):
     reached = mailbox.sent().end
     mailbox.until(lambda: mailbox.acked().end > reached)
     assert mailbox.sent().intervals == 1
+
+
+def test_with_other_certificates_the_client_before_serves_until_the_next_has_settled_in(start, mailbox, monkeypatch):
+    monkeypatch.setattr(producer_module, "SETTLES_IN", 1.0)
+    producer = start(ZERO)
+    mailbox.until(mailbox.acked)
+    signed_in = len(mailbox.events)
+    producer.sign_in(Login(certificates=True))
+    restarted = mailbox.first(ProducerRestarted)
+    assert (restarted.code, restarted.incarnation) == ("CREDENTIALS_CHANGED", 1)
+    meanwhile = mailbox.events[signed_in : mailbox.events.index(restarted)]
+    assert sum(event.count for event in meanwhile if isinstance(event, RecordsSent)) > 10
+    reached = mailbox.sent().end
+    mailbox.until(lambda: mailbox.acked().end > reached)
+    assert mailbox.sent().intervals == 1
+    assert not mailbox.uncertain(), "nothing was in flight between the two"
+
+
+def test_of_certificates_that_change_twice_the_last_are_used(start, mailbox, monkeypatch):
+    monkeypatch.setattr(producer_module, "SETTLES_IN", 0.5)
+    producer = start(ZERO)
+    mailbox.until(mailbox.acked)
+    for _ in range(2):
+        producer.sign_in(Login(certificates=True))
+    mailbox.first(ProducerRestarted)
+    reached = mailbox.acked().end
+    mailbox.until(lambda: mailbox.acked().end > reached + 100)
+    assert len(mailbox.of(ProducerRestarted)) == 1
+
+
+def test_a_client_made_for_another_reason_has_the_new_certificates_already(start, mailbox, monkeypatch):
+    monkeypatch.setattr(producer_module, "SETTLES_IN", 0.5)
+    producer = start(ZERO)
+    mailbox.until(mailbox.acked)
+    producer.sign_in(Login(certificates=True))
+    producer.renew()
+    reached = mailbox.acked().end
+    mailbox.until(lambda: mailbox.acked().end > reached + 100)
+    assert [event.code for event in mailbox.of(ProducerRestarted)] == ["TOPIC_REPLACED"]
+
+
+def test_where_no_client_can_be_made_the_one_before_serves_and_it_is_tried_again(start, mailbox, monkeypatch):
+    """A certificate is half written just then."""
+    monkeypatch.setattr(producer_module, "SETTLES_IN", 0.5)
+    producer = start(ZERO)
+    mailbox.until(mailbox.acked)
+    refusals = [KafkaException(KafkaError(KafkaError._INVALID_ARG, "the key does not fit"))]
+
+    def made(options: ProducerOptions) -> ProducerClient:
+        if refusals:
+            raise refusals.pop()
+        return ProducerClient(options)
+
+    monkeypatch.setattr(producer_module, "ProducerClient", made)
+    producer.sign_in(Login(certificates=True))
+    refused = mailbox.first(AdapterError)
+    assert refused.code == "_INVALID_ARG"
+    restarted = mailbox.first(ProducerRestarted)
+    meanwhile = mailbox.events[mailbox.events.index(refused) : mailbox.events.index(restarted)]
+    assert any(isinstance(event, RecordsAcked) for event in meanwhile)
+    reached = mailbox.sent().end
+    mailbox.until(lambda: mailbox.acked().end > reached)
 
 
 def test_stopping_while_nothing_answers_leaves_everything_uncertain(start, mailbox, cluster):

@@ -37,10 +37,14 @@ IDLE = 0.1  # longest poll, in seconds: commands are looked at this often
 GATHER = 0.01  # seconds a report may wait for those that follow it
 FAREWELL = 1.0  # seconds to wait for acknowledgements at the end, and again for the reports of what was given up
 ABANDON = 5.0  # seconds to collect the reports of an abandoned client
+# Seconds from making a client to using it, where the one before still serves: until the brokers gave it the id of an
+# idempotent producer, for which it asks every half second, it sends nothing. 0.6 s as a rule, 2 s on a busy machine.
+SETTLES_IN = 3.0
 # A partition whose log took nothing of this client yet gets one record at a time. Of several on their way, a leader
 # that is not ready refuses the first and takes a later one, whatever its sequence; the client then believes that the
 # first was written too (KAFKA-15591). The next follows after this many seconds, or Sentinel would seem to stand still.
 FIRST_CONTACT = 2.0
+CREDENTIALS = "CREDENTIALS_CHANGED"  # why the client was replaced
 MOST_DEATHS = 10  # that are counted
 BACKOFF = (0.5, 5.0)  # seconds between two clients, doubled from the first to the last while they keep dying
 
@@ -73,6 +77,7 @@ class ProbeProducer:
         self._incarnation = 0
         self._deaths = 0  # in a row, without an acknowledgement between them
         self._client: ProducerClient | None = None
+        self._successor: tuple[ProducerClient | None, float] | None = None  # who takes over (or is made), and when
         self._probed: tuple[int, ...] = ()
         self._partitions: dict[int, _Partition] = {}
         self._slot = 0.0  # when the next slot is due, on the monotonic clock
@@ -120,6 +125,7 @@ class ProbeProducer:
         try:
             while not self._worker.stopping.is_set():
                 self._obey()
+                self._hand_over()
                 if self._client is None:
                     self._worker.stopping.wait(IDLE)
                     continue
@@ -276,8 +282,8 @@ class ProbeProducer:
     # --- the end of a client
 
     def _abandon(self, code: str, timeout: float) -> None:
-        """Give up the client. Whatever it never reported is uncertain too, with `code`."""
-        client, self._client = self._client, None
+        """Give up the client, and who was to follow it. Whatever it never reported is uncertain too, with `code`."""
+        client, self._client, self._successor = self._client, None, None
         if client is None or self._run_id is None:
             return
         self._report(client.abandon(timeout))
@@ -317,22 +323,41 @@ class ProbeProducer:
             self._reincarnate(code)
 
     def _sign_in(self, login: Login) -> None:
-        """Nothing is in flight between two clients, unless Kafka is away: what that is becomes uncertain."""
+        """With other certificates, let a client settle in that has them: nothing is sent late because of the change."""
         if self._client is None:
             return
         if not login.certificates:
             if login.username is not None and login.password is not None:
                 self._client.sign_in(login.username, login.password)
             return
-        self._drain()
-        self._abandon("CREDENTIALS_CHANGED", ABANDON)
+        self._settle_in()
+
+    def _settle_in(self) -> None:
+        """Make the client that follows this one, or try again in a while."""
+        client = None
         try:
-            self._reincarnate("CREDENTIALS_CHANGED")
-        except KafkaException:
-            self._replace("CREDENTIALS_CHANGED")
+            client = ProducerClient(self._options)
+        except KafkaException as error:  # a certificate that is just being written does not fit its key
+            self._post([adapter_error(self._now(), self._subject, error)])
+        self._successor = client, self._now().mono + SETTLES_IN
+
+    def _hand_over(self) -> None:
+        """Nothing is in flight between the two clients, unless Kafka is away: what that is becomes uncertain."""
+        if self._successor is None or self._now().mono < self._successor[1]:
+            return
+        client, _ = self._successor
+        if client is None:
+            self._settle_in()
+            return
+        self._drain()
+        self._abandon(CREDENTIALS, ABANDON)
+        self._succeed(client, CREDENTIALS)
 
     def _reincarnate(self, code: str) -> None:
-        self._client = ProducerClient(self._options)
+        self._succeed(ProducerClient(self._options), code)
+
+    def _succeed(self, client: ProducerClient, code: str) -> None:
+        self._client = client
         self._incarnation += 1
         self._post([ProducerRestarted(self._now(), self._options.acks, self._incarnation, code)])
 

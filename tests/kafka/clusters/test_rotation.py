@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 
 import pytest
 from confluent_kafka import KafkaException
@@ -13,6 +14,7 @@ from tests.kafka.clusters.run import SECONDS, go_on, judge, running, topic_of
 from tests.kafka.sentinel import Sentinel, wait_for
 from tests.kubernetes.lab.authority import Authority
 
+from kafka_sentinel.core.events import ProducerRestarted
 from kafka_sentinel.lab.ports import HOST
 from kafka_sentinel.settings import Settings
 
@@ -28,6 +30,10 @@ def turned_away(properties: dict[str, str]) -> bool:
 def taken_up(sentinel: Sentinel) -> bool:
     connection = sentinel.runtime._adapters._credentials._connection
     return connection.seen == connection.look()
+
+
+def replaced_since(sentinel: Sentinel, mono: float) -> bool:
+    return any(event.at.mono > mono for event in sentinel.heard(ProducerRestarted))
 
 
 def bounce(cluster: SecuredCluster, sentinels: dict[Security, Sentinel]) -> None:
@@ -47,6 +53,9 @@ def change_quietly(keys: Keys, files: dict, sentinels: dict[Security, Sentinel])
         keys.replace(place, text)
     for sentinel in sentinels.values():
         wait_for(lambda one=sentinel: taken_up(one), SECONDS, "the new files to be taken up")
+    known = time.monotonic()
+    for sentinel in sentinels.values():
+        wait_for(lambda one=sentinel: replaced_since(one, known), SECONDS, "a producer that has them")
     go_on(sentinels)
     assert {way: [one["id"] for one in sentinel.incidents()] for way, sentinel in sentinels.items()} == before
 
