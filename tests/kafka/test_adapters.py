@@ -203,6 +203,7 @@ def test_a_new_broker_leads_a_new_partition(new_lab):
     assert leaders() == [1, 2, 3, 1, 2, 3, 4]
 
 
+@pytest.mark.full
 def test_snapshots_follow_a_broker_that_dies_and_one_that_hangs(lab_separate, parts, mailbox, make_topic):
     part = parts(lab_separate, make_topic(lab_separate))
     part.watcher()
@@ -240,6 +241,7 @@ def test_two_hundred_records_a_second_survive_the_death_of_a_leader(lab_combined
     assert mailbox.of(ReaderLost) == []
 
 
+@pytest.mark.full
 def test_a_truncated_log_stops_the_reader_and_the_producer_comes_back(lab_separate, parts, mailbox, make_topic):
     lab = lab_separate
     config = {"min.insync.replicas": "1", "unclean.leader.election.enable": "true"}

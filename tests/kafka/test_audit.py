@@ -195,6 +195,7 @@ def test_the_inventory_has_every_setting_with_its_source_and_default(lab_combine
     assert "  replica.lag.time.max.ms = 4000  [file; default 30000; all 3 brokers]" in text
 
 
+@pytest.mark.full
 def test_the_daemon_audits_soon_after_its_start(lab_combined: LabCluster, bad: dict[str, str]):
     with Sentinel(configuration(lab_combined.bootstrap_servers, "audited")) as sentinel:
 

@@ -433,6 +433,7 @@ class Death:
         return self.bounds
 
 
+@pytest.mark.full  # in CI, test_command_fleet.py has one that kills
 def test_d_leader_killed_by_an_experiment(lab_separate, make_topic, tmp_path):
     """The same comparison where t0 is the injection: Sentinel's own fleet kills, and starts the broker again."""
     lab = lab_separate

@@ -138,6 +138,7 @@ def _check_node_is_kept(sentinel: Sentinel, pod: dict) -> None:
     assert now["metadata"]["uid"] == pod["metadata"]["uid"]
 
 
+@pytest.mark.full
 def test_i_a_broker_whose_node_is_partitioned_is_measured_and_neither_lost_nor_reclaimed(
     lab: Cluster, shared_kafka: Kafka, sentinel: Sentinel
 ):

@@ -145,7 +145,8 @@ OBSTACLES = (
 )
 
 
-def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kafka: Kafka, deploy: Deployer):
+@pytest.mark.full
+def test_g_a_replica_that_is_behind_is_named_and_nothing_is_done(lab: Cluster, kafka: Kafka, deploy: Deployer):
     topic = "guarded"
     kafka.create_topic(topic, PLACED, min_insync_replicas="2")
     crash = experiment("crash", "pod-crash", "broker:0", grace="1s")
@@ -158,6 +159,15 @@ def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kaf
             lambda: f"in sync: {kafka.isr('slow')}; said: {reason(sentinel, 'crash', 'under_replicated')}",
         )
         refused(sentinel, "crash", "under_replicated", SECONDS)
+    allowed(sentinel, "crash")
+    assert deletions(lab, sentinel) == []
+
+
+def test_g_whatever_is_in_the_way_is_named_and_nothing_is_done(lab: Cluster, kafka: Kafka, deploy: Deployer):
+    topic = "guarded"
+    kafka.create_topic(topic, PLACED, min_insync_replicas="2")
+    crash = experiment("crash", "pod-crash", "broker:0", grace="1s")
+    sentinel = deploy(kafka, topic=topic, experiments=armed(kafka, crash, daily_budget=1), **SECTIONS)
     stage = Stage(lab, kafka)
     allowed(sentinel, "crash")
     for guard, obstacle in OBSTACLES:

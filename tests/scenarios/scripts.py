@@ -239,7 +239,7 @@ SCENARIOS = (
         may=frozenset({"present", "duplicated"}),  # what is sent again after that, by another epoch of the producer
         full=True,
     ),
-    Scenario("unclean election", _unclean, _LOST, min_isr=1, unclean=True),
+    Scenario("unclean election", _unclean, _LOST, min_isr=1, unclean=True, full=True),
     Scenario("leader returns empty", _leader_returns_empty, _LOST, min_isr=1, full=True),
     Scenario(
         "acks=1 and a clean election",
