@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.sim.options import CALM, PROFILES
+from tests.sim.readers import BEGINNING
 
 from kafka_sentinel.core import guards, logview, rechecks, verdicts, witness
 from kafka_sentinel.core.account import Account, State
@@ -17,6 +18,7 @@ from kafka_sentinel.core.orphans import Orphans
 from kafka_sentinel.core.selftest import SelfTest
 from kafka_sentinel.core.settlement import Settlement
 from kafka_sentinel.core.sweep import Sweep
+from kafka_sentinel.core.truth import Truth
 from kafka_sentinel.core.verdicts import Validity
 
 # Topics are made anew, and Sentinel dies and remembers nothing, so often that the two meet.
@@ -317,6 +319,18 @@ def never_test_itself(patch):
     patch.setattr(SelfTest, "tick", lambda self, now: [])
 
 
+def keep_the_place_of_a_reader_that_read_nothing(patch):
+    """It has none: whatever it reads afterwards follows on something else."""
+    real = Truth._reader_lost
+
+    def lost(self, ledger, event):
+        real(self, ledger, event)
+        if event.position == BEGINNING and event.log_start is None:
+            ledger.position = BEGINNING
+
+    patch.setattr(Truth, "_reader_lost", lost)
+
+
 # Each with a seed that is known to notice it, and what is changed in the options of that seed. Those of before there
 # were later faults are noticed in worlds without them; each of the others, only in worlds that have the fault.
 MUTATIONS = {
@@ -350,5 +364,6 @@ MUTATIONS = {
         (begin_days_where_people_live, 0, DAYS, True),
         (forget_days_at_restart, 0, DAYS, True),
         (never_test_itself, 0, DAYS, True),
+        (keep_the_place_of_a_reader_that_read_nothing, 7, PROFILES["unplaced"], True),
     )
 }

@@ -112,6 +112,9 @@ PROFILES = {
         "state_after_death": "last",
         "experiments": "armed",
     },
+    # Readers lose their leader before they have read anything, so that they have no place yet, and often nobody says
+    # where the log begins; Sentinel dies often, so that they begin often.
+    "unplaced": {"reader_unplaced": 0.3, "reader_no_answer": 0.5, "death": 0.06, "state_after_death": "mixed"},
     # Brokers and Sentinel die often, and Sentinel comes back with a state that is a second old.
     "mortal": {"kill": 0.1, "death": 0.08, "state_after_death": "last", "checkpoint": 1.0, "clock_step": 0.0},
 }
@@ -206,6 +209,7 @@ class Options:
     retention_check: float = 2.0  # seconds between two looks
     broker_clock: float = 0.0  # a broker's clock jumps
     former_start: float = 0.0  # probability that a log that went back is said to start where the former one did
+    reader_unplaced: float = 0.0  # probability that a reader without a place yet loses its leader; profiles set it
     # Not drawn: `of` sets them.
     pace: float = 1.0  # seconds of all clocks, those of Sentinel too, in one second of the world
     look: float = 1.0  # seconds of the world between two looks at all figures

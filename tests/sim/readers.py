@@ -98,6 +98,9 @@ class Reader:
             return
         log, start, hw = served
         position = self.positions[partition]
+        if position == BEGINNING and world.faulty("reader_unplaced"):
+            self._lose(partition, position, served, "not the leader")
+            return
         if position == BEGINNING:
             position = start
         elif position < start or position > len(log):

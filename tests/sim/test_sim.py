@@ -31,6 +31,7 @@ HARSH = {  # worlds of each profile
     "suspended": 20 if FULL else 10,
     "quorum": 20 if FULL else 10,
     "timed": 30 if FULL else 10,
+    "unplaced": 20 if FULL else 10,
 }
 ONCE_WRONG = (  # worlds that a core was wrong in, and none of the samples
     ("drawn", 51871),  # an older record in its place, a later leader's above: the log had gone back
