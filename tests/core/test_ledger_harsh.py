@@ -457,3 +457,20 @@ def test_what_became_of_a_copy_that_was_cut_says_nothing_of_the_one_that_was_ack
     world.settle()
     assert world.state_of(again) is State.EXPIRED
     assert world.lost == mine(world, [1, 2, 3])
+
+
+def test_what_is_written_below_where_a_former_log_started_is_found():
+    """A leader that nobody followed had lost the beginning of its log, and sent the reader to where that began."""
+    world = World()
+    world.produce(20)
+    world.read(10)
+    world.ledger.said_to_start_at(18)
+    world.ledger.reposition(18)
+    world.drain()
+    late, following = world.send(2), world.send(4)
+    world.give_up(late.start, len(late))
+    world.truncate(15)
+    world.append(*late, *following)
+    world.read()
+    world.settle()
+    assert (world.count("present"), world.count("absent")) == (len(late), 0)

@@ -120,6 +120,19 @@ def test_an_older_word_of_the_verifier_does_not_take_back_how_far_the_log_start_
     assert ledger.log_start == 3
 
 
+def test_what_a_reader_was_sent_away_with_is_older_than_a_lower_word_that_follows():
+    world = World()
+    world.produce(10)
+    world.read(6)
+    ledger = world.ledger
+    ledger.verifier_told_start(2)
+    ledger.said_to_start_at(8)
+    ledger.reposition(8)
+    ledger.read(8, 10, world.sightings(8, 10))
+    ledger.verifier_told_start(2)
+    assert ledger.log_start == 2
+
+
 @pytest.mark.parametrize(("read", "told", "log_start"), [(10, 11, 0), (10, 10, 10), (0, 1, 0)])
 def test_a_log_start_above_what_was_just_read_is_no_word_of_that_moment(read, told, log_start):
     world = World()

@@ -48,6 +48,7 @@ ONCE_WRONG_SINCE = (  # the same, with all that came to the simulator later
     ("ageing", 870972),  # cut before it was acknowledged, then acknowledged elsewhere and taken by retention: lost
     ("drawn", 860858),  # an earlier run's record, met by a re-read before the verifier began: foreign
     ("mortal", 840030),  # damaged, read in a log that had gone back, and counted again by the next life
+    ("unplaced", 879288),  # written below where a former log had started, and a reader was told: absent
     ("drawn", 803048),  # written twice, and the copy that was acknowledged was cut: lost, though the other one stood
 )
 HASHED = 46  # a world in which the order of commands did depend on hashes

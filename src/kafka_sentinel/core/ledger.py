@@ -97,13 +97,15 @@ class PartitionLedger(Outcomes):
     def said_to_start_at(self, log_start: int) -> None:
         """A reader was sent away with the word that the log starts there. What it was yet to read below is suspected.
 
-        It may be the word of a broker that no longer leads: whether it has expired is for a recheck to say.
+        It may be the word of a broker that no longer leads: whether it has expired is for a recheck to say, and a lower
+        word to the verifier afterwards is the newer one.
         """
         for account in self.accounts.values():
             for piece in account.positions.below(log_start):
                 for first, count in account.sets[State.AWAITING].covered(piece.first, piece.count):
                     unread = Piece(first, count, piece.value + first - piece.first)
                     self._suspect(account, unread, "the log is said to start above its offset")
+        self._start_told = max(self._start_told, log_start)
         self.log_starts_at(log_start)
 
     def log_starts_at(self, log_start: int) -> None:
