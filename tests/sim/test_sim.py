@@ -49,6 +49,7 @@ ONCE_WRONG_SINCE = (  # the same, with all that came to the simulator later
     ("drawn", 860858),  # an earlier run's record, met by a re-read before the verifier began: foreign
     ("mortal", 840030),  # damaged, read in a log that had gone back, and counted again by the next life
     ("unplaced", 879288),  # written below where a former log had started, and a reader was told: absent
+    ("drawn", 880158),  # an oracle's defect: a log that went back to its very beginning hid nothing of what was in it
     ("drawn", 803048),  # written twice, and the copy that was acknowledged was cut: lost, though the other one stood
 )
 HASHED = 46  # a world in which the order of commands did depend on hashes

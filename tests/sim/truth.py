@@ -203,7 +203,7 @@ class Truth:
         self.cut[partition] = [card for card in self.cut[partition] if card.cut_at >= start]
         for card in self.adrift[partition]:  # its copy may have been another, which retention took
             card.hidden |= 0 < start >= card.cut_to
-        self.adrift[partition] = [card for card in self.adrift[partition] if card.cut_to > start]
+        self.adrift[partition] = [card for card in self.adrift[partition] if not card.hidden]
 
     def topic_deleted(self, partition):
         self.deleted_topics[partition] += 1
