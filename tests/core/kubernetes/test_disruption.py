@@ -100,6 +100,15 @@ def test_that_it_was_silent_once_is_remembered():
     assert found.was_silent
 
 
+def test_it_is_silent_as_long_as_that_is_said_of_it():
+    assert not disruption(cordon()).is_silent
+    found = disruption(cordon(), silence())
+    assert found.is_silent
+    found.lose(at(1), at(1), Loss.UNREACHABLE)
+    found.hear(at(2), [cordon()])
+    assert not found.is_silent
+
+
 def test_a_sign_is_one_while_it_stands():
     found = disruption(cordon(), reclaim())
     found.drained = True
@@ -161,6 +170,31 @@ def test_a_silent_node_is_lost_at_once_only_if_a_reclaim_stands():
     taken_back.hear(at(10), [cordon()])
     taken_back.lose(at(50), at(50), Loss.UNREACHABLE)
     assert taken_back.certain is None
+
+
+@pytest.mark.parametrize(("since", "loss"), [(4, Loss.REBOOTED), (5, Loss.REBOOTED), (6, Loss.UNREACHABLE)])
+def test_a_silence_that_a_restart_ended_is_none_of_its_own(since, loss):
+    found = disruption()
+    found.lose(at(5), at(3), Loss.REBOOTED)
+    found.lose(at(7), at(since), Loss.UNREACHABLE)
+    assert found.loss is loss
+
+
+def test_a_node_that_was_back_may_be_lost_again_as_it_was_before():
+    found = disruption(reclaim())
+    found.lose(at(5), at(3), Loss.UNREACHABLE)
+    found.found_alive()
+    found.lose(at(7), at(4), Loss.UNREACHABLE)
+    assert found.loss is Loss.UNREACHABLE
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(2, False), (3, False), (4, True)])
+def test_what_has_been_said_since_a_node_was_lost_came_after_that(seconds, said):
+    found = disruption(capacity=Capacity.SPOT)
+    found.lose(at(3), at(3), Loss.REBOOTED)
+    found.hear(at(seconds), [cordon(), risk()])
+    assert [one.signal.rule for one in found.said_since] == (["cordon"] if said else [])
+    assert found.cause_since is (Cause.DRAIN if said else Cause.UNKNOWN)
 
 
 def test_of_a_node_that_is_back_nothing_is_left_of_its_silence():
