@@ -353,6 +353,16 @@ def test_that_a_node_is_gone_is_why_whenever_it_is_told(world):
     assert [(one["state"], one["cause"]) for one in world.incidents] == [("open", "spot")]
 
 
+def test_that_a_node_is_gone_is_why_though_it_fell_silent_long_after_the_incident_began(world):
+    world.lose(1, leader=2)
+    world.run(70)
+    world.silent("n1")
+    world.run(2)
+    world.drop(Kind.NODE, "n1")
+    world.run(3)
+    assert [(one["state"], one["cause"]) for one in world.incidents] == [("open", "spot")]
+
+
 def test_what_is_said_of_a_node_is_a_reason_of_the_incident_that_it_opens():
     world = KubernetesWorld(labels=ON_DEMAND)
     world.run(5)
