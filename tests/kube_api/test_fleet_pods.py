@@ -14,6 +14,7 @@ from kafka_sentinel.runtime import now
 
 DELETE, CRASH, EVICT = FAULTS = of_reach(Reach.PODS)
 PATH = "/api/v1/namespaces/kafka/pods/k-{}"
+LOOK_PAUSE = 0.01
 PODS = [PodRef("kafka", f"k-{broker}", f"uid-{broker}", broker) for broker in range(3)]
 
 
@@ -32,7 +33,7 @@ class Fleet:
             post=self.mailbox.post,
             now=now,
             on_death=lambda name, error: self.deaths.append((name, str(error))),
-            look_pause=0.01,
+            look_pause=LOOK_PAUSE,
         )
         self.fleet.start()
 
@@ -213,7 +214,24 @@ def test_a_pod_that_goes_a_moment_later_is_seen_going(fleet, script):
     assert isinstance(fleet.inject(CRASH), FaultInjected)
 
 
+def test_a_fault_whose_answer_was_lost_struck_when_it_was_asked_for(fleet, script):
+    """That is its t0: with a later one, what it did would have begun before it, and recovered sooner."""
+    script.on("DELETE", PATH.format(0), drop())
+    script.on("GET", PATH.format(0), *[say({"metadata": {"uid": "uid-0"}})] * 3, refuse(404))
+    injected = fleet.inject(CRASH)
+    assert injected.confirmed.mono - injected.at.mono >= 3 * LOOK_PAUSE
+
+
 # --- several targets
+
+
+def test_a_fault_struck_when_the_first_of_its_targets_went_however_long_the_others_take(fleet, script):
+    script.on("DELETE", PATH.format(0), say(obj("k-0")))
+    script.on("DELETE", PATH.format(1), drop())
+    script.on("GET", PATH.format(1), say({"metadata": {"uid": "uid-1"}}))
+    injected = fleet.inject(CRASH, 0, 1)
+    assert injected.targets == (0,)
+    assert injected.confirmed.mono - injected.at.mono >= 4 * LOOK_PAUSE
 
 
 def test_after_a_failure_the_others_are_left_alone(fleet, script):

@@ -245,7 +245,8 @@ class FaultAnnounced:
 class FaultInjected:
     """The fault is in effect: `at` is the first instant at which the targets were certainly hit.
 
-    Where who did it cannot tell, `at` is when it was begun, and `confirmed` when Kafka itself showed it.
+    Where who did it cannot tell, `at` is when it was begun, and `confirmed` when Kafka itself showed it, or, where
+    answers were lost, when it was known who was hit.
     """
 
     at: Instant

@@ -21,9 +21,9 @@ from kafka_sentinel.adapters.kubernetes.node_mark import NodeMarks
 from kafka_sentinel.adapters.kubernetes.pod_faults import LOOK_PAUSE, PodFaults
 from kafka_sentinel.adapters.kubernetes.rolling import Rolls
 from kafka_sentinel.core.commands import Announce, Heal, Inject
-from kafka_sentinel.core.events import AdapterError
+from kafka_sentinel.core.events import AdapterError, Event, FaultInjected
 from kafka_sentinel.core.faults import FaultKind, Reach, fault_named, of_reach
-from kafka_sentinel.core.types import PodRef
+from kafka_sentinel.core.types import Instant, PodRef
 
 FAULTS = of_reach(Reach.PODS, Reach.NODE, Reach.ROLL)
 PAUSES = (1.0, 30.0)  # seconds until what failed is tried again: at first, and at most
@@ -62,6 +62,7 @@ class PodFleet(FleetWorker):
         self._undoing = Backoff(*pauses, Random())  # noqa: S311 - spreads load, guards nothing
         self._sweeping = Backoff(*pauses, Random())  # noqa: S311 - spreads load, guards nothing
         self._sweep_after = sweep_after
+        self._hit_at: Instant | None = None  # when the first pod of the last fault went
         self._sweep_at: float | None = None  # None: no mark of ours can be there
         self._marked = False  # a node, in this life
         self._is_blind = False  # nodes may not be listed, and that was said
@@ -100,18 +101,33 @@ class PodFleet(FleetWorker):
             return _brokers(command.pods)
         if command.fault == FaultKind.NODE_RECLAIM and node is not None:
             self._marks.check(node, run)
+        return _brokers(self._hit_pods(command))
+
+    def _hit_pods(self, command: Inject) -> list[PodRef]:
+        """Have the pods go, one after the other. Returns those that do."""
         hit: list[PodRef] = []
         for pod in command.pods:
-            if failure := self._pods.hit(command.fault, pod, command.drain):
+            asked = self._now()
+            outcome = self._pods.hit(command.fault, pod, command.drain)
+            if outcome.failure:
                 if not hit:
-                    raise ChangedError(failure)
+                    raise ChangedError(outcome.failure)
                 # The guards allowed all of them together: something is not as it was.
                 names = ", ".join(pod.name for pod in hit)
-                text = f"{run}: only {names} of {len(command.pods)} pods were hit; {failure}"
+                text = f"{command.experiment_run}: only {names} of {len(command.pods)} pods were hit; {outcome.failure}"
                 self._post([AdapterError(self._now(), "fleet", "partial", text)])
                 break
+            if not hit:
+                self._hit_at = self._now() if outcome.answered else asked
             hit.append(pod)
-        return _brokers(hit)
+        return hit
+
+    def _struck(self, command: Inject, hit: tuple[int, ...]) -> Event:
+        """Tell when the first pod went: if answers are lost, it may take a minute until it is known who did."""
+        known, self._hit_at = self._hit_at, None
+        if known is None:
+            return super()._struck(command, hit)
+        return FaultInjected(known, command.experiment_run, hit, confirmed=self._now())
 
     def _held_for(self, command: Inject) -> float:
         return command.duration if fault_named(command.fault).undoes else 0.0

@@ -7,6 +7,7 @@ lost, we look at the pod itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from kafka_sentinel.adapters.kubernetes.api import Api, Json
 from kafka_sentinel.adapters.kubernetes.errors import ApiError
@@ -23,6 +24,13 @@ TWO_BUDGETS = "more than one PodDisruptionBudget"
 WEBHOOK = "admission webhook"
 
 
+class Outcome(NamedTuple):
+    """`failure`: why a pod was not hit, "" if it was. `answered`: that it was, or not, was said at once."""
+
+    failure: str
+    answered: bool = True
+
+
 class PodFaults:
     """`sleep`: waits for so many seconds, or until Sentinel ends."""
 
@@ -31,15 +39,15 @@ class PodFaults:
         self._sleep = sleep
         self._look_pause = look_pause
 
-    def hit(self, fault: str, pod: PodRef, drain: float = 0.0) -> str:
-        """Do it. Returns why it was not done, "" if it was. `drain`: seconds a pod of a reclaimed node gets to end."""
+    def hit(self, fault: str, pod: PodRef, drain: float = 0.0) -> Outcome:
+        """Do it. `drain`: seconds a pod of a reclaimed node gets to end."""
         try:
             self._ask(fault, pod, drain)
         except ApiError as error:
             if error.may_have_happened and not _is_refusal(error):
-                return self._look(pod, error)
-            return explain(error, pod)
-        return ""
+                return Outcome(self._look(pod, error), answered=False)
+            return Outcome(explain(error, pod))
+        return Outcome("")
 
     def _ask(self, fault: str, pod: PodRef, drain: float) -> None:
         pods = PODS.within(pod.namespace)
