@@ -99,6 +99,22 @@ def test_a_pod_that_we_did_not_mean_is_not_ours():
     ]
 
 
+def test_what_we_meant_and_do_not_know_to_have_hit_is_ours_once_it_shows():
+    """A pod's deletion was not answered, nor whether it goes: it did go, and Kafka told first."""
+    world = Experiment("node-reclaim", 1, 2, node=NodeRef("n1", "uid-n1"))
+    at = world.now()
+    world.delete_pod(1)
+    world.delete_pod(2)
+    world.lose(1, 2, leader=3)
+    world.run(20)
+    [incident] = world.incidents
+    assert (incident["cause"], incident["brokers"]) == ("unknown", [1, 2])
+    world.step(FaultInjected(at, "r-1", (1,), confirmed=world.now()))
+    [incident] = world.incidents
+    assert (incident["cause"], incident["brokers"]) == ("experiment", [1, 2])
+    assert world.engine.casebook.natural_losses == ()
+
+
 def test_what_we_did_may_show_before_we_know_that_we_did_it():
     world = Experiment("pod-crash", 1)
     world.delete_pod(1)

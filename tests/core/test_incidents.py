@@ -551,6 +551,21 @@ def test_signs_that_a_fault_explains_are_of_its_brokers_and_have_not_settled():
     assert incidents.on_fault(at(13), experiment_run="r", fault="f", target="b", brokers=(1, 2)) is incident
 
 
+def test_signs_of_all_whom_a_fault_was_to_hit_are_its_own_though_nobody_said_that_it_did():
+    incidents = new_incidents()
+    incidents.on_broker_exited(1, at(12))
+    incidents.on_broker_exited(2, at(13))
+    incident = incidents.on_fault(at(11), experiment_run="r", fault="f", target="b", brokers=(1,), meant=(1, 2))
+    assert (incident.brokers, incident.cause, len(incidents.open)) == ({1, 2}, Cause.EXPERIMENT, 1)
+
+
+def test_signs_of_others_than_those_whom_a_fault_was_to_hit_are_not_its_own():
+    incidents = new_incidents()
+    incidents.on_broker_exited(3, at(12))
+    incident = incidents.on_fault(at(11), experiment_run="r", fault="f", target="b", brokers=(1,), meant=(1, 2))
+    assert (incident.brokers, len(incidents.open)) == ({1}, 2)
+
+
 def test_only_the_fault_that_was_undone_is_over():
     incidents = new_incidents()
     faults(incidents, (100, 1), (200, 2))

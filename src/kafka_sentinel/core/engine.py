@@ -354,10 +354,11 @@ class Engine:
                 fault=run.fault,
                 target=run.target_text(event.targets),
                 brokers=event.targets,
+                meant=run.targets,
                 node=run.node,
                 load=self.experiments.load_of(run),
             )
-            self.casebook.ours(incident, event.targets)
+            self.casebook.ours(incident, incident.brokers.intersection(run.targets))
         self._commands += self.experiments.on_fault(event)
         if isinstance(event, FaultCommanded):
             self._confirm()

@@ -98,20 +98,22 @@ class Incidents:
         fault: str,
         target: str,
         brokers: Iterable[int],
+        meant: Iterable[int] = (),
         node: NodeRef | None = None,
         load: float | None = None,
     ) -> Incident:
         """Note an injected fault. What its first signs have opened just before becomes its incident.
 
+        `meant`: whom it was to hit; who is not known to be hit may be all the same, where answers were lost.
         `load`: records per second that the probes are raised to meanwhile.
         """
         hit = set(brokers)
         known = next((one for one in self.open if one.experiment_run == experiment_run), None)
         if known is not None:
             return known
-        incident = self._book.first_signs_of(at, hit)
+        incident = self._book.first_signs_of(at, hit.union(meant))
         if incident is not None:
-            incident.brokers = hit
+            incident.brokers |= hit
             self._retime(incident, at)
             incident.improve(Cause.EXPERIMENT)
             incident.disturb()
