@@ -607,6 +607,17 @@ def test_a_pod_cleared_away_with_its_lost_node(labels, cause, pod_first):
     assert world.wait(110) == [cause]
 
 
+@pytest.mark.parametrize("later", [10, 45])
+def test_why_a_node_is_gone_may_be_told_after_its_pod_was_cleared_away(later):
+    """The watch of nodes was broken for minutes; that of pods was not."""
+    world = World(SPOT)
+    world.remove(90, conditions=[eviction("DeletionByPodGC")])
+    assert world.told[0] == ("begun", "node_failure")
+    world.drop(90 + later, Kind.NODE, node(labels=SPOT))
+    assert ("revised", "spot") in world.told
+    assert world.wait(140) == ["spot"]
+
+
 @pytest.mark.parametrize("after", [50, 240])
 def test_a_pod_is_cleared_away_with_its_lost_node_however_long_after(after):
     """Kubernetes looks for pods without a node every 20 s, waits for 40 s more, and has other things to do."""

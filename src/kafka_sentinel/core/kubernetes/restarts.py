@@ -33,6 +33,7 @@ EXPECTED_FOR = 60.0  # seconds after the end of an experiment in which what it d
 STILL = 5.0  # seconds without a word of an experiment after which it is over
 NEVER = float("-inf")
 NO_DRAIN = frozenset({Cause.EXPERIMENT, Cause.OOM})  # a pod that goes for such a reason was drained by nobody
+CLEARED_AWAY = "DisruptionTarget DeletionByPodGC"
 REVISIONS = ("controller-revision-hash",)  # labels; Strimzi's is an annotation
 STRIMZI_REVISION = "strimzi.io/revision"
 OWNERS = {"StatefulSet": Kind.STATEFUL_SET, "StrimziPodSet": Kind.POD_SET}  # who rolls their own pods
@@ -256,8 +257,14 @@ class Restarts:
         over = not is_gone and found.closed is not None and found.closed.mono < went - most
         said = [found.first_said, *(one.said for one in found.said_since if self._was_back(uid, restart))]
         drained = any(at is not None and at.mono <= went + told_within for at in said)
-        lost = found.lost is not None and found.lost.mono <= went + CLOCKS and not self._was_back(uid, restart)
+        in_time = found.lost is not None and found.lost.mono <= went + CLOCKS
+        in_time |= found.deleted and self._is_cleared_away(restart)
+        lost = in_time and not self._was_back(uid, restart)
         return found if (drained or lost) and not over else None
+
+    def _is_cleared_away(self, restart: Restart) -> bool:
+        """Tell whether a pod went because its node was gone by then, though of the node it may be told later."""
+        return any(one.rule == CLEARED_AWAY for one in pod_signals(restart.pod, self._inventory))
 
     def _is_refuted(self, restart: Restart) -> bool:
         """Tell whether the node's loss was given as the cause, and was over long before, as is known by now."""
