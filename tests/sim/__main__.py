@@ -13,6 +13,7 @@ from tests.sim.options import PROFILES, Options
 from tests.sim.runner import simulate
 
 KUBERNETES = "kubernetes"  # the profile of the worlds in which Kubernetes is what is simulated
+RECLAIMS = "reclaims"  # the same with experiments on whole nodes
 PROGRESS = 60.0  # seconds between two lines that say how far it is
 
 
@@ -22,8 +23,8 @@ def say(text):
 
 
 def _simulate(seed, profile):
-    if profile == KUBERNETES:
-        return kubernetes_world.simulate(seed)
+    if profile in {KUBERNETES, RECLAIMS}:
+        return kubernetes_world.simulate(seed, on_nodes=profile == RECLAIMS)
     return simulate(seed, Options.of(seed, profile))
 
 
@@ -39,7 +40,7 @@ def summary(profile, outcomes, failed, took):
         f"{profile}: {len(outcomes)} worlds passed, {failed} failed: {hours:.1f} simulated hours in {took:.1f} s",
         f"  done: {_tally(done)}",
     ]
-    if profile == KUBERNETES:
+    if profile in {KUBERNETES, RECLAIMS}:
         ends, permitted, incidents = (
             sum(getattr(one, name) for one in outcomes) for name in ("ends", "permissions", "incidents")
         )
@@ -67,7 +68,9 @@ def main():
     parser.add_argument("--seeds", type=int, default=100, help="how many worlds")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--keep-going", action="store_true", help="list all failing seeds, one line each")
-    parser.add_argument("--profile", choices=(*PROFILES, KUBERNETES), default="drawn", help="which sort of worlds")
+    parser.add_argument(
+        "--profile", choices=(*PROFILES, KUBERNETES, RECLAIMS), default="drawn", help="which sort of worlds"
+    )
     given = parser.parse_args()
     began, outcomes, failures = time.monotonic(), [], []
     told = began

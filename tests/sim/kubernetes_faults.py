@@ -7,6 +7,7 @@ Whatever is done is told to `truth` first, with its true cause and the signs by 
 from __future__ import annotations
 
 from tests.core.kubernetes.raw import condition, container, ended, stamp
+from tests.sim.kubernetes_marks import others_taints
 from tests.sim.kubernetes_model import BROKERS, NAMESPACE, ON_DEMAND, OPERATOR, SET, SPOT, Cluster, set_ready
 from tests.sim.kubernetes_signs import (
     booted,
@@ -181,6 +182,11 @@ class Kubernetes(Cluster):
         ready = lambda: self.api.edit(Kind.POD, OPERATOR, lambda raw: set_ready(raw, self.now, ready=True))  # noqa: E731
         self.after(lasting, ready)
 
+    def take_notice_off(self):
+        """Somebody takes the taint of a rehearsal off its node, and leaves the rest of the mark."""
+        for node_name in [name for name, raw in self.api.objects[Kind.NODE].items() if _ours(raw)]:
+            self.change_node(node_name, lambda raw: raw["spec"].update(taints=others_taints(raw)))
+
     # --- nodes that are drained
 
     def drain(self, node_name):
@@ -198,7 +204,7 @@ class Kubernetes(Cluster):
         return self.change_node(node_name, close)
 
     def _uncordon(self, node_name):
-        self.change_node(node_name, lambda raw: raw["spec"].update(unschedulable=False, taints=[]))
+        self.change_node(node_name, lambda raw: raw["spec"].update(unschedulable=False, taints=_ours(raw)))
 
     def _evict(self, node_name, cause, signs, until, less=()):
         """Evict the pods there, each as often as its budget refuses."""
@@ -400,6 +406,11 @@ class Kubernetes(Cluster):
     def _clear_away(self, name):
         if name in self.dead:
             self._delete_node(name)
+
+
+def _ours(raw):
+    """Return the taint of a rehearsal of ours, which nobody else's tools take off."""
+    return [one for one in raw["spec"]["taints"] if one not in others_taints(raw)]
 
 
 def _mark_deleted(raw, now, why):

@@ -9,7 +9,10 @@ from tests.core.kubernetes.raw import EPOCH
 from tests.sim.errors import FalseVerdictError, InjectionError, StuckError
 from tests.sim.kubernetes_api import BOOKMARK
 from tests.sim.kubernetes_faults import GHOST, MANUAL_ROLL, PAUSE
+from tests.sim.kubernetes_marks import others_taints
 from tests.sim.kubernetes_model import BROKERS, OPERATOR, SET
+from tests.sim.kubernetes_nodes import NodeJudge
+from tests.sim.kubernetes_options import ON_NODES
 from tests.sim.kubernetes_signs import is_ready, node_of, revision_of
 
 from kafka_sentinel.core.incident import Cause
@@ -32,10 +35,12 @@ TOLD = 10.0  # seconds from the return of a watch within which it must be said, 
 class Judge:
     def __init__(self, world):
         self.world, self.truth = world, world.truth
+        self.nodes = NodeJudge(world, LONGEST) if world.options.fault == ON_NODES else None
         self.troubles = {}  # what stands against a fault → since when
         self.waiting = {}  # pods that wait for their volume → since when
         self.named = set()  # (incident, broker) of those that were open a second ago
         self.silent_at = float("-inf")  # when a watch was last silent for long
+        self.longest_silence = 0.0  # of a watch; one break may come right after another
 
     # --- injections
 
@@ -43,6 +48,8 @@ class Judge:
         """Note since when something stands against a fault."""
         world = self.world
         self.troubles = {words: self.troubles.get(words, world.now) for words, true in self._present() if true}
+        if self.nodes is not None:
+            self.nodes.look()
         stuck = {name for name, raw in world.kubernetes.brokers().items() if _waits_for_volume(raw)}
         self.waiting = {name: self.waiting.get(name, world.now) for name in stuck}
 
@@ -53,7 +60,7 @@ class Judge:
         present = [one for one in hosts if one is not None]
         yield "a broker is not well", len(brokers) < BROKERS or not all(is_ready(raw) for raw in brokers.values())
         yield "a node is closed", any(one["spec"]["unschedulable"] for one in present)
-        yield "a node is to go, or silent", any(one["spec"]["taints"] for one in present)
+        yield "a node is to go, or silent", any(others_taints(one) for one in present)
         yield "a node is gone", len(present) < len(hosts)
         yield "the budget is used up", kubernetes.allowed() < 1
         yield "a roll is under way", any(revision_of(raw) < kubernetes.revision for raw in brokers.values())
@@ -66,8 +73,12 @@ class Judge:
         operator = objects[Kind.POD].get(OPERATOR)
         yield "the operator is not ready", operator is not None and not is_ready(operator)
 
-    def permission(self, life, brokers):
-        """The guards allow that the pods of these brokers go."""
+    def may_be_hit(self):
+        """Whether there is anybody whom the guards must allow to hit, if all is well."""
+        return self.nodes is None or self.nodes.may_be_hit()
+
+    def permission(self, life, brokers, command=None):
+        """The guards allow that the pods of these brokers go. `command`: what is to be done to their node."""
         world, now = self.world, self.world.now
         wrong = [f"{words} for {now - since:.0f} s" for words, since in self.troubles.items() if now - since > LONGEST]
         silent = [one for one in life.watchers if now - one.said_at > WATCH_AGE + BOOKMARK]
@@ -82,6 +93,8 @@ class Judge:
             age = POD_AGE if raw is None else now - world.kubernetes.made_at(raw)
             if LONGEST < age < POD_AGE - LONGEST:  # a younger one may not have been told, and is not hit for its uid
                 wrong.append(f"its pod is only {age:.0f} s old")
+        if self.nodes is not None:
+            wrong += self.nodes.objections(life, brokers, command)
         if wrong:
             raise InjectionError(f"broker {brokers} may be hit at {now:.1f}, although {' and '.join(wrong)}")
 
@@ -90,7 +103,8 @@ class Judge:
     def incident_closed(self, fields):
         """Judge what is said of an incident: whom it hit, and why."""
         began, ended = fields["started_at"] - EPOCH, self.world.now
-        earlier = EARLIER + self.world.options.longest_break  # a list tells late, and not when it was
+        # A list tells late, and not when it was.
+        earlier = EARLIER + max(self.world.options.longest_break, self.longest_silence)
         ends = [
             end
             for end in self.truth.lives.values()
@@ -138,7 +152,9 @@ class Judge:
         """An incident of a broker whose pod waits for its volume says so."""
         now, named = self.world.now, self.named
         self.named = {(one.id, broker) for one in life.engine.incidents.open for broker in one.brokers}
-        if any(now - one.said_at > WATCH_AGE + BOOKMARK for one in life.watchers):
+        silence = max(now - one.said_at for one in life.watchers)
+        self.longest_silence = max(self.longest_silence, silence)
+        if silence > WATCH_AGE + BOOKMARK:
             self.silent_at = now
         if now - self.silent_at < TOLD:
             return

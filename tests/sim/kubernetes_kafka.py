@@ -23,6 +23,7 @@ REGISTERS = 3.0  # seconds from its start until a broker is in the cluster
 CATCHES_UP = 6.0  # seconds from then until it is in sync
 PREFERRED = 30.0  # seconds after which the partitions of a broker are led by it again
 MIN_ISR = 2
+APART = (100, 101, 102)  # controllers that are no brokers, where there are such
 GIVEN_UP = 60.0  # seconds after which a client gives up a record
 
 
@@ -147,6 +148,8 @@ class Kafka:
         return self._view
 
     def quorum(self):
+        if self.kubernetes.options.controllers_apart:
+            return QuorumView(APART[0], 1, APART, APART)
         live = tuple(number for number, broker in self.brokers.items() if not broker.fenced)
         ruled = self.ruled and len(live) > BROKERS // 2
         return QuorumView(live[0], 1, tuple(self.brokers), live) if ruled else None

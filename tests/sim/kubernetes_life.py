@@ -10,12 +10,26 @@ from collections import deque
 from tests.core.kubernetes.raw import EPOCH
 from tests.sim.errors import CrashError, SimulationError
 from tests.sim.kubernetes_api import Watcher
+from tests.sim.kubernetes_fleet import NodeFleet
 from tests.sim.kubernetes_judge import POD_AGE, WARM_UP, WATCH_AGE
 from tests.sim.kubernetes_kafka import CLUSTER, TOPIC_ID, Probes
 from tests.sim.kubernetes_model import NAMESPACE, SET
+from tests.sim.kubernetes_options import ON_NODES
 
 from kafka_sentinel.adapters.state_shape import checked
-from kafka_sentinel.core.commands import AssignReader, Heal, Inject, Log, Probe, Recheck, SaveState, StandDown, StartRun
+from kafka_sentinel.core.commands import (
+    Announce,
+    AssignReader,
+    Heal,
+    Inject,
+    Log,
+    Probe,
+    Recheck,
+    SaveState,
+    StandDown,
+    StartRun,
+    Sweep,
+)
 from kafka_sentinel.core.engine import Engine, EngineConfig
 from kafka_sentinel.core.events import (
     ClusterObserved,
@@ -44,7 +58,6 @@ INSTANCE = 7
 PROBE_EVERY, LOOK_EVERY = 4, 2  # seconds between two probes, and between two looks at metadata and the quorum
 CHECKPOINT = 60.0
 RECHECK = 1.0  # seconds that one takes
-LASTS = 10.0  # seconds for which a fault is said to last
 KEPT_STATES = 10
 
 
@@ -106,6 +119,7 @@ class Life:
         self._counted = []  # ends that were counted in this step
         self._overhear()
         self.probes = Probes(self, world.kafka, self.run)
+        self.fleet = NodeFleet(self) if world.options.fault == ON_NODES else None
         watched = watched_kinds(world.options)
         self.watchers = [Watcher(world, self, kind) for kind in watched]
         for kind in Kind:
@@ -194,6 +208,8 @@ class Life:
                 self.after(RECHECK, lambda: self._recheck(command))  # they come in no certain order
             case SaveState(generation=generation, state=state):
                 self.world.kept.write(self, generation, json.dumps(state))
+            case Announce() | Inject() | Heal() | Sweep() if self.fleet is not None:
+                self._have_done(command)
             case Inject():
                 self._inject(command)
             case Heal(experiment_run=run):
@@ -223,6 +239,16 @@ class Life:
         self.world.permissions += 1
         self.world.judge.permission(self, brokers)
 
+    def _have_done(self, command):
+        """Have it done by the fleet that takes whole nodes."""
+        world = self.world
+        if isinstance(command, Announce | Inject):
+            world.permissions += 1
+            world.judge.permission(self, command.targets, command)
+        if isinstance(command, Inject):
+            world.truth.aimed |= {ref.uid: world.now for ref in command.pods}
+        self.fleet.submit(command)
+
     def _inject(self, command):
         self._permitted(command.targets)
         world, [ref] = self.world, command.pods
@@ -250,7 +276,15 @@ def watched_kinds(options):
 def config(options):
     dry = options.experiments == "dry"
     spec = ExperimentSpec(
-        "break", options.fault, parse_target("any"), parse_schedule(every="15s" if dry else "40s"), LASTS, grace=10.0
+        "break",
+        options.fault,
+        parse_target("any"),
+        parse_schedule(every="15s" if dry else "40s"),
+        options.held,
+        grace=10.0,
+        allow_unavailability=options.allow_unavailability,
+        notice=options.notice,
+        drain=options.drain,
     )
     fleet = FleetSpec(namespace=NAMESPACE, flavour=Flavour(options.flavour), cluster=SET)
     return EngineConfig(
@@ -279,7 +313,7 @@ def config(options):
             armed_for=CLUSTER,
             dry_run=dry,
             min_gap=10.0,
-            daily_budget=10_000,
+            daily_budget=options.daily_budget,
             warm_up=WARM_UP + 2.0,
             steady=5.0,
             max_view_age=10.0,

@@ -28,6 +28,9 @@ ACTS = {
     "stop_operator": "world",
 }
 MOST_OFF = 4.5  # seconds; Sentinel takes 5 s between two clocks of a cluster for nothing
+# What may happen besides, in worlds in which whole nodes are broken: these draw theirs by a chance of their own.
+ACTS_BESIDE = {"take_notice_off": "world"}
+ON_NODES = "node-reclaim"  # the fault that takes a whole node
 OF_STRIMZI = {"ask_for_roll", "pause_operator", "stop_operator"}
 OF_KARPENTER = {"consolidate", "interrupt"}
 LONG_CUT = 280.0  # seconds; after 300 a node's pods are given up
@@ -63,6 +66,14 @@ class Options:
     most_on_a_node: int = 1  # brokers that the scheduler puts on one node
     combined: bool = False  # brokers are their own controllers
     longest_cut: float = 90.0  # seconds for which a node may be cut off
+    # Of experiments on whole nodes; `on_nodes` draws them.
+    notice: float = 0.0
+    drain: float = 0.0
+    held: float = 10.0  # seconds for which a fault is said to last
+    allow_unavailability: bool = False
+    controllers_apart: bool = False  # controllers are not among the brokers, nor on Kubernetes
+    silences: float = 0.0  # probability that the API server does not answer what the fleet asks
+    daily_budget: int = 10_000
 
     @classmethod
     def draw(cls, rng):
@@ -98,6 +109,28 @@ class Options:
         clock, most = rng.choice((0.0, 1.5, MOST_OFF)), rng.choice((1, 1, 1, 1, 2, 3))
         combined, cut = most > 1 and rng.random() < 0.5, LONG_CUT if rng.random() < 0.3 else 90.0
         return replace(self, clock=clock, most_on_a_node=most, combined=combined, longest_cut=cut)
+
+    def on_nodes(self, seed):
+        """Return the same with experiments on whole nodes."""
+        rng = random.Random(f"experiments on nodes of {seed}")
+        most = rng.choice((1, 2, 2, 3))
+        combined = most > 1 and rng.random() < 0.3
+        notice = rng.choice((0.0, 15.0, 60.0))
+        return replace(
+            self,
+            fault=ON_NODES,
+            experiments="dry" if rng.random() < 0.1 else "armed",
+            acts=(*self.acts, *rng.choice(((), tuple(ACTS_BESIDE)))),
+            most_on_a_node=most,
+            combined=combined,
+            notice=notice,
+            drain=rng.choice((0.0, notice / 3, notice)),
+            held=rng.choice((10.0, 60.0, 200.0)),
+            allow_unavailability=rng.random() < 0.7,
+            controllers_apart=not combined and rng.random() < 0.7,
+            silences=rng.choice((0.0, 0.1, 0.4)),
+            daily_budget=rng.choice((10_000, 10_000, 12)),
+        )
 
     def changed(self, changes):
         return replace(self, **changes)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from tests.sim.errors import SimulationError, StuckError
 from tests.sim.kubernetes_faults import Kubernetes
+from tests.sim.kubernetes_fleet import Moods
 from tests.sim.kubernetes_judge import Judge
 from tests.sim.kubernetes_kafka import Kafka
 from tests.sim.kubernetes_life import Life, StateObject
+from tests.sim.kubernetes_marks import mark_on
 from tests.sim.kubernetes_model import BROKERS, SPOT
-from tests.sim.kubernetes_options import ACTS, Options
+from tests.sim.kubernetes_options import ACTS, ACTS_BESIDE, Options
 from tests.sim.kubernetes_oracle import Truth
 from tests.sim.kubernetes_signs import is_ready
 
@@ -41,11 +43,13 @@ class Outcome:
 
 
 class KubernetesWorld:
-    def __init__(self, seed, changes=None):
+    def __init__(self, seed, changes=None, *, on_nodes=False):
         self.seed = seed
         self.rng = rng = random.Random(seed)
-        self.options = Options.draw(rng).with_later_ones(seed).changed(changes or {})
+        drawn = Options.draw(rng).with_later_ones(seed)
+        self.options = (drawn.on_nodes(seed) if on_nodes else drawn).changed(changes or {})
         self.later = random.Random(f"later chance of {seed}")  # for what came later: it moves nothing else
+        self.api_server = Moods(self, random.Random(f"moods of the API server of {seed}"))
         self.clock_off = 0.0  # seconds by which Sentinel's clock is ahead of the cluster's
         self.done = Counter()
         self.permissions = self.incidents = self.deaths = 0
@@ -96,21 +100,21 @@ class KubernetesWorld:
 
     def _unsettled(self):
         """Return what has not settled yet, or None."""
-        if self.life is None:
-            return StuckError("Sentinel never came back")
+        problem = "Sentinel never came back" if self.life is None else next(self._unfinished(), None)
+        return None if problem is None else StuckError(problem)
+
+    def _unfinished(self):
         still_open = [one.as_dict() for one in self.life.engine.incidents.open]
         if still_open:
-            return StuckError(f"incidents are open: {still_open}")
+            yield f"incidents are open: {still_open}"
         if not self._all_ready():
-            return StuckError(f"a broker is not well: {self.judge.troubles}")
-        try:
-            self.truth.check_all_counted()
-        except StuckError as error:
-            return error
-        if self._allowed == self.permissions:
-            explained = self.life.engine.explained()["items"][0]
-            return StuckError(f"no guard allows anything any more: {explained}")
-        return None
+            yield f"a broker is not well: {self.judge.troubles}"
+        yield from self.truth.not_counted()
+        marked = [name for name, raw in self.kubernetes.api.objects[Kind.NODE].items() if mark_on(raw) is not None]
+        if marked:
+            yield f"the mark of a rehearsal stays on {marked}"
+        if self._allowed == self.permissions and self.judge.may_be_hit():
+            yield f"no guard allows anything any more: {self.life.engine.explained()['items'][0]}"
 
     # --- what happens
 
@@ -123,7 +127,7 @@ class KubernetesWorld:
         self._later()
         name = self.rng.choice(self.options.acts)
         takers = {"pod": self._to_a_pod, "all": self._to_all, "world": self._do}
-        takers.get(ACTS[name], self._to_a_node)(name, getattr(self.kubernetes, name))
+        takers.get((ACTS | ACTS_BESIDE)[name], self._to_a_node)(name, getattr(self.kubernetes, name))
 
     def _to_all(self, name, act):
         kubernetes = self.kubernetes
@@ -228,12 +232,12 @@ class KubernetesWorld:
 
 
 def is_spot(raw):
-    return raw["metadata"]["labels"] == SPOT
+    return SPOT.items() <= raw["metadata"]["labels"].items()
 
 
-def simulate(seed, changes=None):
-    """Run the world of `seed`. Raises SimulationError."""
-    world = KubernetesWorld(seed, changes)
+def simulate(seed, changes=None, *, on_nodes=False):
+    """Run the world of `seed`. `on_nodes`: with experiments on whole nodes. Raises SimulationError."""
+    world = KubernetesWorld(seed, changes, on_nodes=on_nodes)
     try:
         world.live()
     except SimulationError as error:
