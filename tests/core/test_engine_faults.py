@@ -153,6 +153,25 @@ def test_what_kafka_missed_of_it_is_ours_with_the_news_and_not_before():
     assert [one["cause"] for one in world.incidents] == ["experiment"]
 
 
+def test_what_has_recovered_before_the_news_of_it_is_ours_all_the_same():
+    """It takes long to find out whether the other pods of the fault go."""
+    world = Experiment("pod-crash", 1)
+    at = world.now()
+    world.delete_pod(1)
+    world.lose(1, leader=2)
+    world.run(12)
+    assert [(one["cause"], one["brokers"]) for one in world.incidents] == [("unknown", [1])]
+    world.make_pod(1, "n1", uid="new")
+    world.listed = (1, 2, 3)
+    while world.incidents[0]["state"] == "open":
+        world.run(1)
+    world.run(1)
+    assert [one["cause"] for one in world.incidents] == ["experiment"]
+    world.step(FaultInjected(at, "r-1", (1,), confirmed=world.now()))
+    world.run(5)
+    assert {one["cause"] for one in world.incidents} == {"experiment"}
+
+
 def test_a_pod_that_we_ended_without_any_effect_opens_nothing_when_the_run_was_stopped():
     world = Experiment("pod-delete", 2)
     world.delete_pod(2)

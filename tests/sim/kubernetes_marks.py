@@ -28,5 +28,10 @@ def mark_on(raw):
     return found[0] if found else None
 
 
+def taint_on(raw):
+    """Return the run whose mark keeps pods off a node; None: none does."""
+    return next((one["value"] for one in raw["spec"]["taints"] if one["key"] == RECLAIM), None)
+
+
 def others_taints(raw):
     return [one for one in raw["spec"]["taints"] if one["key"] != RECLAIM]

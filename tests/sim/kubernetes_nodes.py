@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sim.kubernetes_kafka import MIN_ISR
-from tests.sim.kubernetes_marks import mark_on
+from tests.sim.kubernetes_marks import taint_on
 from tests.sim.kubernetes_model import BROKERS, SET
 from tests.sim.kubernetes_signs import node_of
 
@@ -27,7 +27,7 @@ class NodeJudge:
     def look(self):
         """Note since when nodes bear marks."""
         nodes = self.world.kubernetes.api.objects[Kind.NODE]
-        now = {(name, mark_on(raw)) for name, raw in nodes.items() if mark_on(raw) is not None}
+        now = {(name, taint_on(raw)) for name, raw in nodes.items() if taint_on(raw) is not None}
         self._marked = {one: self._marked.get(one, self.world.now) for one in now}
 
     def objections(self, life, brokers, command=None):

@@ -24,6 +24,7 @@ LESS = {
     Cause.EXPERIMENT: {Cause.POD_DELETED},  # by a life of ours that nobody remembers
 }
 LASTS = 150.0  # seconds from the beginning of what is done to a node within which its brokers end by it
+LATEST = 110.0  # seconds after which what is told of a node need not be why a broker left it
 AIMED = (30.0, 150.0)  # seconds before and after an injection in which the end of its target may be called ours
 
 
@@ -182,12 +183,17 @@ class Truth:
             one.broker
             for one in self.lives.values()
             if one.on == end.what and one.cause is end.cause and 0 <= one.at - end.at <= LASTS
-            if one.met and one.what in self.housed
+            if one.met and one.what in self.housed and not self._is_settled(one, end)
         }
         ever = {int(name.split("-")[1]) for _, name, node in self.placed if node == end.what and is_broker(name)}
         if not by_it <= record.brokers <= ever:
             bounds = f"brokers {sorted(by_it)} at least, {sorted(ever)} at most"
             raise FalseVerdictError(f"{bounds}, but {record.as_dict()}")
+
+    def _is_settled(self, end, of_node):
+        """Whether the end of a broker was counted long before anything was told of its node."""
+        told = self.clock() if of_node.known_at is None else of_node.known_at
+        return told - end.at > LATEST and any(at < told for at in end.counts)
 
     def _judge(self, end, cause, text):
         end.counts.append(self.clock())

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from kafka_sentinel.core.cluster import ClusterView
 from kafka_sentinel.core.commands import Command, Log
-from kafka_sentinel.core.incident import Cause, Incident
+from kafka_sentinel.core.incident import Cause, Incident, IncidentState
 from kafka_sentinel.core.incidents import Incidents
 from kafka_sentinel.core.kubernetes.capacity import Capacity
 from kafka_sentinel.core.kubernetes.desk import DeskStep, KubernetesDesk
@@ -193,7 +193,8 @@ class Attribution:
     def _find_injected(self, now: Instant) -> None:
         """Follow the pods that our own experiments ended; their incident begins with the news of the injection.
 
-        Of a run that was ended before that there is no such news: what opened meanwhile is its incident.
+        Of a run that was ended before that there is no such news, and where answers are lost it may come when all has
+        recovered: what opened meanwhile is its incident.
         """
         restarts = self._desk.restarts
         for restart in restarts.open:
@@ -201,7 +202,7 @@ class Attribution:
                 continue
             mine = [incident for incident in self._incidents.open if restart.broker in incident.brokers]
             ours = [incident for incident in mine if incident.cause is Cause.EXPERIMENT]
-            if mine and not ours and not restarts.is_expected(restart, now):
+            if mine and not ours and (_has_recovered(mine[-1]) or not restarts.is_expected(restart, now)):
                 self._incidents.improve_cause(mine[-1].id, Cause.EXPERIMENT, now)
                 mine[-1].note(_sentence(restart))
                 ours = mine[-1:]
@@ -258,6 +259,10 @@ class Attribution:
                 if incident_id == incident.id and pod not in self._stuck:
                     seconds = max(now.wall - stuck.since, 0.0)
                     incident.note(f"pod {pod} could not come back for {seconds:.0f} s: {stuck.text}")
+
+
+def _has_recovered(incident: Incident) -> bool:
+    return incident.cause is Cause.UNKNOWN and incident.state is not IncidentState.OPEN
 
 
 def _is_undecided(record: Disruption) -> bool:
