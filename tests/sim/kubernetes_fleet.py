@@ -45,6 +45,9 @@ class InEffect:
 
 
 class NodeFleet:
+    sweeps = True  # it looks for marks that an earlier life left
+    dates_the_first = True  # a fault struck when the first of its pods went
+
     def __init__(self, life):
         self.life, self.world = life, life.world
         self._commands, self._faults, self._over = deque(), {}, set()
@@ -148,6 +151,7 @@ class NodeFleet:
                 return
             self.world.done["partly_hit"] += 1
         fault.undo_at = self.world.now + command.duration
+        since = since if self.dates_the_first else self.life.instant()
         self.life.step(FaultInjected(since, run, tuple(sorted(hit)), confirmed=self.life.instant()))
 
     def _hit(self, ref, command):
@@ -199,7 +203,7 @@ class NodeFleet:
 
     def _look_after(self):
         """Take off marks that no fault in effect needs: of an earlier life, or put on after all."""
-        if self._sweep_at is None or self.world.now < self._sweep_at:
+        if not self.sweeps or self._sweep_at is None or self.world.now < self._sweep_at:
             return
         try:
             found = yield self._found

@@ -27,6 +27,7 @@ LONGEST = WATCH_AGE + MOST_LAG + BOOKMARK + 3.0
 EARLIER = 90.0  # seconds by which the end of a broker may precede the first sign of its incident
 HELD = GHOST[1] + EARLIER  # seconds for which the pod of one that ended with its node may stand
 OF_IT = 15.0  # the same, if the end is certainly what the incident is about
+FINAL = 600.0  # seconds from its opening after which the cause of an incident stays as it is
 NOTICED = 700.0  # seconds by which the notice of the end of a node may
 STUCK_AFTER = 60.0  # seconds after which it must be said why a pod cannot come back
 TOLD = 10.0  # seconds from the return of a watch within which it must be said, if that told of it
@@ -118,7 +119,7 @@ class Judge:
             raise FalseVerdictError(f"nothing happened to brokers {sorted(strangers)} of incident {_short(fields)}")
         allowed = set().union(*(self.truth.fitting(end, ended) for end in [*ends, *nodes]))
         seen = [end for end in ends if end.met and (end.told or end.restarts is not None)]
-        of_it = [end for end in seen if end.at >= began - OF_IT]
+        of_it = [end for end in seen if began - OF_IT <= end.at <= fields["opened_at"] - EPOCH + FINAL]
         explained = [end for end in of_it if Cause.UNKNOWN not in self.truth.fitting(end, ended)]
         if not explained:
             allowed.add(Cause.UNKNOWN)

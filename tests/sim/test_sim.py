@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from tests.conftest import FULL
-from tests.sim import kubernetes_mutations, kubernetes_world
+from tests.sim import kubernetes_mutations, kubernetes_node_mutations, kubernetes_world
 from tests.sim.errors import InjectionError, SimulationError
 from tests.sim.kubernetes_options import AS_BEFORE
 from tests.sim.lease_model import LeasedSite
@@ -55,6 +55,7 @@ ONCE_WRONG_SINCE = (  # the same, with all that came to the simulator later
 HASHED = 46  # a world in which the order of commands did depend on hashes
 WEEKS = (11, 14)  # of "weeks": Sentinel dies, faults are injected; brokers die, records are lost
 KUBERNETES = 40 if FULL else 20  # worlds of Kubernetes
+RECLAIMS = 20 if FULL else 10  # the same with experiments on whole nodes
 SUSPENDED = 8  # a world in which a process is suspended between decision and fault
 KUBERNETES_ONCE_WRONG = (
     300007,  # whatever left a node within a quarter of an hour after a reboot left it because of that
@@ -141,6 +142,12 @@ def test_no_wrong_cause_is_given_and_no_fault_is_allowed_that_should_not_be(star
         kubernetes_world.simulate(seed)
 
 
+@pytest.mark.parametrize("start", range(371_000, 371_000 + RECLAIMS, CHUNK))
+def test_a_node_is_broken_only_if_all_on_it_may_go_and_what_goes_is_ours(start):
+    for seed in range(start, start + CHUNK):
+        kubernetes_world.simulate(seed, on_nodes=True)
+
+
 @pytest.mark.parametrize("seed", KUBERNETES_ONCE_WRONG)
 def test_worlds_of_kubernetes_that_once_went_wrong_stay_right(seed):
     kubernetes_world.simulate(seed, AS_BEFORE)
@@ -153,6 +160,15 @@ def test_the_oracle_notices_a_room_that_is_wrong(name, monkeypatch):
     mutate(monkeypatch)
     with pytest.raises(SimulationError):
         kubernetes_world.simulate(known, changes)
+
+
+@pytest.mark.parametrize("name", kubernetes_node_mutations.MUTATIONS)
+def test_the_oracle_notices_experiments_on_nodes_that_are_wrong(name, monkeypatch):
+    mutate, known, changes = kubernetes_node_mutations.MUTATIONS[name]
+    kubernetes_world.simulate(known, changes, on_nodes=True)
+    mutate(monkeypatch)
+    with pytest.raises(SimulationError):
+        kubernetes_world.simulate(known, changes, on_nodes=True)
 
 
 def _fails(seed, changes, later):
