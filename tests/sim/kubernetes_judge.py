@@ -104,6 +104,7 @@ class Judge:
     def incident_closed(self, fields):
         """Judge what is said of an incident: whom it hit, and why."""
         began, ended = fields["started_at"] - EPOCH, self.world.now
+        final = min(fields["opened_at"] - EPOCH + FINAL, ended)
         # A list tells late, and not when it was.
         earlier = EARLIER + max(self.world.options.longest_break, self.longest_silence)
         ends = [
@@ -117,10 +118,10 @@ class Judge:
         strangers = set(fields["brokers"]) - {end.broker for end in ends} - cuts - self._said_to_be_on(fields)
         if strangers:
             raise FalseVerdictError(f"nothing happened to brokers {sorted(strangers)} of incident {_short(fields)}")
-        allowed = set().union(*(self.truth.fitting(end, ended) for end in [*ends, *nodes]))
+        allowed = set().union(*(self.truth.fitting(end, final) for end in [*ends, *nodes]))
         seen = [end for end in ends if end.met and (end.told or end.restarts is not None)]
-        of_it = [end for end in seen if began - OF_IT <= end.at <= fields["opened_at"] - EPOCH + FINAL]
-        explained = [end for end in of_it if Cause.UNKNOWN not in self.truth.fitting(end, ended)]
+        of_it = [end for end in seen if began - OF_IT <= end.at <= final]
+        explained = [end for end in of_it if Cause.UNKNOWN not in self.truth.fitting(end, final)]
         if not explained:
             allowed.add(Cause.UNKNOWN)
         if fields["cause"] not in {cause.value for cause in allowed}:
