@@ -29,6 +29,11 @@ def take_our_mark_for_an_interruption(patch):
     patch.setattr(signals, "TAINTS", {**signals.TAINTS, RECLAIM: signals.TAINTS[SPOT_NOTICE]})
 
 
+def take_what_we_end_for_somebody_elses(patch):
+    """A pod that goes with its node by our own hand was deleted by somebody."""
+    patch.setattr(Restarts, "_is_ours", lambda self, restart: False)
+
+
 def overlook_our_own_marks(patch):
     """A node that is still closed by a rehearsal that is over is a node like any other."""
     real = surroundings.node_state
@@ -86,12 +91,13 @@ PARTLY = {**BUSY, "most_on_a_node": 2, "allow_unavailability": True, "combined":
 MUTATIONS = {
     mutation.__name__.replace("_", " "): (mutation, seed, changes)
     for mutation, seed, changes in (
-        (count_one_broker_of_the_node, 0, {**BUSY, "most_on_a_node": 2, "allow_unavailability": False}),
+        (count_one_broker_of_the_node, 1, {**BUSY, "most_on_a_node": 2, "allow_unavailability": False}),
         (take_our_mark_for_an_interruption, 0, {**BUSY, "notice": 0.0, "drain": 0.0}),
+        (take_what_we_end_for_somebody_elses, 0, {**BUSY, "notice": 0.0, "drain": 0.0}),
         (overlook_our_own_marks, 0, {**BUSY, "silences": 0.4}),
         (ask_no_guard_during_the_notice, 0, {**BUSY, "notice": 60.0, "drain": 0.0}),
         (strike_before_the_notice_is_over, 0, {**BUSY, "notice": 60.0, "drain": 0.0}),
-        (look_for_no_marks_of_an_earlier_life, 0, {**BUSY, "deaths": 0.004, "state": "mixed", "held": 200.0}),
+        (look_for_no_marks_of_an_earlier_life, 2, {**BUSY, "deaths": 0.002, "state": "mixed", "held": 200.0}),
         (date_a_fault_by_the_news_of_it, 371001, {}),
         (leave_out_who_is_not_known_to_be_hit, 371040, PARTLY),
         (wait_for_the_news_of_a_fault, 371218, {}),
