@@ -442,6 +442,16 @@ def test_once_its_notice_is_given_only_the_node_of_the_rehearsal_itself_may_bear
     assert denials(replace(on_kubernetes("node-reclaim", nodes=both), announced=True)) == ["nodes"]
 
 
+def test_no_other_node_is_broken_as_long_as_an_empty_one_bears_a_mark():
+    """All its pods have gone elsewhere, and the API server has not let the mark be taken off yet."""
+    case = on_kubernetes("node-reclaim", rehearsed=("n9",))
+    assert denials(case) == denials(replace(case, announced=True)) == ["nodes"]
+    assert answer_of("nodes", case).reason == "node n9 is still closed by a rehearsal"
+    own = {"nodes": {**around().nodes, "uid-n1": node_state("n1", ours=True)}, "rehearsed": ("n1",)}
+    assert denials(replace(on_kubernetes("node-reclaim", **own), announced=True)) == []
+    assert denials(on_kubernetes(rehearsed=("n9",))) == []  # no node is meant
+
+
 def test_a_node_that_is_not_ready_is_named_once_however_many_of_its_pods_are_meant():
     both = five_brokers(1, 2)
     around_it = replace(both.world.kubernetes, nodes={"uid-n1": node_state("n1", ready=False)})

@@ -107,6 +107,9 @@ def nodes(given: GuardInput, target: Target) -> Answer:
         for node in around.nodes.values()
         if node.cordoned or (node.ours and node.uid != own)
     ]
+    if target.node is not None:  # its pods have gone elsewhere, and what closed it could not be undone yet
+        known = {node.name for node in around.nodes.values()}
+        faults += [f"node {name} is still closed by a rehearsal" for name in around.rehearsed if name not in known]
     for ref in target.pods:
         pod = _pod_of(around.fleet, ref)
         node = around.nodes.get(pod.node_uid) if pod is not None and pod.node_uid is not None else None

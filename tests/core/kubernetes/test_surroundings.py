@@ -105,6 +105,13 @@ def test_a_closed_node_is_told_from_one_that_a_rehearsal_closed(taints, cordoned
     assert (node.cordoned, node.ours) == (cordoned, ours)
 
 
+def test_a_node_that_bears_our_mark_is_named():
+    world = World()
+    assert world.see().rehearsed == ()
+    world.change(Kind.NODE, NODE, spec__taints=[{"key": "kafka-sentinel.io/reclaim", "effect": "NoSchedule"}])
+    assert world.see().rehearsed == (NODE,)
+
+
 def test_a_notice_is_among_the_disruptions_and_says_what_it_is():
     world = World()
     world.change(Kind.NODE, NODE, spec__taints=[{"key": "aws-node-termination-handler/spot-itn"}])

@@ -33,7 +33,8 @@ class Surroundings:
 
     In sentences: `disruptions` of nodes that are open, `restarts` of brokers that are open, `stuck` pods, and `rolls`
     that are under way, asked for, or cannot be seen. `ensemble`: how many ZooKeeper servers there should be; None: not
-    known. `stateful`: a StatefulSet owns some of the pods.
+    known. `stateful`: a StatefulSet owns some of the pods. `rehearsed`: nodes by name, whatever runs there, that
+    bear the mark of a reclaim that is rehearsed, or was and is not undone yet.
     """
 
     fleet: FleetView
@@ -46,6 +47,7 @@ class Surroundings:
     rolls: tuple[str, ...] = ()
     ensemble: int | None = None
     stateful: bool = False
+    rehearsed: tuple[str, ...] = ()
 
 
 def surroundings(desk: KubernetesDesk) -> Surroundings:
@@ -75,6 +77,7 @@ def surroundings(desk: KubernetesDesk) -> Surroundings:
         ),
         ensemble=_ensemble(fleet, inventory),
         stateful=bool(owners),
+        rehearsed=tuple(sorted(node.meta.name for node in inventory.nodes.values() if node_state(node).ours)),
     )
 
 
