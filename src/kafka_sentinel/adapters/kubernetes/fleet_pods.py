@@ -62,7 +62,7 @@ class PodFleet(FleetWorker):
         self._undoing = Backoff(*pauses, Random())  # noqa: S311 - spreads load, guards nothing
         self._sweeping = Backoff(*pauses, Random())  # noqa: S311 - spreads load, guards nothing
         self._sweep_after = sweep_after
-        self._hit_at: Instant | None = None  # when the first pod of the last fault went
+        self._hit_at: Instant | None = None  # when the first pod of the present fault went
         self._sweep_at: float | None = None  # None: no mark of ours can be there
         self._marked = False  # a node, in this life
         self._is_blind = False  # nodes may not be listed, and that was said
@@ -95,7 +95,7 @@ class PodFleet(FleetWorker):
         return isinstance(error, ApiError) and error.may_have_happened
 
     def _strike(self, command: Inject) -> tuple[int, ...]:
-        run, node = command.experiment_run, command.node
+        run, node, self._hit_at = command.experiment_run, command.node, None
         if command.fault == FaultKind.ROLLING_RESTART:
             self._rolls.ask(command.pods, run, self._now().wall)
             return _brokers(command.pods)
@@ -124,10 +124,9 @@ class PodFleet(FleetWorker):
 
     def _struck(self, command: Inject, hit: tuple[int, ...]) -> Event:
         """Tell when the first pod went: if answers are lost, it may take a minute until it is known who did."""
-        known, self._hit_at = self._hit_at, None
-        if known is None:
+        if self._hit_at is None:
             return super()._struck(command, hit)
-        return FaultInjected(known, command.experiment_run, hit, confirmed=self._now())
+        return FaultInjected(self._hit_at, command.experiment_run, hit, confirmed=self._now())
 
     def _held_for(self, command: Inject) -> float:
         return command.duration if fault_named(command.fault).undoes else 0.0
