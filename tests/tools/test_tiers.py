@@ -74,7 +74,7 @@ def test_while_it_lasts_there_is_a_word_now_and_then(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(preparation, "print", said, raising=False)
     assert preparation.have("a thing", python(program), 60) is None
     assert len(words) >= 3
-    assert words[0] == "preparing a thing: 0 s so far"
+    assert words[0] == "preparing a thing: 0 s so far\n"
 
 
 def test_of_those_who_call_apt_get_one_does_so_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
