@@ -1054,6 +1054,21 @@ def test_what_a_node_claim_said_counts_when_it_is_gone_before_its_node_whatever_
     assert world.counted == [("drain", "true")]
 
 
+@pytest.mark.parametrize(("born", "its"), [(58, True), (59, True), (60, False)])
+def test_a_node_claim_that_was_deleted_before_a_node_of_that_name_was_born_says_nothing_of_it(born, its):
+    """Where machines have no provider id: the next one of that name began as one that Karpenter removes."""
+    world = World(KARPENTER_SPOT)
+    claim = node_claim(deleted=59)
+    world.claim(59, deleted=59)
+    world.deleted(60)
+    world.watch.take(world.watches.drop(60, Kind.NODE_CLAIM, claim))
+    world.watch.hosts(at(62), {"uid-n1": frozenset({0}), "another": frozenset({0})})
+    raw = node(labels=KARPENTER_SPOT, uid="another", created=born)
+    raw["spec"]["providerID"] = ""
+    world.watch.take(world.watches.put(62, Kind.NODE, raw))
+    assert (world.disruptions.on("another") is not None) is its
+
+
 def test_of_what_is_gone_the_newest_are_remembered(monkeypatch):
     monkeypatch.setattr(node_watch, "MAX_GONE", 2)
     gone = {}

@@ -157,7 +157,11 @@ def _concerns(event: EventView, kind: str, meta: Meta) -> bool:
 
 
 def _same(claim: NodeClaimView, node: NodeView) -> bool:
-    return not claim.provider_id or not node.provider_id or claim.provider_id == node.provider_id
+    """Tell whether a NodeClaim of a node's name is its own, by their machine, or else by what came first."""
+    if claim.provider_id and node.provider_id:
+        return claim.provider_id == node.provider_id
+    ended, born = claim.meta.deleted, node.meta.created
+    return ended is None or born is None or born <= ended
 
 
 def _fitting(rules: tuple[Rule, ...], message: str) -> Rule | None:
