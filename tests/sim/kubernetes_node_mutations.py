@@ -86,8 +86,16 @@ def forget_why_a_pod_was_cleared_away(patch):
 
 
 BUSY = {"experiments": "armed", "pace": 60.0, "deaths": 0.0, "daily_budget": 10_000, "silences": 0.0}
-PARTLY = {**BUSY, "most_on_a_node": 2, "allow_unavailability": True, "combined": False, "controllers_apart": True,
-          "silences": 0.4, "volumes": True, "held": 60.0}  # fmt: skip
+PARTLY = {
+    **BUSY,
+    "most_on_a_node": 2,
+    "allow_unavailability": True,
+    "combined": False,
+    "controllers_apart": True,
+    "silences": 0.4,
+    "volumes": True,
+    "held": 60.0,
+}
 MUTATIONS = {
     mutation.__name__.replace("_", " "): (mutation, seed, changes)
     for mutation, seed, changes in (
